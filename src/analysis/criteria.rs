@@ -1,0 +1,196 @@
+//! Did each stage reach what the plan asked of it (methodology 8)?
+
+use rayon::prelude::*;
+
+use super::figure::{NotMeasured, rate};
+use super::group::GroupData;
+use super::ratio;
+use super::stages::StageData;
+use crate::config::{Plan, Scope};
+use crate::cube::slice::Arm;
+use crate::metric::{self, Distribution, Estimator, Share};
+use crate::report::model::{Criterion, CriterionMetric, Direction, FigureWarning, Status};
+use crate::stats::clusters::FEWEST_CLUSTERS;
+use crate::stats::proportion::{more_needed, wilson};
+
+/// The criteria of every stage, in the order of the plan.
+pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
+    let stages = plan.stages.par_iter().zip(data).map(|(stage, data_of_stage)| {
+        let asked = &stage.criteria;
+        let (scope, group) = match asked.scope {
+            Scope::All => ("all", data_of_stage.arm(Arm::All)),
+            Scope::Treated => ("treated", data_of_stage.arm(Arm::Treated)),
+        };
+        let question = |metric, direction, threshold| Question { stage: &stage.name, scope, metric, direction, threshold };
+        let mut criteria = Vec::new();
+        if let Some(threshold) = asked.success_rate {
+            let question = question(CriterionMetric::SuccessRate, Direction::AtLeast, threshold);
+            criteria.push(question.answer(of_rate(group, Share::Successes, threshold)));
+        }
+        if let Some(threshold) = asked.error_rate {
+            let question = question(CriterionMetric::ErrorRate, Direction::AtMost, threshold);
+            criteria.push(question.answer(of_rate(group, Share::Failures, threshold)));
+        }
+        if let Some(threshold) = asked.latency_vs_baseline {
+            let question = question(CriterionMetric::LatencyVsBaseline, Direction::AtMost, threshold);
+            criteria.push(question.answer(latency_vs_baseline(plan, data, group, threshold)));
+        }
+        if let Some(threshold) = asked.uploads {
+            criteria.push(question(CriterionMetric::Uploads, Direction::AtLeast, threshold as f64).count(group.uploads()));
+        }
+        criteria
+    });
+    stages.collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+/// What is asked of a stage.
+struct Question<'a> {
+    stage: &'a str,
+    scope: &'a str,
+    metric: CriterionMetric,
+    direction: Direction,
+    threshold: f64,
+}
+
+/// What was measured for it.
+struct Answer {
+    value: f64,
+    interval: Option<(f64, f64)>,
+    n: u64,
+    /// More uploads that would settle it, were it inconclusive.
+    more_needed: Option<u64>,
+    few_hours: bool,
+}
+
+impl Question<'_> {
+    fn criterion(&self) -> Criterion {
+        Criterion {
+            stage: self.stage.into(),
+            metric: self.metric,
+            scope: self.scope.into(),
+            value: None,
+            ci: None,
+            n: 0,
+            threshold: self.threshold,
+            direction: self.direction,
+            status: Status::NotMeasured,
+            more_uploads_needed: None,
+            reason: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn answer(&self, answer: Result<Answer, NotMeasured>) -> Criterion {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reason) => return Criterion { reason: Some(reason), ..self.criterion() },
+        };
+        let status = status(answer.interval, self.direction, self.threshold);
+        let mut warnings = Vec::new();
+        if answer.few_hours {
+            warnings.push(FigureWarning::FewHours);
+        }
+        if answer.interval.is_none() {
+            warnings.push(FigureWarning::TooFewUploads);
+        }
+        Criterion {
+            value: Some(answer.value),
+            ci: answer.interval.map(|(low, high)| [low, high]),
+            n: answer.n,
+            status,
+            more_uploads_needed: answer.more_needed.filter(|_| status == Status::Inconclusive),
+            warnings,
+            ..self.criterion()
+        }
+    }
+
+    /// Counts have no interval: they are what they are.
+    fn count(&self, uploads: u64) -> Criterion {
+        let reached = uploads as f64 >= self.threshold;
+        Criterion {
+            value: Some(uploads as f64),
+            n: uploads,
+            status: if reached { Status::Met } else { Status::NotMet },
+            ..self.criterion()
+        }
+    }
+}
+
+/// By the interval: met or not met only where all of it lies on one side of the threshold.
+fn status(interval: Option<(f64, f64)>, direction: Direction, threshold: f64) -> Status {
+    match (interval, direction) {
+        (Some((low, _)), Direction::AtLeast) if low >= threshold => Status::Met,
+        (Some((_, high)), Direction::AtLeast) if high < threshold => Status::NotMet,
+        (Some((_, high)), Direction::AtMost) if high <= threshold => Status::Met,
+        (Some((low, _)), Direction::AtMost) if low > threshold => Status::NotMet,
+        _ => Status::Inconclusive,
+    }
+}
+
+fn of_rate(group: &GroupData, share: Share, threshold: f64) -> Result<Answer, NotMeasured> {
+    let rate = rate(group, share)?;
+    let (events, n) = rate.effective();
+    Ok(Answer {
+        value: rate.value(),
+        interval: wilson(events, n),
+        n: rate.n,
+        more_needed: more_needed(rate.value(), rate.n, rate.design_effect, threshold),
+        few_hours: rate.hours < FEWEST_CLUSTERS as u64,
+    })
+}
+
+fn latency_vs_baseline(plan: &Plan, data: &[StageData], group: &GroupData, threshold: f64) -> Result<Answer, NotMeasured> {
+    if group.uploads() == 0 {
+        return Err("no uploads".into());
+    }
+    let baseline = plan.baseline().ok_or("no baseline")?;
+    let statistic = metric::find(plan.analysis.latency_statistic.metric_id());
+    let estimator = statistic.map_or(Estimator::Mean(Distribution::Latency), |metric| metric.estimator);
+    let id = format!("criteria.{}.latency_vs_baseline", plan.stages[group.stage].name);
+    let ratio = ratio::of_metric(&plan.analysis, data[baseline].arm(Arm::All), group, estimator, &id)?;
+    Ok(Answer {
+        value: ratio.value,
+        interval: ratio.interval,
+        n: ratio.n[1],
+        more_needed: ratio.interval.and_then(|interval| more_for_ratio(ratio.value, interval, ratio.n[1], threshold)),
+        few_hours: ratio.few_hours,
+    })
+}
+
+/// How many more uploads would pull the interval's near end to the threshold, if its width fell
+/// with the square root of n; a rough guide, as the baseline's share of the width stays.
+fn more_for_ratio(value: f64, (low, high): (f64, f64), n: u64, threshold: f64) -> Option<u64> {
+    let reach = if value > threshold { value - low } else { high - value };
+    let distance = (value - threshold).abs();
+    if distance <= 0.0 || reach <= 0.0 {
+        return None;
+    }
+    let times = (reach / distance).powi(2);
+    let more = (n as f64 * (times - 1.0)).ceil();
+    (more > 0.0 && more < 1e12).then_some(more as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_that_holds_the_threshold_settles_nothing() {
+        let at_least = |low, high| status(Some((low, high)), Direction::AtLeast, 0.98);
+        assert_eq!(at_least(0.98, 0.99), Status::Met);
+        assert_eq!(at_least(0.979, 0.99), Status::Inconclusive);
+        assert_eq!(at_least(0.95, 0.98), Status::Inconclusive);
+        assert_eq!(at_least(0.95, 0.979), Status::NotMet);
+        let at_most = |low, high| status(Some((low, high)), Direction::AtMost, 0.02);
+        assert_eq!(at_most(0.0, 0.02), Status::Met);
+        assert_eq!(at_most(0.019, 0.021), Status::Inconclusive);
+        assert_eq!(at_most(0.021, 0.03), Status::NotMet);
+        assert_eq!(status(None, Direction::AtMost, 0.02), Status::Inconclusive);
+    }
+
+    #[test]
+    fn four_times_the_uploads_halve_the_interval() {
+        assert_eq!(more_for_ratio(1.0, (0.9, 1.1), 100, 1.05), Some(300));
+        assert_eq!(more_for_ratio(1.05, (0.9, 1.1), 100, 1.05), None);
+    }
+}

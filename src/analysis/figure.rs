@@ -1,0 +1,277 @@
+//! One metric of one group -> its value, n and interval, or the reason why it was not measured.
+
+use super::group::{GroupData, Memory};
+use crate::config::Analysis;
+use crate::cube::histogram::{Grid, Histogram, nearest_rank};
+use crate::cube::slice::HourSums;
+use crate::metric::{Distribution, Estimator, Share};
+use crate::report::model::{Figure, FigureWarning, IntervalMethod};
+use crate::stats::bootstrap::{
+    CumulativeBlocks, maximum, percentile_interval, ratio_of_sums, resampled_means, resampled_ranks,
+};
+use crate::stats::clusters::{FEWEST_CLUSTERS, design_effect};
+use crate::stats::proportion::wilson;
+use crate::stats::random::Stream;
+
+const NANOS_PER_MS: f64 = 1e6;
+const NANO_MB_PER_MB: f64 = 1e9;
+
+/// Why a metric has no value.
+pub type NotMeasured = String;
+
+/// The figure of a metric; `id` seeds its random numbers.
+pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: &str) -> Result<Figure, NotMeasured> {
+    if group.uploads() == 0 {
+        return Err("no uploads".into());
+    }
+    if let Estimator::Rate(share) = estimator {
+        return rate(group, share).map(Rate::figure);
+    }
+    let (value, n) = point(group, estimator)?;
+    let Replicates { values, method, hours } = replicates(group, estimator, analysis, id);
+    // One observation has no spread that could be seen.
+    let enough = n >= 2 && method.is_some();
+    let ci = if enough { percentile_interval(values) } else { None };
+    let mut warnings = Vec::new();
+    if method.is_some_and(|method| method != IntervalMethod::BlockBootstrap) {
+        warnings.push(FigureWarning::FewHours);
+    }
+    if method.is_some() && ci.is_none() {
+        warnings.push(FigureWarning::TooFewUploads);
+    }
+    Ok(Figure {
+        value,
+        ci: ci.map(|(low, high)| [low, high]),
+        n,
+        interval_method: ci.and(method),
+        hours,
+        design_effect: None,
+        warnings,
+    })
+}
+
+/// Events, observations and design effect of a rate.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    pub events: u64,
+    pub n: u64,
+    pub design_effect: f64,
+    pub hours: u64,
+}
+
+impl Rate {
+    pub fn value(self) -> f64 {
+        self.events as f64 / self.n as f64
+    }
+
+    /// Events and observations after the design effect.
+    pub fn effective(self) -> (f64, f64) {
+        (self.events as f64 / self.design_effect, self.n as f64 / self.design_effect)
+    }
+
+    fn figure(self) -> Figure {
+        let (events, n) = self.effective();
+        let few = self.hours < FEWEST_CLUSTERS as u64;
+        Figure {
+            value: self.value(),
+            ci: wilson(events, n).map(|(low, high)| [low, high]),
+            n: self.n,
+            interval_method: Some(IntervalMethod::Wilson),
+            hours: self.hours,
+            design_effect: Some(self.design_effect),
+            warnings: if few { vec![FigureWarning::FewHours] } else { Vec::new() },
+        }
+    }
+}
+
+/// The counts of a rate.
+pub fn rate(group: &GroupData, share: Share) -> Result<Rate, NotMeasured> {
+    let pair = |hour: &HourSums| match share {
+        Share::Successes => (hour.successes, hour.uploads),
+        Share::Failures => (hour.uploads - hour.successes, hour.uploads),
+        Share::Timeouts => (hour.timeouts, hour.uploads),
+        Share::Fallbacks => (hour.fallbacks, hour.treated),
+    };
+    if share == Share::Fallbacks && group.arm == crate::cube::slice::Arm::PerProtocol {
+        return Err("per protocol leaves fallbacks out".into());
+    }
+    let pairs = group.hours.iter().map(pair).filter(|(_, n)| *n > 0);
+    let (events, n, hours) = pairs.clone().fold((0, 0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n, sum.2 + 1));
+    if n == 0 {
+        return Err(if share == Share::Fallbacks { "no treated uploads" } else { "no uploads" }.into());
+    }
+    Ok(Rate { events, n, design_effect: design_effect(pairs), hours })
+}
+
+/// Value and n of a metric that is not a rate.
+pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotMeasured> {
+    let (uploads, successes, busy) = (group.uploads(), group.successes(), group.busy_seconds() as f64);
+    let sum = |of: fn(&HourSums) -> i128| group.hours.iter().map(of).sum::<i128>() as f64;
+    let needs_success = || if successes == 0 { Err("no successful upload".to_owned()) } else { Ok(()) };
+    match estimator {
+        Estimator::Rate(share) => rate(group, share).map(|rate| (rate.value(), rate.n)),
+        Estimator::Mean(Distribution::Latency) => {
+            needs_success()?;
+            Ok((sum(|hour| hour.success_duration_ns) / NANOS_PER_MS / successes as f64, successes))
+        }
+        Estimator::Quantile(Distribution::Latency, q) => {
+            needs_success()?;
+            let value = pooled(&group.latency).quantile(Grid::FINE, q).ok_or("no successful upload")?;
+            Ok((value, successes))
+        }
+        Estimator::Maximum => {
+            needs_success()?;
+            Ok((group.hours.iter().map(|hour| hour.success_duration_max_ms).fold(0.0, f64::max), successes))
+        }
+        Estimator::Mean(Distribution::Memory) => {
+            let memory = memory(group)?;
+            let (sum, n) = memory.sums.iter().fold((0, 0), |total, (sum, n)| (total.0 + sum, total.1 + n));
+            Ok((sum as f64 / NANO_MB_PER_MB / n as f64, n))
+        }
+        Estimator::Quantile(Distribution::Memory, q) => {
+            let histogram = pooled(&memory(group)?.histograms);
+            Ok((histogram.quantile(Grid::FINE, q).ok_or("no memory in the log")?, histogram.total()))
+        }
+        Estimator::UploadThroughput => Ok((successes as f64 / busy, successes)),
+        Estimator::MegabyteThroughput => {
+            let size = sum(|hour| hour.success_size_nano_mb) / NANO_MB_PER_MB;
+            if size > 0.0 { Ok((size / busy, successes)) } else { Err("no successful upload has a known size".into()) }
+        }
+        Estimator::Concurrency => Ok((sum(|hour| hour.duration_ns) / 1e9 / busy, uploads)),
+    }
+}
+
+fn memory(group: &GroupData) -> Result<&Memory, NotMeasured> {
+    group.memory.as_ref().ok_or_else(|| "no memory in the log: neither memory_mb nor memory_sample events".into())
+}
+
+fn pooled(hours: &[(i64, Histogram)]) -> Histogram {
+    let mut pooled = Histogram::default();
+    hours.iter().for_each(|(_, histogram)| pooled.add(histogram));
+    pooled
+}
+
+/// Bootstrap replicates of a metric.
+pub struct Replicates {
+    pub values: Vec<f64>,
+    /// `None` where no interval is defined.
+    pub method: Option<IntervalMethod>,
+    /// Hours that there were to resample.
+    pub hours: u64,
+}
+
+/// Replicates of a metric that is not a rate: of hours, or of single uploads (throughput: of
+/// minutes) where there are fewer than 8 hours.
+pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: &str) -> Replicates {
+    let stream = &mut Stream::new(analysis.seed, id);
+    let count = analysis.replicates;
+    match estimator {
+        Estimator::Rate(_) | Estimator::Concurrency => Replicates { values: Vec::new(), method: None, hours: group.hours.len() as u64 },
+        Estimator::Mean(of) => mean_replicates(group, of, count, stream),
+        Estimator::Quantile(of, q) => quantile_replicates(histograms(group, of), q, count, stream),
+        Estimator::Maximum => {
+            let hours: Vec<f64> =
+                group.hours.iter().filter(|hour| hour.successes > 0).map(|hour| hour.success_duration_max_ms).collect();
+            if hours.len() >= FEWEST_CLUSTERS {
+                return block(maximum(&hours, count, stream), hours.len());
+            }
+            Replicates { hours: hours.len() as u64, ..quantile_replicates(&group.latency, 1.0, count, stream) }
+        }
+        Estimator::UploadThroughput => {
+            throughput_replicates(group, |successes, _| successes as f64, count, stream)
+        }
+        Estimator::MegabyteThroughput => {
+            throughput_replicates(group, |_, size| size as f64 / NANO_MB_PER_MB, count, stream)
+        }
+    }
+}
+
+fn block(values: Vec<f64>, hours: usize) -> Replicates {
+    Replicates { values, method: Some(IntervalMethod::BlockBootstrap), hours: hours as u64 }
+}
+
+fn histograms(group: &GroupData, of: Distribution) -> &[(i64, Histogram)] {
+    match of {
+        Distribution::Latency => &group.latency,
+        Distribution::Memory => group.memory.as_ref().map_or(&[], |memory| &memory.histograms),
+    }
+}
+
+fn mean_replicates(group: &GroupData, of: Distribution, count: u32, stream: &mut Stream) -> Replicates {
+    let (sums, unit): (Vec<(f64, f64)>, f64) = match of {
+        Distribution::Latency => {
+            let hours = group.hours.iter().filter(|hour| hour.successes > 0);
+            (hours.map(|hour| (hour.success_duration_ns as f64, hour.successes as f64)).collect(), NANOS_PER_MS)
+        }
+        Distribution::Memory => {
+            let sums = group.memory.iter().flat_map(|memory| &memory.sums);
+            (sums.map(|(sum, n)| (*sum as f64, *n as f64)).collect(), NANO_MB_PER_MB)
+        }
+    };
+    let hours = sums.len();
+    if hours >= FEWEST_CLUSTERS {
+        return block(ratio_of_sums(&sums, count, stream).into_iter().map(|mean| mean / unit).collect(), hours);
+    }
+    let pooled = pooled(histograms(group, of));
+    let each: Vec<(f64, u64)> = pooled.iter().map(|(bin, entries)| (Grid::FINE.middle(bin), entries)).collect();
+    // The histogram knows values to 0.1 %, the sums know the mean exactly: only the spread is taken from it.
+    let exact = sums.iter().map(|(sum, _)| sum).sum::<f64>() / sums.iter().map(|(_, n)| n).sum::<f64>() / unit;
+    let binned = each.iter().map(|(value, n)| value * *n as f64).sum::<f64>() / pooled.total() as f64;
+    let scale = if binned > 0.0 { exact / binned } else { 1.0 };
+    Replicates {
+        values: resampled_means(&each, count, stream).into_iter().map(|mean| mean * scale).collect(),
+        method: Some(IntervalMethod::UploadBootstrap),
+        hours: hours as u64,
+    }
+}
+
+fn quantile_replicates(hours: &[(i64, Histogram)], q: f64, count: u32, stream: &mut Stream) -> Replicates {
+    if hours.len() >= FEWEST_CLUSTERS {
+        let blocks = CumulativeBlocks::new(hours.iter().map(|(_, histogram)| histogram.iter()));
+        let bins = blocks.quantiles(|n| nearest_rank(q, n), count, stream);
+        return block(bins.into_iter().map(|bin| Grid::FINE.middle(bin)).collect(), hours.len());
+    }
+    let pooled = pooled(hours);
+    let n = pooled.total();
+    let ranks = nearest_rank(q, n).and_then(|rank| resampled_ranks(rank, n, count, stream)).unwrap_or_default();
+    let cumulative: Vec<(u64, u16)> = pooled
+        .iter()
+        .scan(0, |seen, (bin, entries)| {
+            *seen += entries;
+            Some((*seen, bin))
+        })
+        .collect();
+    let value = |rank: u64| Grid::FINE.middle(cumulative[cumulative.partition_point(|(seen, _)| *seen < rank)].1);
+    Replicates {
+        values: ranks.into_iter().map(value).collect(),
+        method: Some(IntervalMethod::UploadBootstrap),
+        hours: hours.len() as u64,
+    }
+}
+
+/// Successes or megabytes over busy seconds. An upload's busy seconds cannot be resampled with
+/// it, so where hours are few, minutes are the blocks.
+fn throughput_replicates(
+    group: &GroupData,
+    top: impl Fn(u64, i128) -> f64,
+    count: u32,
+    stream: &mut Stream,
+) -> Replicates {
+    let hours = group.hours.len();
+    if hours >= FEWEST_CLUSTERS {
+        let blocks: Vec<(f64, f64)> = group
+            .hours
+            .iter()
+            .map(|hour| (top(hour.successes, hour.success_size_nano_mb), hour.busy_seconds as f64))
+            .collect();
+        return block(ratio_of_sums(&blocks, count, stream), hours);
+    }
+    let blocks: Vec<(f64, f64)> = group
+        .minutes
+        .iter()
+        .map(|minute| (top(minute.successes, minute.success_size_nano_mb), minute.busy_seconds as f64))
+        .collect();
+    // Below two blocks a resample is always the sample.
+    let values = if blocks.len() < 2 { Vec::new() } else { ratio_of_sums(&blocks, count, stream) };
+    Replicates { values, method: Some(IntervalMethod::MinuteBootstrap), hours: hours as u64 }
+}

@@ -1,0 +1,82 @@
+//! Everything the cube knows of one arm of one stage, asked once.
+
+use crate::config::Plan;
+use crate::cube::Cube;
+use crate::cube::histogram::Histogram;
+use crate::cube::slice::{Arm, HourSums, Measured, MinuteCounts};
+use crate::error::Result;
+use crate::report::model::MemorySource;
+
+/// The uploads of one arm of one stage.
+pub struct GroupData {
+    pub stage: usize,
+    pub arm: Arm,
+    /// Rising.
+    pub hours: Vec<HourSums>,
+    /// `duration_ms` of the successful uploads by hour.
+    pub latency: Vec<(i64, Histogram)>,
+    pub memory: Option<Memory>,
+    /// By minute, rising; only where there are too few hours for a block bootstrap.
+    pub minutes: Vec<MinuteCounts>,
+}
+
+/// Memory of a group by hour.
+pub struct Memory {
+    pub source: MemorySource,
+    pub histograms: Vec<(i64, Histogram)>,
+    /// Sum (10^-9 MB) and count.
+    pub sums: Vec<(i128, u64)>,
+}
+
+impl GroupData {
+    /// Asks the cube.
+    ///
+    /// # Errors
+    /// The cube is damaged.
+    pub fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
+        let hours = cube.hours(stage, arm, &plan.analysis.timeout_errors)?;
+        let few_hours = hours.len() < crate::stats::clusters::FEWEST_CLUSTERS;
+        let minutes = if few_hours { cube.minutes(stage, arm)?.into_values().collect() } else { Vec::new() };
+        Ok(Self {
+            stage,
+            arm,
+            latency: cube.histograms(stage, arm, Measured::SuccessDuration)?,
+            memory: memory(cube, stage, arm, &hours)?,
+            hours,
+            minutes,
+        })
+    }
+
+    pub fn uploads(&self) -> u64 {
+        self.hours.iter().map(|hour| hour.uploads).sum()
+    }
+
+    pub fn successes(&self) -> u64 {
+        self.hours.iter().map(|hour| hour.successes).sum()
+    }
+
+    pub fn busy_seconds(&self) -> u64 {
+        self.hours.iter().map(|hour| hour.busy_seconds).sum()
+    }
+}
+
+/// Of the uploads that carry it; where none does, of the stage's memory samples; else none.
+fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Option<Memory>> {
+    if hours.iter().any(|hour| hour.memory_uploads > 0) {
+        let carrying = hours.iter().filter(|hour| hour.memory_uploads > 0);
+        return Ok(Some(Memory {
+            source: MemorySource::Uploads,
+            histograms: cube.histograms(stage, arm, Measured::UploadMemory)?,
+            sums: carrying.map(|hour| (hour.memory_nano_mb, hour.memory_uploads)).collect(),
+        }));
+    }
+    let samples = cube.memory_samples(stage)?;
+    if samples.is_empty() || hours.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Memory {
+        source: MemorySource::MemorySamples,
+        histograms: cube.histograms(stage, arm, Measured::MemorySample)?,
+        sums: samples.into_iter().map(|(_, count, sum)| (sum, count)).collect(),
+    }))
+}

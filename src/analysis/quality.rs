@@ -1,0 +1,255 @@
+//! How far can the log be trusted? Every line accounted for, and what a reader must know of it.
+
+use std::collections::BTreeMap;
+
+use super::stages::StageData;
+use crate::config::Plan;
+use crate::cube::slice::Arm;
+use crate::cube::{Cube, dimension::Dimension};
+use crate::error::Result;
+use crate::format::{self, rfc3339};
+use crate::ingest::ledger::{Example, FileLedger};
+use crate::ingest::reject::RejectReason;
+use crate::report::model::{
+    DataQuality, Finding, Gap, Gate, Input, Rejected, RejectedExample, Severity, SplitStatus, Stage,
+};
+
+/// Examples of each reason that the report shows.
+const EXAMPLES_SHOWN: usize = 5;
+/// Minutes without an upload that count as a gap.
+const GAP_MINUTES: i64 = 60;
+/// Gaps that are listed: the longest ones.
+const GAPS_SHOWN: usize = 20;
+
+/// The files of the log.
+pub fn inputs(cube: &Cube) -> Vec<Input> {
+    let input = |file: &FileLedger| Input {
+        path: file.path.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+        lines: file.lines,
+        uploads: file.uploads,
+        events: file.events,
+        rejected: file.rejected_total(),
+        blank: file.blank,
+    };
+    cube.header.files.iter().map(input).collect()
+}
+
+/// Rejected lines, duplicates, gaps and findings.
+///
+/// # Errors
+/// The cube is damaged.
+pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> Result<DataQuality> {
+    let files = &cube.header.files;
+    let rejected_total: u64 = files.iter().map(FileLedger::rejected_total).sum();
+    let used: u64 = files.iter().map(|file| file.lines - file.blank).sum();
+    let rejected_share = if used == 0 { 0.0 } else { rejected_total as f64 / used as f64 };
+    let (duplicates, at_least) = cube.request_ids.duplicates();
+    let mut quality = DataQuality {
+        gate: Gate::Passed,
+        rejected_total,
+        rejected_share,
+        max_rejected_share: plan.max_rejected_share,
+        rejected: rejected(files),
+        duplicate_request_ids: duplicates,
+        duplicate_request_ids_at_least: at_least,
+        out_of_order: files.iter().map(|file| file.out_of_order).sum(),
+        gaps: gaps(plan, cube)?,
+        findings: Vec::new(),
+    };
+    let mut findings = log_findings(&quality, files);
+    findings.extend(gap_finding(&quality.gaps));
+    keep_longest(&mut quality.gaps);
+    findings.extend(timeline_findings(plan, cube));
+    findings.extend(stage_findings(plan, data, stages));
+    findings.extend(dimension_findings(cube));
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        quality.gate = Gate::Failed;
+    }
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+    quality.findings = findings;
+    Ok(quality)
+}
+
+fn rejected(files: &[FileLedger]) -> Vec<Rejected> {
+    let mut counts: BTreeMap<RejectReason, (u64, Vec<RejectedExample>)> = BTreeMap::new();
+    for file in files {
+        for (reason, count) in &file.rejected {
+            counts.entry(*reason).or_default().0 += count;
+        }
+        for example in &file.examples {
+            let examples = &mut counts.entry(example.reason).or_default().1;
+            if examples.len() < EXAMPLES_SHOWN {
+                examples.push(shown(file, example));
+            }
+        }
+    }
+    let rejected = |(reason, (count, examples)): (RejectReason, _)| Rejected { reason: reason.word().into(), count, examples };
+    counts.into_iter().map(rejected).collect()
+}
+
+fn shown(file: &FileLedger, example: &Example) -> RejectedExample {
+    RejectedExample {
+        path: file.path.clone(),
+        line: example.line,
+        column: example.column,
+        text: example.text.clone(),
+        message: example.message.clone(),
+    }
+}
+
+/// Runs of at least an hour within a stage in which no upload ended.
+fn gaps(plan: &Plan, cube: &Cube) -> Result<Vec<Gap>> {
+    let mut gaps = Vec::new();
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let minutes = cube.minutes(index, Arm::All)?;
+        let with_uploads: Vec<i64> =
+            minutes.into_iter().filter(|(_, counts)| counts.uploads > 0).map(|(minute, _)| minute).collect();
+        for pair in with_uploads.windows(2) {
+            let missing = pair[1] - pair[0] - 1;
+            if missing >= GAP_MINUTES {
+                let time = |minute: i64| rfc3339(minute * 60 * 1_000_000_000);
+                gaps.push(Gap {
+                    stage: stage.name.clone(),
+                    from: time(pair[0] + 1),
+                    to: time(pair[1]),
+                    minutes: missing as u64,
+                });
+            }
+        }
+    }
+    Ok(gaps)
+}
+
+/// Leaves the longest gaps, in time order.
+fn keep_longest(gaps: &mut Vec<Gap>) {
+    gaps.sort_by(|a, b| b.minutes.cmp(&a.minutes).then_with(|| a.from.cmp(&b.from)));
+    gaps.truncate(GAPS_SHOWN);
+    gaps.sort_by(|a, b| a.from.cmp(&b.from));
+}
+
+fn gap_finding(gaps: &[Gap]) -> Option<Finding> {
+    let longest = gaps.iter().max_by_key(|gap| gap.minutes)?;
+    let text = format!(
+        "{} of an hour or more without any upload; the longest lasts {} (stage {})",
+        format::counted(gaps.len() as u64, "gap"),
+        format::counted(longest.minutes, "minute"),
+        longest.stage
+    );
+    Some(finding("gaps", Severity::Info, text))
+}
+
+fn finding(id: impl Into<String>, severity: Severity, text: impl Into<String>) -> Finding {
+    Finding { id: format!("data_quality.{}", id.into()), severity, text: text.into() }
+}
+
+fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let limit = format::share(quality.max_rejected_share);
+    if quality.rejected_share > quality.max_rejected_share {
+        let text = format!(
+            "{} of the log were rejected, {}; more than {limit} fail the data-quality gate",
+            format::counted(quality.rejected_total, "line"),
+            format::value(quality.rejected_share, crate::metric::Unit::Fraction)
+        );
+        findings.push(finding("rejected_share", Severity::Error, text));
+    } else if quality.rejected_total > 0 {
+        let text = format!(
+            "{} of the log were rejected; up to {limit} are tolerated",
+            format::counted(quality.rejected_total, "line")
+        );
+        findings.push(finding("rejected_lines", Severity::Info, text));
+    }
+    for file in files {
+        if let Some(loss) = &file.loss {
+            findings.push(finding(format!("loss.{}", file.path), Severity::Error, format!("{}: {loss}", file.path)));
+        }
+        if file.lines == 0 {
+            findings.push(finding(format!("empty.{}", file.path), Severity::Warning, format!("{}: the file is empty", file.path)));
+        }
+    }
+    if quality.duplicate_request_ids > 0 {
+        let at_least = if quality.duplicate_request_ids_at_least { "at least " } else { "" };
+        let text = format!(
+            "{at_least}{} repeat a request id; all are counted as uploads",
+            format::counted(quality.duplicate_request_ids, "upload")
+        );
+        findings.push(finding("duplicate_request_ids", Severity::Warning, text));
+    }
+    if quality.out_of_order > 0 {
+        let text = format!("{} are older than the upload on the line before", format::counted(quality.out_of_order, "upload"));
+        findings.push(finding("out_of_order", Severity::Info, text));
+    }
+    findings
+}
+
+fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let starts = cube.header.timeline.starts();
+    if starts.is_empty() && cube.header.placed_span.is_some() {
+        let text = "the log has no rollout_stage event: uploads that no file, stage name or interval places count as the baseline";
+        findings.push(finding("no_stage_events", Severity::Warning, text));
+    }
+    let mut unknown: Vec<f64> =
+        starts.iter().map(|start| start.percentage).filter(|percentage| plan.stage_at_percentage(*percentage).is_none()).collect();
+    unknown.sort_by(f64::total_cmp);
+    unknown.dedup();
+    for percentage in unknown {
+        let percentage = format::plain(percentage);
+        let text = format!(
+            "a rollout_stage event starts {percentage} %, and no stage of the config has that percentage: add it to [[stages]]"
+        );
+        findings.push(finding(format!("unknown_stage.{percentage}"), Severity::Error, text));
+    }
+    findings
+}
+
+fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for ((stage, data), shown) in plan.stages.iter().zip(data).zip(stages) {
+        let all = data.arm(Arm::All);
+        if all.uploads() == 0 {
+            let text = format!("stage {} has no uploads: nothing of it is measured", stage.name);
+            findings.push(finding(format!("empty_stage.{}", stage.name), Severity::Warning, text));
+            continue;
+        }
+        let carrying: u64 = all.hours.iter().map(|hour| hour.memory_uploads).sum();
+        if carrying > 0 && carrying < all.uploads() {
+            let text = format!(
+                "stage {}: {} of {} uploads carry memory_mb; memory figures are of those",
+                stage.name,
+                format::count(carrying),
+                format::count(all.uploads())
+            );
+            findings.push(finding(format!("memory_coverage.{}", stage.name), Severity::Info, text));
+        }
+        if shown.split.status == SplitStatus::Mismatch {
+            let share = |share: Option<f64>| share.map_or_else(String::new, |share| format::value(share, crate::metric::Unit::Fraction));
+            let text = format!(
+                "stage {}: {} of the uploads are treated where {} were set ({}): the traffic split is not what was set",
+                stage.name,
+                share(shown.split.observed_share),
+                format::share(shown.split.expected_share.unwrap_or_default()),
+                format::p_value(shown.split.p_value.unwrap_or_default())
+            );
+            findings.push(finding(format!("split.{}", stage.name), Severity::Warning, text));
+        }
+    }
+    findings
+}
+
+fn dimension_findings(cube: &Cube) -> Vec<Finding> {
+    let dimensions: [(&str, &Dimension); 3] = [
+        ("providers", &cube.header.providers),
+        ("file types", &cube.header.file_types),
+        ("error types", &cube.header.error_types),
+    ];
+    let overflowed = dimensions.into_iter().filter(|(_, dimension)| dimension.overflowed);
+    overflowed
+        .map(|(name, _)| {
+            let text = format!("the log holds too many {name}: all that the config does not list are counted as \"other\"");
+            finding(format!("too_many_{}", name.replace(' ', "_")), Severity::Warning, text)
+        })
+        .collect()
+}

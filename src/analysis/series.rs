@@ -1,0 +1,52 @@
+//! How did latency and volume go over time? Buckets of whole hours, few enough to draw.
+
+use std::collections::BTreeMap;
+
+use crate::config::Plan;
+use crate::cube::histogram::{Grid, Histogram};
+use crate::cube::slice::Arm;
+use crate::format::rfc3339;
+use crate::report::model::{Series, SeriesPoint};
+
+use super::stages::StageData;
+
+/// Widths a bucket may have, in hours: they divide the day, so that buckets start at midnight.
+const BUCKET_HOURS: [i64; 8] = [1, 2, 3, 6, 12, 24, 168, 1344];
+/// Buckets that a chart can carry.
+const MOST_BUCKETS: i64 = 600;
+
+/// The series of a rollout.
+pub fn series(plan: &Plan, data: &[StageData]) -> Series {
+    let with_uploads = |stage: &StageData| {
+        let hours = stage.arm(Arm::All).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour);
+        hours.collect::<Vec<_>>()
+    };
+    let hours: Vec<i64> = data.iter().flat_map(with_uploads).collect();
+    let span = hours.iter().max().zip(hours.iter().min()).map_or(0, |(last, first)| last - first + 1);
+    let width = BUCKET_HOURS.into_iter().find(|width| span / width <= MOST_BUCKETS).unwrap_or(BUCKET_HOURS[7]);
+    let mut points = Vec::new();
+    for (stage, data) in plan.stages.iter().zip(data) {
+        let group = data.arm(Arm::All);
+        let mut buckets: BTreeMap<i64, (u64, u64, Histogram)> = BTreeMap::new();
+        for hour in group.hours.iter().filter(|hour| hour.uploads > 0) {
+            let bucket = buckets.entry(hour.hour.div_euclid(width)).or_default();
+            bucket.0 += hour.uploads;
+            bucket.1 += hour.successes;
+        }
+        for (hour, histogram) in &group.latency {
+            if let Some(bucket) = buckets.get_mut(&hour.div_euclid(width)) {
+                bucket.2.add(histogram);
+            }
+        }
+        points.extend(buckets.into_iter().map(|(bucket, (uploads, successes, histogram))| SeriesPoint {
+            at: rfc3339(bucket * width * 3600 * 1_000_000_000),
+            stage: stage.name.clone(),
+            uploads,
+            successes,
+            latency_p50_ms: histogram.quantile(Grid::FINE, 0.5),
+            latency_p95_ms: histogram.quantile(Grid::FINE, 0.95),
+        }));
+    }
+    points.sort_by(|a, b| a.at.cmp(&b.at));
+    Series { bucket_hours: width as u64, points }
+}

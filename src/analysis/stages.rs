@@ -1,0 +1,93 @@
+//! What was measured in each stage and arm?
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::figure::figure;
+use super::group::GroupData;
+use super::split;
+use crate::config::Plan;
+use crate::cube::Cube;
+use crate::cube::slice::Arm;
+use crate::error::Result;
+use crate::format::rfc3339;
+use crate::metric::METRICS;
+use crate::report::model::{Group, Groups, Stage};
+
+/// The groups of every stage, in the order of the plan.
+pub struct StageData {
+    /// In the order of [`Arm::ALL`].
+    groups: [GroupData; 4],
+}
+
+impl StageData {
+    /// The data of an arm.
+    pub fn arm(&self, arm: Arm) -> &GroupData {
+        &self.groups[arm as usize]
+    }
+}
+
+/// Asks the cube for every group.
+///
+/// # Errors
+/// The cube is damaged.
+pub fn gather(plan: &Plan, cube: &Cube) -> Result<Vec<StageData>> {
+    (0..plan.stages.len())
+        .into_par_iter()
+        .map(|stage| {
+            let [all, treated, control, per_protocol] = Arm::ALL.map(|arm| GroupData::new(plan, cube, stage, arm));
+            Ok(StageData { groups: [all?, treated?, control?, per_protocol?] })
+        })
+        .collect()
+}
+
+/// The stages of the report.
+///
+/// # Errors
+/// The cube is damaged.
+pub fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec<Stage>> {
+    let figures = data.par_iter().map(|stage| Arm::ALL.map(|arm| group(plan, cube, stage.arm(arm))));
+    let figures: Vec<[Result<Group>; 4]> = figures.collect();
+    let mut stages = Vec::new();
+    for ((stage, data), [all, treated, control, per_protocol]) in plan.stages.iter().zip(data).zip(figures) {
+        let all_minutes = cube.minutes(data.arm(Arm::All).stage, Arm::All)?;
+        let mut minutes = all_minutes.iter().filter(|(_, counts)| counts.uploads > 0).map(|(minute, _)| *minute);
+        let first = minutes.next();
+        let last = minutes.next_back().or(first);
+        let nanos = |minute: i64| minute * 60 * 1_000_000_000;
+        stages.push(Stage {
+            name: stage.name.clone(),
+            percentage: stage.percentage,
+            from: first.map(|minute| rfc3339(nanos(minute))),
+            to: last.map(|minute| rfc3339(nanos(minute + 1))),
+            groups: Groups { all: all?, treated: treated?, control: control?, per_protocol: per_protocol? },
+            split: split::check(stage.percentage, data),
+        });
+    }
+    Ok(stages)
+}
+
+fn group(plan: &Plan, cube: &Cube, data: &GroupData) -> Result<Group> {
+    let prefix = format!("stages.{}.{}", plan.stages[data.stage].name, data.arm.name());
+    let measured = METRICS.par_iter().map(|metric| {
+        let id = format!("{prefix}.{}", metric.id);
+        (metric.id.to_owned(), figure(data, metric.estimator, &plan.analysis, &id))
+    });
+    let mut figures = BTreeMap::new();
+    let mut not_measured = BTreeMap::new();
+    for (id, figure) in measured.collect::<Vec<_>>() {
+        if let Err(reason) = &figure {
+            not_measured.insert(id.clone(), reason.clone());
+        }
+        figures.insert(id, figure.ok());
+    }
+    Ok(Group {
+        uploads: data.uploads(),
+        busy_seconds: data.busy_seconds(),
+        errors: cube.errors(data.stage, data.arm)?,
+        not_measured,
+        memory_source: data.memory.as_ref().map(|memory| memory.source),
+        figures,
+    })
+}

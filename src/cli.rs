@@ -1,0 +1,128 @@
+//! The command line: clap structs, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::simulate::Scenario;
+
+/// Reads the metrics log of a staged rollout and writes a final report that claims only what was
+/// measured.
+#[derive(Debug, Parser)]
+#[command(name = "stagegate", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Also print where the time went.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Worker threads [default: all cores]. The output does not depend on it.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write report.html, report.md, report.json and charts.
+    #[command(after_help = "Example:\n  stagegate report --out out data/*.jsonl.gz")]
+    Report {
+        #[command(flatten)]
+        input: InputArguments,
+        /// Folder that the report is written to.
+        #[arg(long, default_value = "out", value_name = "FOLDER")]
+        out: PathBuf,
+        /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+        #[arg(long, value_name = "TIME")]
+        generated_at: Option<String>,
+    },
+    /// Print improvements and criteria; write nothing.
+    #[command(
+        after_help = "Exit code:\n  0  every criterion and improvement is met\n  1  one is not met\n  2  usage, config or input error\n  3  one is inconclusive or not measured, or the data-quality gate failed\n\nExample:\n  stagegate check --config rollout.toml"
+    )]
+    Check {
+        #[command(flatten)]
+        input: InputArguments,
+        /// How the answer is printed.
+        #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+        format: CheckFormat,
+    },
+    /// Fold logs into a cube: report and check take it in place of the logs.
+    #[command(after_help = "Example:\n  stagegate cube data/*.jsonl.gz -o week1.cube\n  stagegate report week1.cube week2.cube")]
+    Cube {
+        #[command(flatten)]
+        input: InputArguments,
+        /// Folder that the cube is written to.
+        #[arg(short, long, value_name = "FOLDER")]
+        output: PathBuf,
+        /// Further logs that are searched for rollout_stage events only.
+        #[arg(long, value_name = "FILES", num_args = 1..)]
+        timeline: Vec<String>,
+    },
+    /// Simulate a rollout and write its log.
+    #[command(after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json")]
+    Generate {
+        /// What happens in the rollout.
+        #[arg(long, value_enum, default_value_t = Scenario::Good)]
+        scenario: Scenario,
+        /// Uploads of the whole rollout, about.
+        #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..))]
+        uploads: u64,
+        /// Seed: the same seed gives the same log.
+        #[arg(long, default_value_t = 20_251_118)]
+        seed: u64,
+        /// Log that is written, .gz or .zst packed by name; - is standard output.
+        #[arg(short, long, default_value = "-", value_name = "FILE")]
+        output: PathBuf,
+        /// Write what was planted, as JSON.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
+    },
+    /// Write a rollout.toml with every key and a comment each.
+    #[command(after_help = "Example:\n  stagegate init rollout.toml")]
+    Init {
+        /// File that is written; it must not exist.
+        #[arg(default_value = "rollout.toml", value_name = "FILE")]
+        path: PathBuf,
+    },
+    /// Print a JSON Schema.
+    #[command(after_help = "Example:\n  stagegate schema report > report.schema.json")]
+    Schema {
+        /// Of which file.
+        #[arg(value_enum)]
+        of: SchemaOf,
+    },
+    /// Print a shell completion script.
+    #[command(after_help = "Example:\n  stagegate completions bash > /etc/bash_completion.d/stagegate")]
+    Completions {
+        /// For which shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// What is read.
+#[derive(Debug, Args)]
+pub struct InputArguments {
+    /// rollout.toml [default: that of the working directory, else the built-in rollout].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Logs (globs, .gz, .zst, - for standard input) or cubes; they replace [input] files.
+    #[arg(value_name = "FILES")]
+    pub files: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    Config,
+    Report,
+}

@@ -1,0 +1,188 @@
+//! rollout.toml -> [`Plan`]: validated, defaults filled in, with the fingerprint of
+//! the parts that a cube depends on. It never looks at the log.
+
+mod file;
+mod init;
+mod locate;
+mod validate;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use file::{InputFormat, LatencyStatistic, RolloutFile, Scope, TargetSection, TimestampMarks, schema};
+pub use init::commented_rollout_file;
+
+use crate::error::{Boundary, Error, Position, Result};
+use locate::Located;
+
+/// Nanoseconds since 1970-01-01T00:00:00Z. Years 1999 to 2101 fit.
+pub type EpochNanos = i64;
+
+/// A validated rollout.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub title: String,
+    /// The folder that relative paths start from; empty for the working directory.
+    pub base: PathBuf,
+    /// Globs of the log, or the command line's FILES.
+    pub files: Vec<String>,
+    /// Whether `files` came from the command line (then relative to the working directory).
+    pub files_from_command_line: bool,
+    pub timestamp_marks: TimestampMarks,
+    pub max_rejected_share: f64,
+    pub max_distinct: usize,
+    /// In rollout order, at most 64.
+    pub stages: Vec<Stage>,
+    pub analysis: Analysis,
+    pub targets: Targets,
+    pub variants: file::VariantsSection,
+}
+
+/// One stage of the rollout.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub name: String,
+    /// 0 to 100.
+    pub percentage: f64,
+    pub files: Vec<glob::Pattern>,
+    pub from: Option<EpochNanos>,
+    /// Exclusive.
+    pub to: Option<EpochNanos>,
+    /// `None` where neither the config nor the defaults (percentage 0) ask for anything.
+    pub criteria: Criteria,
+}
+
+/// What a stage must reach; `None`: not asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Criteria {
+    pub success_rate: Option<f64>,
+    pub error_rate: Option<f64>,
+    pub latency_vs_baseline: Option<f64>,
+    pub uploads: Option<u64>,
+    pub scope: Scope,
+}
+
+/// How figures are computed.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    pub latency_statistic: LatencyStatistic,
+    pub timeout_errors: Vec<String>,
+    pub critical_errors: Vec<String>,
+    /// Rising, positive, at most 14.
+    pub size_bounds_mb: Vec<f64>,
+    pub replicates: u32,
+    pub seed: u64,
+}
+
+/// The target bands of the headline improvements.
+#[derive(Debug, Clone, Copy)]
+pub struct Targets {
+    pub memory_reduction: TargetSection,
+    pub throughput_ratio: TargetSection,
+    pub latency_reduction: TargetSection,
+    pub timeout_reduction: TargetSection,
+}
+
+/// The parts of a plan that decide how an upload is folded. Two cubes can be merged,
+/// and a cube can be read under a plan, only where these agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldingRules {
+    pub timestamp_marks: TimestampMarks,
+    pub size_bounds_mb: Vec<f64>,
+    pub stages: Vec<StageRule>,
+}
+
+/// How uploads find a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRule {
+    pub name: String,
+    pub percentage: f64,
+    pub files: Vec<String>,
+    pub from: Option<EpochNanos>,
+    pub to: Option<EpochNanos>,
+}
+
+impl Plan {
+    /// Index of the baseline: the first stage with percentage 0.
+    pub fn baseline(&self) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.percentage == 0.0)
+    }
+
+    /// Index of the final stage: the last one of the plan.
+    pub fn final_stage(&self) -> usize {
+        self.stages.len() - 1
+    }
+
+    /// Index of the stage that a `rollout_stage` event with this percentage starts.
+    pub fn stage_at_percentage(&self, percentage: f64) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.percentage == percentage)
+    }
+
+    /// Index of the stage with this name.
+    pub fn stage_named(&self, name: &str) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.name == name)
+    }
+
+    /// The parts that a cube depends on.
+    pub fn folding_rules(&self) -> FoldingRules {
+        let rule = |stage: &Stage| StageRule {
+            name: stage.name.clone(),
+            percentage: stage.percentage,
+            files: stage.files.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+            from: stage.from,
+            to: stage.to,
+        };
+        FoldingRules {
+            timestamp_marks: self.timestamp_marks,
+            size_bounds_mb: self.analysis.size_bounds_mb.clone(),
+            stages: self.stages.iter().map(rule).collect(),
+        }
+    }
+}
+
+/// Loads the plan: `config` if given, else `rollout.toml` of the working directory, else
+/// the built-in rollout. `files` replace `[input] files` unless empty.
+pub fn load(config: Option<&Path>, files: &[String]) -> Result<Plan> {
+    let default = Path::new("rollout.toml");
+    let path = match config {
+        Some(path) => Some(path),
+        None => default.is_file().then_some(default),
+    };
+    let mut plan = match path {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = read_config(path, &name)?;
+            let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            parse(&name, &text, base)?
+        }
+        None => parse("built-in rollout", "", PathBuf::new())?,
+    };
+    if !files.is_empty() {
+        plan.files = files.to_vec();
+        plan.files_from_command_line = true;
+    }
+    Ok(plan)
+}
+
+/// Largest config file that is read, in bytes.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+fn read_config(path: &Path, name: &str) -> Result<String> {
+    let fail = |message: String| Error::new(Boundary::Config, message).at(Position::file(name));
+    let size = std::fs::metadata(path)
+        .map_err(|error| fail(format!("cannot read the config: {error}")).help("stagegate init writes one with every key"))?
+        .len();
+    if size > MAX_CONFIG_BYTES {
+        return Err(fail(format!("the config has {size} bytes; more than {MAX_CONFIG_BYTES} are not read")));
+    }
+    std::fs::read_to_string(path).map_err(|error| fail(format!("cannot read the config: {error}")))
+}
+
+/// Parses and validates the text of a config file called `name`.
+pub fn parse(name: &str, text: &str, base: PathBuf) -> Result<Plan> {
+    let located = Located::parse(name, text)?;
+    located.refuse_unknown_keys(&schema())?;
+    let file: RolloutFile = toml::from_str(text).map_err(|error| locate::syntax_error(name, text, &error))?;
+    validate::plan(file, &located, base)
+}

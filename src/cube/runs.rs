@@ -1,0 +1,193 @@
+//! Sorted runs of (key, count), packed as differences: how the fold keeps histograms.
+//! Bins are never kept in a hash map per cell: most cells hold few of the bins they could,
+//! and a packed entry takes two to four bytes. Memory follows the number of distinct keys.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Keys buffered before they are sorted and packed.
+const BUFFERED_KEYS: usize = 1 << 16;
+/// Runs of one tier before they are merged into a run of the next.
+const RUNS_PER_TIER: usize = 8;
+
+/// Counts how often each key was pushed.
+#[derive(Debug, Default)]
+pub struct Runs {
+    buffer: Vec<u64>,
+    /// `tiers[i]` holds fewer than [`RUNS_PER_TIER`] runs, each of about 8^i buffers.
+    tiers: Vec<Vec<PackedRun>>,
+}
+
+impl Runs {
+    /// Counts `key` once.
+    #[inline]
+    pub fn push(&mut self, key: u64) {
+        self.buffer.push(key);
+        if self.buffer.len() >= BUFFERED_KEYS {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        self.buffer.sort_unstable();
+        let run = PackedRun::pack(self.buffer.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)));
+        self.buffer.clear();
+        self.add_run(run, 0);
+    }
+
+    fn add_run(&mut self, run: PackedRun, tier: usize) {
+        if self.tiers.len() <= tier {
+            self.tiers.resize_with(tier + 1, Vec::new);
+        }
+        self.tiers[tier].push(run);
+        if self.tiers[tier].len() == RUNS_PER_TIER {
+            let merged = PackedRun::pack(merge(std::mem::take(&mut self.tiers[tier])));
+            self.add_run(merged, tier + 1);
+        }
+    }
+
+    /// All runs, for [`merge`].
+    pub fn finish(mut self) -> Vec<PackedRun> {
+        self.flush();
+        self.tiers.into_iter().flatten().collect()
+    }
+}
+
+/// Joins neighbours with the same key.
+fn sum_equal_keys(pairs: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item = (u64, u64)> {
+    let mut pairs = pairs.peekable();
+    std::iter::from_fn(move || {
+        let (key, mut count) = pairs.next()?;
+        while let Some((_, more)) = pairs.next_if(|next| next.0 == key) {
+            count += more;
+        }
+        Some((key, count))
+    })
+}
+
+/// Rising keys, each with its count, as variable-length differences.
+#[derive(Debug, Default)]
+pub struct PackedRun {
+    bytes: Vec<u8>,
+}
+
+impl PackedRun {
+    fn pack(pairs: impl Iterator<Item = (u64, u64)>) -> Self {
+        let mut bytes = Vec::new();
+        let mut last = 0;
+        for (key, count) in pairs {
+            write_varint(&mut bytes, key - last);
+            write_varint(&mut bytes, count);
+            last = key;
+        }
+        bytes.shrink_to_fit();
+        Self { bytes }
+    }
+}
+
+fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Unpacks one run from the front.
+struct Unpacker {
+    run: PackedRun,
+    at: usize,
+    key: u64,
+}
+
+impl Unpacker {
+    fn varint(&mut self) -> u64 {
+        let mut value = 0;
+        let mut shift = 0;
+        loop {
+            let byte = self.run.bytes[self.at];
+            self.at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return value;
+            }
+            shift += 7;
+        }
+    }
+}
+
+impl Iterator for Unpacker {
+    type Item = (u64, u64);
+
+    fn next(&mut self) -> Option<(u64, u64)> {
+        if self.at == self.run.bytes.len() {
+            return None;
+        }
+        self.key += self.varint();
+        Some((self.key, self.varint()))
+    }
+}
+
+/// The keys of all runs, rising, each once, with the sum of its counts.
+pub fn merge(runs: Vec<PackedRun>) -> impl Iterator<Item = (u64, u64)> {
+    let mut heads = BinaryHeap::new();
+    let mut streams: Vec<Unpacker> = runs.into_iter().map(|run| Unpacker { run, at: 0, key: 0 }).collect();
+    for (index, stream) in streams.iter_mut().enumerate() {
+        if let Some((key, count)) = stream.next() {
+            heads.push(Reverse((key, index, count)));
+        }
+    }
+    // Logs are nearly in time order, so one stream often leads for long: it stays out of the heap meanwhile.
+    let mut leader: Option<(u64, u64, usize)> = None;
+    let rising = std::iter::from_fn(move || {
+        let (key, count, index) = match leader.take() {
+            Some((key, count, index)) => (key, count, index),
+            None => heads.pop().map(|Reverse((key, index, count))| (key, count, index))?,
+        };
+        if let Some((next_key, next_count)) = streams[index].next() {
+            match heads.peek() {
+                Some(Reverse((other, ..))) if *other < next_key => heads.push(Reverse((next_key, index, next_count))),
+                _ => leader = Some((next_key, next_count, index)),
+            }
+        }
+        Some((key, count))
+    });
+    sum_equal_keys(rising)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn counted(keys: &[u64]) -> Vec<(u64, u64)> {
+        let mut counts = BTreeMap::new();
+        keys.iter().for_each(|key| *counts.entry(*key).or_default() += 1);
+        counts.into_iter().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn counts_like_a_map(keys in prop::collection::vec(prop_oneof![0u64..50, any::<u64>()], 0..400), cut in 1usize..50) {
+            let parts: Vec<Runs> = keys.chunks(cut).map(|part| {
+                let mut runs = Runs::default();
+                part.iter().for_each(|key| runs.push(*key));
+                runs
+            }).collect();
+            let packed = parts.into_iter().flat_map(Runs::finish).collect();
+            prop_assert_eq!(merge(packed).collect::<Vec<_>>(), counted(&keys));
+        }
+    }
+
+    #[test]
+    fn full_tiers_are_merged() {
+        let mut runs = Runs::default();
+        let keys: Vec<u64> = (0..BUFFERED_KEYS as u64 * 20).map(|index| index * 7 % 1000).collect();
+        keys.iter().for_each(|key| runs.push(*key));
+        assert_eq!(merge(runs.finish()).collect::<Vec<_>>(), counted(&keys));
+    }
+}

@@ -1,0 +1,303 @@
+//! The only way to ask the cube. Every answer is a plain value: sums by hour, histograms by
+//! hour, counts by name. Nothing here computes a figure.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use super::busy::BusySeconds;
+use super::fold::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
+use super::histogram::Histogram;
+use super::table::{BUSY, ERRORS, EVENTS, FINE, HistogramRows, MEMORY_SAMPLES, MINUTES, SEGMENTS};
+use super::{Cube, damaged};
+use crate::config::EpochNanos;
+use crate::error::Result;
+use crate::ingest::native::ExecutionType;
+
+/// Groups of uploads within a stage (methodology 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Arm {
+    All,
+    /// `async` and `sync_fallback`: intention to treat.
+    Treated,
+    /// `sync`.
+    Control,
+    /// `async` alone.
+    PerProtocol,
+}
+
+impl Arm {
+    pub const ALL: [Self; 4] = [Self::All, Self::Treated, Self::Control, Self::PerProtocol];
+
+    /// The name of the report contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Treated => "treated",
+            Self::Control => "control",
+            Self::PerProtocol => "per_protocol",
+        }
+    }
+
+    fn holds(self, execution_type: u8) -> bool {
+        let is = |kind: ExecutionType| execution_type == kind as u8;
+        match self {
+            Self::All => true,
+            Self::Treated => is(ExecutionType::Async) || is(ExecutionType::SyncFallback),
+            Self::Control => is(ExecutionType::Sync),
+            Self::PerProtocol => is(ExecutionType::Async),
+        }
+    }
+}
+
+/// Sums over the uploads of a group that ended in one hour; busy seconds fell in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HourSums {
+    /// Hours since 1970-01-01T00:00Z.
+    pub hour: i64,
+    pub uploads: u64,
+    pub successes: u64,
+    /// `async` and `sync_fallback` uploads.
+    pub treated: u64,
+    /// `sync_fallback` uploads.
+    pub fallbacks: u64,
+    /// Failures whose error type is one of the asked.
+    pub timeouts: u64,
+    /// 10^-9 MB, successful uploads of known size.
+    pub success_size_nano_mb: i128,
+    pub duration_ns: i128,
+    pub success_duration_ns: i128,
+    pub memory_uploads: u64,
+    /// 10^-9 MB
+    pub memory_nano_mb: i128,
+    pub success_duration_max_ms: f64,
+    pub memory_max_mb: f64,
+    pub busy_seconds: u64,
+}
+
+/// What a histogram is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// `duration_ms` of successful uploads.
+    SuccessDuration,
+    /// `memory_mb` of the uploads that carry it.
+    UploadMemory,
+    /// `rss_mb` of `memory_sample` events.
+    MemorySample,
+}
+
+/// Uploads, successes and busy seconds of one minute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MinuteCounts {
+    pub uploads: u64,
+    pub successes: u64,
+    /// 10^-9 MB, successful uploads of known size.
+    pub success_size_nano_mb: i128,
+    pub busy_seconds: u64,
+}
+
+/// An event as the log told it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEvent {
+    pub at: EpochNanos,
+    pub event_type: String,
+    pub text: String,
+}
+
+/// Which rows of a table belong to a stage and arm.
+fn rows_of(table: &DataFrame, stage: usize, arm: Arm) -> PolarsResult<Vec<usize>> {
+    let (stages, types) = (table.column("stage")?.u8()?.rechunk(), table.column("execution_type")?.u8()?.rechunk());
+    let pairs = stages.cont_slice()?.iter().zip(types.cont_slice()?);
+    let inside = |(_, (of, kind)): &(usize, (&u8, &u8))| usize::from(**of) == stage && arm.holds(**kind);
+    Ok(pairs.enumerate().filter(inside).map(|(row, _)| row).collect())
+}
+
+fn take(table: &DataFrame, rows: &[usize]) -> PolarsResult<DataFrame> {
+    let rows = IdxCa::from_vec("rows".into(), rows.iter().map(|row| *row as IdxSize).collect());
+    table.take(&rows)
+}
+
+fn counts(table: &DataFrame, name: &str) -> PolarsResult<Vec<u64>> {
+    Ok(table.column(name)?.u64()?.no_null_iter().collect())
+}
+
+fn sums(table: &DataFrame, name: &str) -> PolarsResult<Vec<i128>> {
+    Ok(table.column(name)?.decimal()?.physical().no_null_iter().collect())
+}
+
+fn maxima(table: &DataFrame, name: &str) -> PolarsResult<Vec<f64>> {
+    Ok(table.column(name)?.f64()?.no_null_iter().collect())
+}
+
+fn times(table: &DataFrame, name: &str) -> PolarsResult<Vec<i64>> {
+    Ok(table.column(name)?.i32()?.no_null_iter().map(i64::from).collect())
+}
+
+impl Cube {
+    /// Sums by hour of a stage's arm, rising; hours without an upload or a busy second are left out.
+    pub fn hours(&self, stage: usize, arm: Arm, timeout_errors: &[String]) -> Result<Vec<HourSums>> {
+        self.hours_inner(stage, arm, timeout_errors).map_err(damaged)
+    }
+
+    fn hours_inner(&self, stage: usize, arm: Arm, timeout_errors: &[String]) -> PolarsResult<Vec<HourSums>> {
+        let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
+        let table = &self.tables[SEGMENTS];
+        let table = take(table, &rows_of(table, stage, arm)?)?;
+        let kinds: Vec<u8> = table.column("execution_type")?.u8()?.no_null_iter().collect();
+        let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
+        let memory_uploads = counts(&table, "memory_uploads")?;
+        let (sizes, memory) = (sums(&table, "success_size_mb")?, sums(&table, "memory_mb")?);
+        let (durations, success_durations) = (sums(&table, "duration_ms")?, sums(&table, "success_duration_ms")?);
+        let (longest, largest) = (maxima(&table, "success_duration_max_ms")?, maxima(&table, "memory_max_mb")?);
+        for (row, hour) in times(&table, "hour")?.into_iter().enumerate() {
+            let sum = hours.entry(hour).or_default();
+            sum.uploads += uploads[row];
+            sum.successes += successes[row];
+            if Arm::Treated.holds(kinds[row]) {
+                sum.treated += uploads[row];
+            }
+            if kinds[row] == ExecutionType::SyncFallback as u8 {
+                sum.fallbacks += uploads[row];
+            }
+            sum.success_size_nano_mb += sizes[row];
+            sum.duration_ns += durations[row];
+            sum.success_duration_ns += success_durations[row];
+            sum.memory_uploads += memory_uploads[row];
+            sum.memory_nano_mb += memory[row];
+            sum.success_duration_max_ms = sum.success_duration_max_ms.max(longest[row]);
+            sum.memory_max_mb = sum.memory_max_mb.max(largest[row]);
+        }
+        for (hour, timeouts) in self.failures_by_hour(stage, arm, timeout_errors)? {
+            hours.entry(hour).or_default().timeouts = timeouts;
+        }
+        for (hour, busy) in self.busy_inner(stage, arm)? {
+            hours.entry(hour).or_default().busy_seconds = busy.count();
+        }
+        Ok(hours.into_iter().map(|(hour, sums)| HourSums { hour, ..sums }).collect())
+    }
+
+    fn failures_by_hour(&self, stage: usize, arm: Arm, names: &[String]) -> PolarsResult<BTreeMap<i64, u64>> {
+        let wanted: Vec<u16> = names.iter().filter_map(|name| self.header.error_types.number(name)).collect();
+        let table = &self.tables[ERRORS];
+        let table = take(table, &rows_of(table, stage, arm)?)?;
+        let kinds: Vec<u16> = table.column("error_type")?.u16()?.no_null_iter().collect();
+        let failures = counts(&table, "failures")?;
+        let mut hours = BTreeMap::new();
+        for (row, hour) in times(&table, "hour")?.into_iter().enumerate() {
+            if wanted.contains(&kinds[row]) {
+                *hours.entry(hour).or_default() += failures[row];
+            }
+        }
+        Ok(hours)
+    }
+
+    /// Failures by error type of a stage's arm.
+    pub fn errors(&self, stage: usize, arm: Arm) -> Result<BTreeMap<String, u64>> {
+        let table = &self.tables[ERRORS];
+        let read = || -> PolarsResult<_> {
+            let table = take(table, &rows_of(table, stage, arm)?)?;
+            let mut errors = BTreeMap::new();
+            let kinds = table.column("error_type")?.u16()?;
+            for (kind, failures) in kinds.no_null_iter().zip(counts(&table, "failures")?) {
+                *errors.entry(self.header.error_types.names[usize::from(kind)].clone()).or_default() += failures;
+            }
+            Ok(errors)
+        };
+        read().map_err(damaged)
+    }
+
+    fn busy_inner(&self, stage: usize, arm: Arm) -> PolarsResult<BTreeMap<i64, BusySeconds>> {
+        let table = &self.tables[BUSY];
+        let table = take(table, &rows_of(table, stage, arm)?)?;
+        let mut hours: BTreeMap<i64, BusySeconds> = BTreeMap::new();
+        let seconds = table.column("seconds")?.binary()?;
+        for (hour, seconds) in times(&table, "hour")?.into_iter().zip(seconds.no_null_iter()) {
+            let known = BusySeconds::from_bytes(seconds);
+            let known = known.ok_or_else(|| polars_err!(ComputeError: "an hour of busy seconds is not 450 bytes"))?;
+            hours.entry(hour).or_default().union(&known.0[..]);
+        }
+        Ok(hours)
+    }
+
+    /// Uploads, successes and busy seconds by minute of a stage's arm, rising.
+    pub fn minutes(&self, stage: usize, arm: Arm) -> Result<BTreeMap<i64, MinuteCounts>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[MINUTES];
+            let table = take(table, &rows_of(table, stage, arm)?)?;
+            let mut minutes: BTreeMap<i64, MinuteCounts> = BTreeMap::new();
+            let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
+            let sizes = sums(&table, "success_size_mb")?;
+            for (row, minute) in times(&table, "minute")?.into_iter().enumerate() {
+                let counts = minutes.entry(minute).or_default();
+                counts.uploads += uploads[row];
+                counts.successes += successes[row];
+                counts.success_size_nano_mb += sizes[row];
+            }
+            for (hour, busy) in self.busy_inner(stage, arm)? {
+                for minute in 0..60 {
+                    let seconds = busy.count_in_minute(minute);
+                    if seconds > 0 {
+                        minutes.entry(hour * 60 + minute as i64).or_default().busy_seconds = seconds;
+                    }
+                }
+            }
+            Ok(minutes)
+        };
+        read().map_err(damaged)
+    }
+
+    /// Fine histograms by hour of a stage's arm, rising. Memory samples belong to no arm: they
+    /// are the process's.
+    pub fn histograms(&self, stage: usize, arm: Arm, measured: Measured) -> Result<Vec<(i64, Histogram)>> {
+        let wanted = match measured {
+            Measured::SuccessDuration => METRIC_DURATION,
+            Measured::UploadMemory => METRIC_MEMORY,
+            Measured::MemorySample => METRIC_MEMORY_SAMPLE,
+        } as u8;
+        let arm = if measured == Measured::MemorySample { Arm::All } else { arm };
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[FINE];
+            let metrics: Vec<u8> = table.column("metric")?.u8()?.no_null_iter().collect();
+            let mut rows = rows_of(table, stage, arm)?;
+            rows.retain(|row| metrics[*row] == wanted);
+            let table = take(table, &rows)?;
+            let histograms = HistogramRows::new(&table)?;
+            let mut hours: BTreeMap<i64, Histogram> = BTreeMap::new();
+            for (row, hour) in times(&table, "hour")?.into_iter().enumerate() {
+                hours.entry(hour).or_default().add(&histograms.histogram(row)?);
+            }
+            Ok(hours.into_iter().collect())
+        };
+        read().map_err(damaged)
+    }
+
+    /// Count and sum (10^-9 MB) by hour of the memory samples of a stage.
+    pub fn memory_samples(&self, stage: usize) -> Result<Vec<(i64, u64, i128)>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[MEMORY_SAMPLES];
+            let mut hours: BTreeMap<i64, (u64, i128)> = BTreeMap::new();
+            let stages = table.column("stage")?.u8()?;
+            let (samples, sizes) = (counts(table, "samples")?, sums(table, "memory_mb")?);
+            for (row, (minute, of)) in times(table, "minute")?.into_iter().zip(stages.no_null_iter()).enumerate() {
+                if usize::from(of) == stage {
+                    let sum = hours.entry(minute.div_euclid(60)).or_default();
+                    *sum = (sum.0 + samples[row], sum.1 + sizes[row]);
+                }
+            }
+            Ok(hours.into_iter().map(|(hour, (samples, sum))| (hour, samples, sum)).collect())
+        };
+        read().map_err(damaged)
+    }
+
+    /// The events of the log in time order, identical ones once.
+    pub fn events(&self) -> Result<Vec<LoggedEvent>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[EVENTS];
+            let (kinds, texts) = (table.column("event_type")?.str()?, table.column("text")?.str()?);
+            let at = table.column("at_ns")?.i64()?;
+            let rows = at.no_null_iter().zip(kinds.no_null_iter()).zip(texts.no_null_iter());
+            Ok(rows.map(|((at, kind), text)| LoggedEvent { at, event_type: kind.into(), text: text.into() }).collect())
+        };
+        read().map_err(damaged)
+    }
+}

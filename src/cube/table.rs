@@ -1,0 +1,299 @@
+//! The tables of the cube: their columns, and the one way to add two tables up. A table is a
+//! polars `DataFrame` sorted by its key, each key once; every value column says how it is added.
+
+use polars::prelude::*;
+
+use super::dimension::Renumbering;
+use super::histogram::Histogram;
+
+/// How the values of equal keys become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Add {
+    /// `UInt64`, summed.
+    Count,
+    /// `Decimal(38, scale)`, summed: exact, whatever the order.
+    Sum { scale: usize },
+    /// `Float64`, the larger one.
+    Max,
+    /// `Binary`, bitwise or.
+    Bits,
+}
+
+/// Whether a table carries a histogram: the columns `bins` (`List(UInt16)`) and `counts`
+/// (`List(UInt32)`). Bins rise; a bin whose count would overflow stands twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bins {
+    None,
+    Listed,
+}
+
+/// One table.
+#[derive(Debug)]
+pub struct TableSpec {
+    pub name: &'static str,
+    pub keys: &'static [&'static str],
+    pub values: &'static [(&'static str, Add)],
+    pub bins: Bins,
+}
+
+/// Decimals of a duration in ms: nanoseconds.
+pub const DURATION_SCALE: usize = 6;
+/// Decimals of a size or memory in MB.
+pub const MB_SCALE: usize = 9;
+
+const UPLOAD_VALUES: &[(&str, Add)] = &[
+    ("uploads", Add::Count),
+    ("successes", Add::Count),
+    ("success_size_mb", Add::Sum { scale: MB_SCALE }),
+    ("duration_ms", Add::Sum { scale: DURATION_SCALE }),
+    ("success_duration_ms", Add::Sum { scale: DURATION_SCALE }),
+    ("memory_uploads", Add::Count),
+    ("memory_mb", Add::Sum { scale: MB_SCALE }),
+    ("success_duration_max_ms", Add::Max),
+    ("memory_max_mb", Add::Max),
+];
+
+/// The tables, by number. `docs/cube.md` describes them for other programs.
+pub const TABLES: [TableSpec; 8] = [
+    TableSpec {
+        name: "minutes",
+        keys: &["minute", "stage", "execution_type"],
+        values: UPLOAD_VALUES,
+        bins: Bins::Listed,
+    },
+    TableSpec {
+        name: "segments",
+        keys: &["hour", "stage", "execution_type", "provider", "file_type", "size_bucket"],
+        values: UPLOAD_VALUES,
+        bins: Bins::Listed,
+    },
+    TableSpec { name: "fine", keys: &["hour", "stage", "execution_type", "metric"], values: &[], bins: Bins::Listed },
+    TableSpec {
+        name: "fine_segments",
+        keys: &["stage", "execution_type", "provider", "file_type", "size_bucket", "metric"],
+        values: &[],
+        bins: Bins::Listed,
+    },
+    TableSpec {
+        name: "errors",
+        keys: &["hour", "stage", "execution_type", "provider", "file_type", "size_bucket", "error_type"],
+        values: &[("failures", Add::Count)],
+        bins: Bins::None,
+    },
+    TableSpec {
+        name: "busy",
+        keys: &["hour", "stage", "execution_type"],
+        values: &[("seconds", Add::Bits)],
+        bins: Bins::None,
+    },
+    TableSpec {
+        name: "memory_samples",
+        keys: &["minute", "stage"],
+        values: &[("samples", Add::Count), ("memory_mb", Add::Sum { scale: MB_SCALE }), ("memory_max_mb", Add::Max)],
+        bins: Bins::None,
+    },
+    TableSpec {
+        name: "events",
+        keys: &["at_ns", "event_type", "stage", "value", "text"],
+        values: &[("count", Add::Count)],
+        bins: Bins::None,
+    },
+];
+
+pub const MINUTES: usize = 0;
+pub const SEGMENTS: usize = 1;
+pub const FINE: usize = 2;
+pub const FINE_SEGMENTS: usize = 3;
+pub const ERRORS: usize = 4;
+pub const BUSY: usize = 5;
+pub const MEMORY_SAMPLES: usize = 6;
+pub const EVENTS: usize = 7;
+
+/// A column of unsigned 64-bit counts.
+pub fn count_column(name: &str, values: Vec<u64>) -> Column {
+    UInt64Chunked::from_vec(name.into(), values).into_series().into()
+}
+
+/// A column of exact sums: `values` times 10^-`scale`.
+pub fn sum_column(name: &str, values: Vec<i128>, scale: usize) -> Column {
+    Int128Chunked::from_vec(name.into(), values).into_decimal_unchecked(38, scale).into_series().into()
+}
+
+/// A column of maxima.
+pub fn max_column(name: &str, values: Vec<f64>) -> Column {
+    Float64Chunked::from_vec(name.into(), values).into_series().into()
+}
+
+/// Histograms -> the columns `bins` and `counts`.
+pub struct HistogramColumns {
+    bins: ListPrimitiveChunkedBuilder<UInt16Type>,
+    counts: ListPrimitiveChunkedBuilder<UInt32Type>,
+    row_bins: Vec<u16>,
+    row_counts: Vec<u32>,
+}
+
+impl HistogramColumns {
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            bins: ListPrimitiveChunkedBuilder::new("bins".into(), rows, rows, DataType::UInt16),
+            counts: ListPrimitiveChunkedBuilder::new("counts".into(), rows, rows, DataType::UInt32),
+            row_bins: Vec::new(),
+            row_counts: Vec::new(),
+        }
+    }
+
+    /// Adds a bin to the current row; bins rise.
+    pub fn push_bin(&mut self, bin: u16, mut count: u64) {
+        while count > 0 {
+            let part = u32::try_from(count).unwrap_or(u32::MAX);
+            self.row_bins.push(bin);
+            self.row_counts.push(part);
+            count -= u64::from(part);
+        }
+    }
+
+    pub fn end_row(&mut self) {
+        self.bins.append_slice(&self.row_bins);
+        self.counts.append_slice(&self.row_counts);
+        self.row_bins.clear();
+        self.row_counts.clear();
+    }
+
+    pub fn finish(mut self) -> [Column; 2] {
+        [self.bins.finish().into_series().into(), self.counts.finish().into_series().into()]
+    }
+}
+
+/// Read access to the histograms of a table, row by row.
+pub struct HistogramRows {
+    offsets: Vec<usize>,
+    bins: UInt16Chunked,
+    counts: UInt32Chunked,
+}
+
+impl HistogramRows {
+    pub fn new(table: &DataFrame) -> PolarsResult<Self> {
+        let bins = table.column("bins")?.list()?.rechunk().into_owned();
+        let counts = table.column("counts")?.list()?.rechunk().into_owned();
+        let offsets: Vec<usize> = bins.offsets()?.iter().map(|offset| *offset as usize).collect();
+        let first = offsets.first().copied().unwrap_or(0);
+        Ok(Self {
+            offsets: offsets.iter().map(|offset| offset - first).collect(),
+            bins: bins.get_inner().u16()?.rechunk().into_owned(),
+            counts: counts.get_inner().u32()?.rechunk().into_owned(),
+        })
+    }
+
+    /// Bin and count of each entry of a row.
+    pub fn row(&self, row: usize) -> PolarsResult<impl Iterator<Item = (u16, u64)> + '_> {
+        let range = self.offsets[row]..self.offsets[row + 1];
+        let (bins, counts) = (&self.bins.cont_slice()?[range.clone()], &self.counts.cont_slice()?[range]);
+        Ok(bins.iter().copied().zip(counts.iter().map(|count| u64::from(*count))))
+    }
+
+    /// A row as a histogram.
+    pub fn histogram(&self, row: usize) -> PolarsResult<Histogram> {
+        let mut histogram = Histogram::default();
+        self.row(row)?.for_each(|(bin, count)| histogram.push(bin, count));
+        Ok(histogram)
+    }
+}
+
+/// Replaces the numbers of a dimension column.
+pub fn renumber(table: &mut DataFrame, column: &str, renumbering: &Renumbering) -> PolarsResult<()> {
+    let identity = renumbering.iter().enumerate().all(|(old, new)| old == usize::from(*new));
+    if identity || !table.schema().contains(column) {
+        return Ok(());
+    }
+    let numbers = table.column(column)?.u16()?.apply_values(|old| renumbering[usize::from(old)]);
+    table.with_column(numbers.into_series().into())?;
+    Ok(())
+}
+
+/// Sorts a table by its key and adds rows of equal keys up.
+pub fn normalise(spec: &TableSpec, table: &DataFrame) -> PolarsResult<DataFrame> {
+    let options = SortMultipleOptions::default().with_maintain_order(true);
+    let sorted = table.sort(spec.keys.iter().copied(), options)?;
+    let starts = group_starts(spec, &sorted)?;
+    if starts.len() == sorted.height() {
+        return Ok(sorted);
+    }
+    let first = IdxCa::from_vec("first".into(), starts.iter().map(|start| *start as IdxSize).collect());
+    let mut columns = Vec::new();
+    for key in spec.keys {
+        columns.push(sorted.column(key)?.take(&first)?);
+    }
+    for (name, add) in spec.values {
+        columns.push(add_groups(sorted.column(name)?, *add, &starts)?);
+    }
+    if spec.bins == Bins::Listed {
+        columns.extend(add_histograms(&sorted, &starts)?);
+    }
+    DataFrame::new_infer_height(columns)
+}
+
+/// Row numbers at which a new key begins, in a sorted table.
+fn group_starts(spec: &TableSpec, sorted: &DataFrame) -> PolarsResult<Vec<usize>> {
+    let rows = sorted.height();
+    if rows == 0 {
+        return Ok(Vec::new());
+    }
+    let mut changes = vec![false; rows];
+    changes[0] = true;
+    for key in spec.keys {
+        let column = sorted.column(key)?.as_materialized_series();
+        let differs = column.slice(1, rows - 1).not_equal_missing(&column.slice(0, rows - 1))?;
+        for (change, differs) in changes[1..].iter_mut().zip(differs.iter()) {
+            *change |= differs.unwrap_or(false);
+        }
+    }
+    Ok((0..rows).filter(|row| changes[*row]).collect())
+}
+
+fn add_groups(column: &Column, add: Add, starts: &[usize]) -> PolarsResult<Column> {
+    let name = column.name().as_str();
+    let ends = starts.iter().skip(1).copied().chain([column.len()]);
+    let groups = starts.iter().copied().zip(ends);
+    Ok(match add {
+        Add::Count => {
+            let values = column.u64()?.rechunk();
+            let values = values.cont_slice()?;
+            count_column(name, groups.map(|(start, end)| values[start..end].iter().sum()).collect())
+        }
+        Add::Sum { scale } => {
+            let values = column.decimal()?.physical().rechunk();
+            let values = values.cont_slice()?;
+            sum_column(name, groups.map(|(start, end)| values[start..end].iter().sum()).collect(), scale)
+        }
+        Add::Max => {
+            let values = column.f64()?.rechunk();
+            let values = values.cont_slice()?;
+            max_column(name, groups.map(|(start, end)| values[start..end].iter().copied().fold(0.0, f64::max)).collect())
+        }
+        Add::Bits => {
+            let values: Vec<&[u8]> = column.binary()?.no_null_iter().collect();
+            let or = |(start, end): (usize, usize)| {
+                values[start + 1..end].iter().fold(values[start].to_vec(), |mut bits, more| {
+                    bits.iter_mut().zip(*more).for_each(|(bit, more)| *bit |= more);
+                    bits
+                })
+            };
+            Series::new(name.into(), groups.map(or).collect::<Vec<_>>()).into()
+        }
+    })
+}
+
+fn add_histograms(sorted: &DataFrame, starts: &[usize]) -> PolarsResult<[Column; 2]> {
+    let rows = HistogramRows::new(sorted)?;
+    let mut columns = HistogramColumns::with_capacity(starts.len());
+    let ends = starts.iter().skip(1).copied().chain([sorted.height()]);
+    for (start, end) in starts.iter().copied().zip(ends) {
+        let mut sum = rows.histogram(start)?;
+        for row in start + 1..end {
+            sum.add(&rows.histogram(row)?);
+        }
+        sum.iter().for_each(|(bin, count)| columns.push_bin(bin, count));
+        columns.end_row();
+    }
+    Ok(columns.finish())
+}

@@ -1,0 +1,176 @@
+//! The only way from a number to text, for every output. Figures get as many digits as their
+//! interval carries, never more; units stand behind a narrow space.
+
+use chrono::{DateTime, Utc};
+
+use crate::metric::Unit;
+
+/// What stands where nothing was measured.
+pub const NOT_MEASURED: &str = "not measured";
+
+/// A count with thousands separated: `12 345`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 upload`, `2 uploads`.
+pub fn counted(value: u64, noun: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(value))
+}
+
+/// A file size.
+pub fn bytes(value: u64) -> String {
+    match value {
+        0..1_000 => format!("{value} B"),
+        1_000..1_000_000 => format!("{:.1} kB", value as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value as f64 / 1e6),
+        _ => format!("{:.2} GB", value as f64 / 1e9),
+    }
+}
+
+/// Decimals that show a value to three significant digits, at most six; rates are handled by [`figure`].
+fn decimals(value: f64) -> usize {
+    let magnitude = value.abs();
+    if magnitude == 0.0 || !magnitude.is_finite() {
+        return 0;
+    }
+    (2 - magnitude.log10().floor() as i64).clamp(0, 6) as usize
+}
+
+/// Decimals at which an interval's ends differ in two digits.
+fn decimals_of_interval(low: f64, high: f64) -> usize {
+    let width = high - low;
+    if width <= 0.0 || !width.is_finite() {
+        return decimals(high);
+    }
+    (1 - width.log10().floor() as i64).clamp(0, 6) as usize
+}
+
+/// A number with `places` decimals and its thousands separated; no negative zero.
+fn fixed(value: f64, places: usize) -> String {
+    if !value.is_finite() {
+        return if value > 0.0 { "∞".into() } else { "−∞".into() };
+    }
+    let text = format!("{:.places$}", value.abs());
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    let sign = if value < 0.0 && !zero { "−" } else { "" };
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    match fraction {
+        Some(fraction) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{whole}"),
+    }
+}
+
+/// Scale and sign of a unit: a fraction is shown in percent, long times in seconds.
+fn scaled(unit: Unit, magnitude: f64) -> (f64, &'static str) {
+    match unit {
+        Unit::Fraction => (100.0, "\u{202f}%"),
+        Unit::Milliseconds if magnitude >= 10_000.0 => (0.001, "\u{202f}s"),
+        Unit::Milliseconds => (1.0, "\u{202f}ms"),
+        Unit::Megabytes => (1.0, "\u{202f}MB"),
+        Unit::UploadsPerSecond => (1.0, "\u{202f}/s"),
+        Unit::MegabytesPerSecond => (1.0, "\u{202f}MB/s"),
+        Unit::Number => (1.0, "×"),
+        Unit::Uploads => (1.0, ""),
+    }
+}
+
+/// A value and its interval: `98.6 %`, `98.1 to 99.0`. Both in the same unit and decimals.
+pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, Option<String>) {
+    if unit == Unit::Uploads {
+        return (count(value as u64), None);
+    }
+    let (scale, sign) = scaled(unit, value.abs());
+    match interval {
+        None => {
+            let places = if unit == Unit::Fraction { 2 } else { decimals(value * scale) };
+            (format!("{}{sign}", fixed(value * scale, places)), None)
+        }
+        Some((low, high)) => {
+            let finite_high = if high.is_finite() { high } else { value };
+            let finite_low = if low.is_finite() { low } else { value };
+            let places = decimals_of_interval(finite_low * scale, finite_high * scale).min(if unit == Unit::Fraction { 3 } else { 6 });
+            let ends = format!("{} to {}", fixed(low * scale, places), fixed(high * scale, places));
+            (format!("{}{sign}", fixed(value * scale, places)), Some(ends))
+        }
+    }
+}
+
+/// A value in its unit, on its own.
+pub fn value(value: f64, unit: Unit) -> String {
+    figure(value, None, unit).0
+}
+
+/// A share of the whole, such as 0.985: `98.5 %`, without needless decimals.
+pub fn share(fraction: f64) -> String {
+    format!("{}\u{202f}%", plain(fraction * 100.0))
+}
+
+/// A number as short as it can be without losing what was set: thresholds and targets.
+pub fn plain(value: f64) -> String {
+    let text = format!("{:.4}", value);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    text.replace('-', "−")
+}
+
+/// A p-value: never "0".
+pub fn p_value(value: f64) -> String {
+    if value < 0.0001 { "p < 0.0001".into() } else { format!("p = {value:.4}") }
+}
+
+/// An instant of the log: RFC 3339, seconds.
+pub fn rfc3339(nanos: i64) -> String {
+    DateTime::<Utc>::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// An RFC 3339 time as people read it: `12 Nov 2025, 08:15 UTC`. What is no time stays as it is.
+pub fn date_time(rfc3339: &str) -> String {
+    DateTime::parse_from_rfc3339(rfc3339)
+        .map(|time| time.with_timezone(&Utc).format("%-d %b %Y, %H:%M UTC").to_string())
+        .unwrap_or_else(|_| rfc3339.to_owned())
+}
+
+/// From and to: `12 Nov 2025, 08:15 to 14 Nov 2025, 09:00 UTC`.
+pub fn period(from: &str, to: &str) -> String {
+    format!("{} to {}", date_time(from).trim_end_matches(" UTC"), date_time(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_carry_the_digits_of_their_interval() {
+        let show = |value, low, high, unit| {
+            let (value, interval) = figure(value, Some((low, high)), unit);
+            format!("{value} ({})", interval.unwrap()).replace('\u{202f}', " ")
+        };
+        assert_eq!(show(0.9862, 0.9811, 0.9901, Unit::Fraction), "98.62 % (98.11 to 99.01)");
+        assert_eq!(show(0.5, 0.2, 0.8, Unit::Fraction), "50 % (20 to 80)");
+        assert_eq!(show(1834.2, 1790.0, 1880.0, Unit::Milliseconds), "1 834 ms (1 790 to 1 880)");
+        assert_eq!(show(12_345.6, 12_000.0, 12_700.0, Unit::Milliseconds), "12.35 s (12.00 to 12.70)");
+        assert_eq!(show(7.31, 6.9, 7.75, Unit::Number), "7.31× (6.90 to 7.75)");
+        assert_eq!(show(5.0, 1.0, f64::INFINITY, Unit::Number), "5.0× (1.0 to ∞)");
+    }
+
+    #[test]
+    fn counts_dates_and_thresholds() {
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!((counted(1, "upload"), counted(2, "upload")), ("1 upload".into(), "2 uploads".into()));
+        assert_eq!(date_time("2025-11-12T08:15:30Z"), "12 Nov 2025, 08:15 UTC");
+        assert_eq!(share(0.985), "98.5\u{202f}%");
+        assert_eq!(plain(1.0), "1");
+        assert_eq!(fixed(-0.001, 2), "0.00");
+        assert_eq!(p_value(0.0), "p < 0.0001");
+    }
+}

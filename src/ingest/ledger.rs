@@ -1,0 +1,206 @@
+//! Every line of every file is accounted for here: uploads + events + rejected + blank = lines.
+//! Chunks arrive in any order; the ledger of a file does not depend on it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::reject::{Reject, RejectReason, cut_bytes};
+use crate::config::EpochNanos;
+
+/// Examples that are kept of each reason, per file: the first ones.
+pub const EXAMPLES_PER_REASON: usize = 5;
+/// Distinct words of `event_type` that are counted by name, per file.
+const MAX_EVENT_TYPES: usize = 100;
+
+/// A rejected line that is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    pub reason: RejectReason,
+    /// From 1.
+    pub line: u64,
+    pub column: Option<u64>,
+    /// Cut at 200 characters.
+    pub text: String,
+    pub message: String,
+}
+
+/// What became of the lines of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileLedger {
+    pub path: String,
+    /// As it lies on disk.
+    pub bytes: u64,
+    pub sha256: String,
+    pub lines: u64,
+    pub uploads: u64,
+    pub events: u64,
+    pub blank: u64,
+    pub rejected: BTreeMap<RejectReason, u64>,
+    /// Sorted by reason and line.
+    pub examples: Vec<Example>,
+    /// Uploads whose timestamp is earlier than that of the upload on a line before it.
+    pub out_of_order: u64,
+    /// Events by type; beyond 100 types the rest is `other`.
+    pub event_types: BTreeMap<String, u64>,
+    /// What was lost because the file is damaged.
+    pub loss: Option<String>,
+}
+
+impl FileLedger {
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+}
+
+/// The lines of one chunk.
+#[derive(Debug, Default)]
+pub struct ChunkLedger {
+    pub lines: u64,
+    pub uploads: u64,
+    pub events: u64,
+    pub blank: u64,
+    rejected: BTreeMap<RejectReason, u64>,
+    examples: Vec<Example>,
+    first_timestamp: Option<EpochNanos>,
+    last_timestamp: Option<EpochNanos>,
+    out_of_order: u64,
+    event_types: BTreeMap<String, u64>,
+}
+
+impl ChunkLedger {
+    /// Counts the current line (number `lines`) as rejected.
+    pub fn reject(&mut self, reject: Reject, line: &[u8]) {
+        let count = self.rejected.entry(reject.reason).or_default();
+        *count += 1;
+        if *count <= EXAMPLES_PER_REASON as u64 {
+            let Reject { reason, column, message } = reject;
+            self.examples.push(Example { reason, line: self.lines, column, text: cut_bytes(line), message });
+        }
+    }
+
+    /// Counts an upload that the log dates at `timestamp`.
+    #[inline]
+    pub fn upload(&mut self, timestamp: EpochNanos) {
+        self.uploads += 1;
+        if self.last_timestamp.is_some_and(|last| timestamp < last) {
+            self.out_of_order += 1;
+        }
+        self.first_timestamp.get_or_insert(timestamp);
+        self.last_timestamp = Some(timestamp);
+    }
+
+    pub fn event(&mut self, event_type: &str) {
+        self.events += 1;
+        *self.event_types.entry(event_type.to_owned()).or_default() += 1;
+    }
+}
+
+/// Collects the chunks of one file.
+#[derive(Debug, Default)]
+pub struct FileLedgerBuilder {
+    chunks: Vec<(usize, ChunkLedger)>,
+}
+
+impl FileLedgerBuilder {
+    pub fn add(&mut self, sequence: usize, chunk: ChunkLedger) {
+        self.chunks.push((sequence, chunk));
+    }
+
+    /// The ledger of the whole file.
+    pub fn finish(mut self, path: String, bytes: u64, sha256: String, loss: Option<String>) -> FileLedger {
+        self.chunks.sort_by_key(|(sequence, _)| *sequence);
+        let mut file = FileLedger {
+            path,
+            bytes,
+            sha256,
+            lines: 0,
+            uploads: 0,
+            events: 0,
+            blank: 0,
+            rejected: BTreeMap::new(),
+            examples: Vec::new(),
+            out_of_order: 0,
+            event_types: BTreeMap::new(),
+            loss,
+        };
+        let mut last_timestamp = None;
+        for (_, chunk) in self.chunks {
+            append(&mut file, chunk, &mut last_timestamp);
+        }
+        if file.event_types.len() > MAX_EVENT_TYPES {
+            file.event_types = fold_rare_types(file.event_types);
+        }
+        file
+    }
+}
+
+fn append(file: &mut FileLedger, chunk: ChunkLedger, last_timestamp: &mut Option<EpochNanos>) {
+    for example in chunk.examples {
+        let kept = file.examples.iter().filter(|kept| kept.reason == example.reason).count();
+        if kept < EXAMPLES_PER_REASON {
+            file.examples.push(Example { line: example.line + file.lines, ..example });
+        }
+    }
+    file.examples.sort_by_key(|example| (example.reason, example.line));
+    file.lines += chunk.lines;
+    file.uploads += chunk.uploads;
+    file.events += chunk.events;
+    file.blank += chunk.blank;
+    for (reason, count) in chunk.rejected {
+        *file.rejected.entry(reason).or_default() += count;
+    }
+    let across = matches!((*last_timestamp, chunk.first_timestamp), (Some(last), Some(first)) if first < last);
+    file.out_of_order += chunk.out_of_order + u64::from(across);
+    *last_timestamp = chunk.last_timestamp.or(*last_timestamp);
+    for (event_type, count) in chunk.event_types {
+        *file.event_types.entry(event_type).or_default() += count;
+    }
+}
+
+/// Keeps the first types by name and adds the rest up as `other`.
+fn fold_rare_types(types: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut kept = BTreeMap::new();
+    for (index, (name, count)) in types.into_iter().enumerate() {
+        let name = if index < MAX_EVENT_TYPES { name } else { "other".to_owned() };
+        *kept.entry(name).or_default() += count;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(lines: u64, rejected_lines: &[u64], timestamps: &[i64]) -> ChunkLedger {
+        let mut chunk = ChunkLedger::default();
+        for line in 1..=lines {
+            chunk.lines = line;
+            if rejected_lines.contains(&line) {
+                chunk.reject(Reject::whole_line(RejectReason::NotJson, "bad"), b"x");
+            }
+        }
+        timestamps.iter().for_each(|timestamp| chunk.upload(*timestamp));
+        chunk
+    }
+
+    #[test]
+    fn the_order_in_which_chunks_arrive_does_not_matter() {
+        let finish = |order: [usize; 3]| {
+            let mut builder = FileLedgerBuilder::default();
+            for index in order {
+                let part = match index {
+                    0 => chunk(4, &[2, 3], &[10, 20]),
+                    1 => chunk(3, &[1, 2, 3], &[]),
+                    _ => chunk(5, &[5], &[15, 14, 30]),
+                };
+                builder.add(index, part);
+            }
+            builder.finish("a".into(), 1, String::new(), None)
+        };
+        let ledger = finish([0, 1, 2]);
+        assert_eq!(ledger, finish([2, 0, 1]));
+        assert_eq!((ledger.lines, ledger.out_of_order), (12, 2));
+        assert_eq!(ledger.examples.iter().map(|example| example.line).collect::<Vec<_>>(), [2, 3, 5, 6, 7]);
+    }
+}

@@ -1,0 +1,11 @@
+//! The log -> uploads, events and rejects, and where each belongs. Reading and parsing only:
+//! what becomes of an upload is the cube's.
+
+pub mod chunks;
+pub mod json;
+pub mod ledger;
+pub mod native;
+pub mod reject;
+pub mod source;
+pub mod timeline;
+pub mod timestamp;

@@ -1,0 +1,408 @@
+//! The native format: one line of the team's logger -> an upload, an event, or a reject that
+//! says why. Pure; it knows nothing of stages or files.
+
+use std::borrow::Cow;
+
+use super::json::{Fault, Scanner, Value};
+use super::reject::{Reject, RejectReason, cut};
+use super::timestamp;
+use crate::config::EpochNanos;
+use crate::error::did_you_mean;
+
+/// 30 days: the longest duration that is believed.
+const MAX_DURATION_MS: f64 = 30.0 * 86_400_000.0;
+/// One petabyte: the largest size or memory that is believed, in MB.
+const MAX_MB: f64 = 1e9;
+
+/// How an upload was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ExecutionType {
+    Sync,
+    Async,
+    SyncFallback,
+}
+
+impl ExecutionType {
+    pub const ALL: [Self; 3] = [Self::Sync, Self::Async, Self::SyncFallback];
+
+    /// The word of the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Async => "async",
+            Self::SyncFallback => "sync_fallback",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// One upload. Strings borrow from the line unless they held escapes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upload<'a> {
+    pub execution_type: ExecutionType,
+    pub success: bool,
+    /// 0 to 30 days.
+    pub duration_ms: f64,
+    /// What the logger's timestamp says; whether it is start or end is the plan's.
+    pub timestamp: EpochNanos,
+    pub error_type: Option<Cow<'a, str>>,
+    pub provider: Option<Cow<'a, str>>,
+    pub file_type: Option<Cow<'a, str>>,
+    /// Positive, or `None` where the size is unknown.
+    pub file_size_mb: Option<f64>,
+    pub memory_mb: Option<f64>,
+    pub request_id: Option<Cow<'a, str>>,
+    pub stage: Option<Cow<'a, str>>,
+    /// Byte offset of `stage` in the line, for the message when no stage has that name.
+    pub stage_offset: usize,
+}
+
+/// What an event line says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventKind {
+    RolloutStage { percentage: f64 },
+    Rollback,
+    MemorySample { rss_mb: f64 },
+    Complaint { count: u64 },
+    CriticalError,
+    /// The simulator's mark: this log is not a measurement.
+    Simulation,
+    /// Counted and shown.
+    Unknown,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub kind: EventKind,
+    /// The word of the log, cut at 200 characters.
+    pub event_type: String,
+    /// `None` only for simulation marks and unknown events that carry no usable time.
+    pub timestamp: Option<EpochNanos>,
+    /// What a person should read of it, cut at 200 characters.
+    pub text: String,
+}
+
+/// What a line holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line<'a> {
+    Upload(Upload<'a>),
+    Event(Event),
+}
+
+macro_rules! fields {
+    ($($name:ident),* $(,)?) => {
+        /// The fields that stagegate reads, last value and its offset in the line.
+        #[derive(Default)]
+        struct Fields<'a> { $($name: Option<(Value<'a>, usize)>),* }
+
+        impl<'a> Fields<'a> {
+            #[inline]
+            fn slot(&mut self, key: &str) -> Option<&mut Option<(Value<'a>, usize)>> {
+                match key { $(stringify!($name) => Some(&mut self.$name),)* _ => None }
+            }
+        }
+    };
+}
+
+fields!(
+    execution_type, success, duration_ms, timestamp, error_type, fallback_used, file_size_mb, provider, request_id,
+    file_type, memory_mb, stage, event_type, percentage, reason, rss_mb, count, text, message, scenario,
+);
+
+/// Reads one line, without its newline.
+pub fn parse_line(text: &str) -> Result<Line<'_>, Reject> {
+    let mut fields = Fields::default();
+    read_object(text, |key, value, offset| {
+        if let Some(slot) = fields.slot(key) {
+            *slot = Some((value, offset));
+        }
+    })?;
+    match fields.event_type.take() {
+        None | Some((Value::Null, _)) => upload(text, fields).map(Line::Upload),
+        Some((Value::String(event_type), _)) => event(text, &event_type, fields).map(Line::Event),
+        Some((_, offset)) => Err(bad_value(text, offset, "event_type is not a string")),
+    }
+}
+
+fn read_object<'a>(text: &'a str, mut field: impl FnMut(&str, Value<'a>, usize)) -> Result<(), Reject> {
+    let mut scanner = Scanner::new(text);
+    let not_json = |fault: Fault| {
+        Reject::at(RejectReason::NotJson, text.as_bytes(), fault.offset, format!("expected {}", fault.expected))
+    };
+    if scanner.peek() != Some(b'{') {
+        scanner.value().and_then(|_| scanner.end()).map_err(not_json)?;
+        return Err(Reject::whole_line(RejectReason::NotAnObject, "the line is JSON, but not an object"));
+    }
+    scanner.take(b'{', "{").map_err(not_json)?;
+    let mut first = true;
+    while let Some(key) = scanner.next_key(first).map_err(not_json)? {
+        first = false;
+        scanner.peek();
+        let offset = scanner.offset();
+        let value = scanner.value().map_err(not_json)?;
+        field(&key, value, offset);
+    }
+    scanner.end().map_err(not_json)
+}
+
+type Slot<'a> = Option<(Value<'a>, usize)>;
+
+fn bad_value(line: &str, offset: usize, message: impl Into<String>) -> Reject {
+    Reject::at(RejectReason::BadValue, line.as_bytes(), offset, message)
+}
+
+fn missing(name: &str) -> Reject {
+    Reject::whole_line(RejectReason::MissingField, format!("{name} is missing or null"))
+}
+
+fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
+    let execution_type = match required("execution_type", fields.execution_type)? {
+        (Value::String(word), offset) => ExecutionType::parse(&word).ok_or_else(|| {
+            let near = did_you_mean(&word, ExecutionType::ALL.map(ExecutionType::word));
+            let message = format!("execution_type is {:?}; expected sync, async or sync_fallback{near}", cut(&word));
+            Reject::at(RejectReason::UnknownExecutionType, line.as_bytes(), offset, message)
+        })?,
+        (_, offset) => return Err(bad_value(line, offset, "execution_type is not a string")),
+    };
+    let success = match required("success", fields.success)? {
+        (Value::Bool(success), _) => success,
+        (_, offset) => return Err(bad_value(line, offset, "success is not true or false")),
+    };
+    let duration = required("duration_ms", fields.duration_ms)?;
+    let duration_ms = number(line, "duration_ms", duration, MAX_DURATION_MS, "up to 30 days")?;
+    let timestamp = time(line, required("timestamp", fields.timestamp)?)?;
+    if let Some((value, offset)) = fields.fallback_used
+        && !matches!(value, Value::Bool(_) | Value::Null)
+    {
+        return Err(bad_value(line, offset, "fallback_used is not true or false"));
+    }
+    let size = optional_number(line, "file_size_mb", fields.file_size_mb)?;
+    let (stage, stage_offset) = match fields.stage {
+        Some((value, offset)) => (string(line, "stage", Some((value, offset)))?, offset),
+        None => (None, 0),
+    };
+    Ok(Upload {
+        execution_type,
+        success,
+        duration_ms,
+        timestamp,
+        error_type: string(line, "error_type", fields.error_type)?,
+        provider: string(line, "provider", fields.provider)?,
+        file_type: string(line, "file_type", fields.file_type)?,
+        file_size_mb: size.filter(|size| *size > 0.0),
+        memory_mb: optional_number(line, "memory_mb", fields.memory_mb)?,
+        request_id: request_id(line, fields.request_id)?,
+        stage,
+        stage_offset,
+    })
+}
+
+fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reject> {
+    let timestamp = match fields.timestamp {
+        None | Some((Value::Null, _)) => None,
+        Some(found) => Some(time(line, found)),
+    };
+    let mut text = String::new();
+    let known = |kind| Some((kind, timestamp.clone().ok_or_else(|| missing("timestamp"))));
+    let found = match event_type {
+        "rollout_stage" => {
+            let percentage = number(line, "percentage", required("percentage", fields.percentage)?, 100.0, "up to 100")?;
+            text = format!("{percentage} % of the traffic");
+            known(EventKind::RolloutStage { percentage })
+        }
+        "rollback" => {
+            text = note(fields.reason);
+            known(EventKind::Rollback)
+        }
+        "memory_sample" => {
+            let rss_mb = number(line, "rss_mb", required("rss_mb", fields.rss_mb)?, MAX_MB, "up to 1e9 MB")?;
+            known(EventKind::MemorySample { rss_mb })
+        }
+        "complaint" => {
+            text = note(fields.text);
+            let count = match fields.count {
+                None | Some((Value::Null, _)) => 1.0,
+                Some(found) => number(line, "count", found, 1e9, "up to 1e9")?.round(),
+            };
+            known(EventKind::Complaint { count: count as u64 })
+        }
+        "critical_error" => {
+            text = note(fields.message);
+            known(EventKind::CriticalError)
+        }
+        "simulation" => {
+            text = note(fields.scenario);
+            None
+        }
+        _ => None,
+    };
+    let (kind, timestamp) = match found {
+        Some((kind, at)) => (kind, Some(at??)),
+        // An event that stagegate does not know may carry any kind of time, or none.
+        None => {
+            let kind = if event_type == "simulation" { EventKind::Simulation } else { EventKind::Unknown };
+            (kind, timestamp.and_then(Result::ok))
+        }
+    };
+    Ok(Event { kind, event_type: cut(event_type), timestamp, text })
+}
+
+/// Free text of an event; anything but a string says nothing.
+fn note(slot: Slot<'_>) -> String {
+    match slot {
+        Some((Value::String(text), _)) => cut(&text),
+        _ => String::new(),
+    }
+}
+
+fn required<'a>(name: &str, slot: Slot<'a>) -> Result<(Value<'a>, usize), Reject> {
+    match slot {
+        None | Some((Value::Null, _)) => Err(missing(name)),
+        Some(found) => Ok(found),
+    }
+}
+
+fn number(line: &str, name: &str, found: (Value<'_>, usize), max: f64, range: &str) -> Result<f64, Reject> {
+    let (text, value) = match found.0 {
+        Value::Number(text, value) => (text, value),
+        Value::NotFinite(text) => (text, f64::NAN),
+        _ => return Err(bad_value(line, found.1, format!("{name} is not a number"))),
+    };
+    if (0.0..=max).contains(&value) {
+        // The sum turns -0 into 0: the two have different bits, and bins are cut from the bits.
+        Ok(value + 0.0)
+    } else {
+        Err(bad_value(line, found.1, format!("{name} is {}; expected a finite number >= 0, {range}", cut(text))))
+    }
+}
+
+fn optional_number(line: &str, name: &str, slot: Slot<'_>) -> Result<Option<f64>, Reject> {
+    match slot {
+        None | Some((Value::Null, _)) => Ok(None),
+        Some(found) => number(line, name, found, MAX_MB, "up to 1e9 MB").map(Some),
+    }
+}
+
+/// A string field; missing, null and empty all mean "none".
+fn string<'a>(line: &str, name: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Reject> {
+    match slot {
+        None | Some((Value::Null, _)) => Ok(None),
+        Some((Value::String(text), _)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some((_, offset)) => Err(bad_value(line, offset, format!("{name} is not a string"))),
+    }
+}
+
+/// Some loggers count their requests: a number is an id, too.
+fn request_id<'a>(line: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Reject> {
+    match slot {
+        Some((Value::Number(text, _), _)) => Ok(Some(Cow::Borrowed(text))),
+        other => string(line, "request_id", other),
+    }
+}
+
+fn time(line: &str, (value, offset): (Value<'_>, usize)) -> Result<EpochNanos, Reject> {
+    let (parsed, text) = match &value {
+        Value::String(text) => (timestamp::parse_iso(text), text.as_ref()),
+        Value::Number(text, value) => (timestamp::parse_epoch(text, *value), *text),
+        _ => return Err(bad_value(line, offset, "timestamp is neither a string nor a number")),
+    };
+    parsed.ok_or_else(|| {
+        let message = format!("timestamp is {:?}; expected ISO 8601 or epoch seconds, years 2000 to 2100", cut(text));
+        bad_value(line, offset, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"execution_type": "async", "success": true, "duration_ms": 1834.21, "timestamp": "2025-11-12T08:15:30.123456", "error_type": null, "fallback_used": false, "file_size_mb": 10.0, "provider": "kimi", "request_id": "r-000017", "file_type": "json", "memory_mb": 42.7}"#;
+
+    fn read_upload(line: &str) -> Upload<'_> {
+        match parse_line(line).unwrap() {
+            Line::Upload(upload) => upload,
+            Line::Event(event) => panic!("an event: {event:?}"),
+        }
+    }
+
+    #[test]
+    fn the_loggers_line_is_read_whole() {
+        let upload = read_upload(GOOD);
+        assert_eq!(upload.execution_type, ExecutionType::Async);
+        assert_eq!((upload.duration_ms, upload.file_size_mb, upload.memory_mb), (1834.21, Some(10.0), Some(42.7)));
+        assert_eq!(upload.timestamp, 1_762_935_330_123_456_000);
+        assert_eq!((upload.provider.as_deref(), upload.file_type.as_deref()), (Some("kimi"), Some("json")));
+    }
+
+    #[test]
+    fn the_last_of_duplicate_keys_wins_even_over_a_bad_one() {
+        let line = r#"{"success": "no", "duration_ms": NaN, "x": {"success": 1}, "execution_type": "sync", "timestamp": 1762935330, "duration_ms": 5, "succ\u0065ss": true}"#;
+        assert_eq!(read_upload(line).duration_ms, 5.0);
+    }
+
+    #[test]
+    fn zero_size_and_empty_names_are_unknown() {
+        let upload_line = GOOD.replace("10.0", "0").replace("kimi", "");
+        let upload = read_upload(&upload_line);
+        assert_eq!((upload.file_size_mb, upload.provider), (None, None));
+    }
+
+    #[track_caller]
+    fn check_reject(line: &str, reason: RejectReason, column: Option<u64>, message: &str) {
+        let reject = parse_line(line).expect_err("must be rejected");
+        assert_eq!((reject.reason, reject.column), (reason, column), "{}", reject.message);
+        assert!(reject.message.contains(message), "{}", reject.message);
+    }
+
+    #[test]
+    fn each_reason_says_where_and_why() {
+        use RejectReason::*;
+        check_reject("[1]", NotAnObject, None, "not an object");
+        check_reject("hello", NotJson, Some(1), "expected a value");
+        check_reject(&GOOD[..60], NotJson, Some(61), "expected");
+        check_reject(&GOOD.replace("1834.21", "NaN"), BadValue, Some(61), "duration_ms is NaN; expected a finite number >= 0");
+        check_reject(&GOOD.replace("1834.21", "-1"), BadValue, Some(61), "duration_ms is -1");
+        check_reject(&GOOD.replace("1834.21", "2592000000.1"), BadValue, Some(61), "up to 30 days");
+        check_reject(&GOOD.replace("1834.21", "1e999"), BadValue, Some(61), "duration_ms is 1e999");
+        check_reject(&GOOD.replace("1834.21", "null"), MissingField, None, "duration_ms is missing");
+        check_reject(&GOOD.replace("true", "1"), BadValue, Some(40), "success is not true or false");
+        check_reject(&GOOD.replace("\"async\"", "\"asink\""), UnknownExecutionType, Some(20), "did you mean \"async\"?");
+        check_reject(&GOOD.replace("42.7", "\"big\""), BadValue, Some(259), "memory_mb is not a number");
+        check_reject(&GOOD.replace("2025-11", "1999-11"), BadValue, Some(83), "years 2000 to 2100");
+    }
+
+    #[test]
+    fn columns_count_characters_not_bytes() {
+        check_reject(r#"{"é": 1, "ü": }"#, RejectReason::NotJson, Some(15), "expected a value");
+    }
+
+    fn read_event(line: &str) -> Event {
+        match parse_line(line).unwrap() {
+            Line::Event(event) => event,
+            Line::Upload(_) => panic!("an upload"),
+        }
+    }
+
+    #[test]
+    fn events_are_read_and_unknown_ones_are_no_error() {
+        let stage = read_event(r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T08:00:00", "stage": 2, "percentage": 10, "metrics": {"a": [1]}}"#);
+        assert_eq!(stage.kind, EventKind::RolloutStage { percentage: 10.0 });
+        let rollback = read_event(r#"{"event_type": "rollback", "timestamp": "2025-11-12T08:00:00", "reason": "errors"}"#);
+        assert_eq!((rollback.kind, rollback.text.as_str()), (EventKind::Rollback, "errors"));
+        let unknown = read_event(r#"{"event_type": "deploy", "timestamp": "soon"}"#);
+        assert_eq!((unknown.kind, unknown.timestamp), (EventKind::Unknown, None));
+        let complaint = read_event(r#"{"event_type": "complaint", "timestamp": 1762935330, "count": null}"#);
+        assert_eq!(complaint.kind, EventKind::Complaint { count: 1 });
+    }
+
+    #[test]
+    fn events_without_their_fields_are_rejected() {
+        check_reject(r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T08:00:00"}"#, RejectReason::MissingField, None, "percentage");
+        check_reject(r#"{"event_type": "rollback"}"#, RejectReason::MissingField, None, "timestamp");
+        check_reject(r#"{"event_type": 3}"#, RejectReason::BadValue, Some(16), "event_type is not a string");
+    }
+}

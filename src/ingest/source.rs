@@ -1,0 +1,218 @@
+//! Which files a run reads, and their bytes: globs resolved, standard input spooled,
+//! `.gz` and `.zst` opened by their magic numbers. It never looks into a line.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::config::Plan;
+use crate::error::{Boundary, Error, Position, Result};
+
+/// How the bytes of a file are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstandard,
+}
+
+/// One log file. Its length is fixed when the run starts, so that every pass over a log
+/// that is still being written sees the same bytes.
+#[derive(Debug)]
+pub struct Source {
+    /// What messages and the report call it.
+    pub name: String,
+    pub path: PathBuf,
+    /// Bytes of the file as it lies on disk.
+    pub bytes: u64,
+    pub compression: Compression,
+    /// The stage whose `files` globs name it.
+    pub stage: Option<usize>,
+    /// Keeps the spool of standard input alive.
+    _spool: Option<tempfile::NamedTempFile>,
+}
+
+/// What a run reads.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Sorted by name.
+    pub logs: Vec<Source>,
+    /// Folders that `stagegate cube` wrote: name, path.
+    pub cubes: Vec<(String, PathBuf)>,
+}
+
+/// The file by which a folder is known to be a cube.
+pub const CUBE_HEADER: &str = "header.json";
+
+/// Resolves the plan's files.
+///
+/// # Errors
+/// No file matches; a file cannot be read; a folder that is no cube.
+pub fn resolve(plan: &Plan) -> Result<Inputs> {
+    let mut inputs = Inputs { logs: Vec::new(), cubes: Vec::new() };
+    let mut seen = BTreeSet::new();
+    for pattern in &plan.files {
+        if pattern == "-" {
+            if seen.insert(PathBuf::from("-")) {
+                inputs.logs.push(standard_input(plan)?);
+            }
+            continue;
+        }
+        let found = expand(pattern, plan)?;
+        if found.is_empty() && plan.files_from_command_line {
+            return Err(no_match(&format!("no file matches {pattern:?}")));
+        }
+        for path in found {
+            let canonical = path.canonicalize().map_err(|error| unreadable(&path, &error))?;
+            if seen.insert(canonical.clone()) {
+                add(path, &canonical, plan, &mut inputs)?;
+            }
+        }
+    }
+    if inputs.logs.is_empty() && inputs.cubes.is_empty() {
+        return Err(no_match(&format!("no file matches {}", plan.files.join(", "))));
+    }
+    inputs.logs.sort_by(|a, b| a.name.cmp(&b.name));
+    inputs.cubes.sort();
+    Ok(inputs)
+}
+
+/// The logs among `files` (globs, relative to the working directory) for the timeline alone.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_beside(plan: &Plan, files: &[String]) -> Result<Vec<Source>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let beside = Plan { files: files.to_vec(), files_from_command_line: true, ..plan.clone() };
+    Ok(resolve(&beside)?.logs)
+}
+
+fn no_match(message: &str) -> Error {
+    Error::new(Boundary::Input, message).help("give the log files on the command line, or set [input] files in rollout.toml")
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::new(Boundary::Input, format!("cannot read: {error}")).at(Position::file(path.display().to_string()))
+}
+
+/// The paths a pattern names: itself where such a file exists (names may hold brackets), else its matches.
+fn expand(pattern: &str, plan: &Plan) -> Result<Vec<PathBuf>> {
+    let base = if plan.files_from_command_line { PathBuf::new() } else { plan.base.clone() };
+    let literal = base.join(pattern);
+    if literal.symlink_metadata().is_ok() {
+        return Ok(vec![literal]);
+    }
+    let base_text = glob::Pattern::escape(&base.to_string_lossy());
+    let full = Path::new(&base_text).join(pattern);
+    let bad = |message: String| Error::new(Boundary::Input, message);
+    let matches = glob::glob(&full.to_string_lossy()).map_err(|error| bad(format!("bad glob {pattern:?}: {error}")))?;
+    let mut paths = Vec::new();
+    for path in matches {
+        let path = path.map_err(|error| unreadable(error.path(), error.error()))?;
+        if !path.is_dir() || path.join(CUBE_HEADER).is_file() {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+fn add(path: PathBuf, canonical: &Path, plan: &Plan, inputs: &mut Inputs) -> Result<()> {
+    let name = display_name(&path, plan);
+    if path.is_dir() {
+        if !path.join(CUBE_HEADER).is_file() {
+            return Err(Error::new(Boundary::Input, "is a directory, not a log")
+                .at(Position::file(&name))
+                .help(format!("give its files: {name}/*.jsonl")));
+        }
+        inputs.cubes.push((name, path));
+        return Ok(());
+    }
+    let stage = file_stage(&name, canonical, plan);
+    inputs.logs.push(source(name, path, stage, None)?);
+    Ok(())
+}
+
+/// A path as the report shows it: relative to the config file, or as given on the command line.
+fn display_name(path: &Path, plan: &Plan) -> String {
+    let shown = if plan.files_from_command_line { path } else { path.strip_prefix(&plan.base).unwrap_or(path) };
+    shown.to_string_lossy().replace('\\', "/")
+}
+
+fn file_stage(name: &str, canonical: &Path, plan: &Plan) -> Option<usize> {
+    let base = if plan.base.as_os_str().is_empty() { Path::new(".") } else { &plan.base };
+    let below_base = base
+        .canonicalize()
+        .ok()
+        .and_then(|base| canonical.strip_prefix(base).map(|path| path.to_string_lossy().replace('\\', "/")).ok());
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let matches = |pattern: &glob::Pattern| {
+        pattern.matches_with(name, options)
+            || below_base.as_deref().is_some_and(|path| pattern.matches_with(path, options))
+    };
+    plan.stages.iter().position(|stage| stage.files.iter().any(matches))
+}
+
+fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempfile::NamedTempFile>) -> Result<Source> {
+    let mut file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+    let bytes = file.metadata().map_err(|error| unreadable(&path, &error))?.len();
+    let mut magic = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| unreadable(&path, &error))?;
+    let compression = match magic.as_slice() {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstandard,
+        _ => Compression::None,
+    };
+    Ok(Source { name, path, bytes, compression, stage, _spool: spool })
+}
+
+/// Standard input is read twice (timeline, then lines), so it is put into a file first.
+fn standard_input(plan: &Plan) -> Result<Source> {
+    let fail = |error: io::Error| {
+        Error::new(Boundary::Input, format!("cannot spool standard input: {error}")).help("set TMPDIR to a folder with room")
+    };
+    let mut spool = tempfile::NamedTempFile::new().map_err(fail)?;
+    io::copy(&mut io::stdin().lock(), spool.as_file_mut()).map_err(fail)?;
+    let path = spool.path().to_path_buf();
+    let stage = plan.stages.iter().position(|stage| stage.files.iter().any(|pattern| pattern.as_str() == "-"));
+    source("-".into(), path, stage, Some(spool))
+}
+
+/// The lines of a source as one stream of bytes, decompressed.
+pub fn open(source: &Source) -> Result<Box<dyn Read + Send>> {
+    let fail = |error: io::Error| unreadable(Path::new(&source.name), &error);
+    let raw = File::open(&source.path).map_err(fail)?.take(source.bytes);
+    Ok(match source.compression {
+        Compression::None => Box::new(raw),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 17, raw))),
+        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::new(raw).map_err(fail)?),
+    })
+}
+
+/// SHA-256 of the file as it lies on disk, in lower-case hexadecimal.
+pub fn sha256(source: &Source) -> Result<String> {
+    let fail = |error: io::Error| unreadable(Path::new(&source.name), &error);
+    let mut raw = File::open(&source.path).map_err(fail)?.take(source.bytes);
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 18];
+    loop {
+        match raw.read(&mut block).map_err(fail)? {
+            0 => break,
+            count => hasher.update(&block[..count]),
+        }
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

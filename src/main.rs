@@ -1,0 +1,198 @@
+//! Arguments -> one call -> exit code. The only printer of errors.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{CommandFactory, Parser};
+use stagegate::cli::{CheckFormat, Cli, Command, InputArguments, SchemaOf};
+use stagegate::config::{self, Plan};
+use stagegate::error::{Boundary, Error, Result};
+use stagegate::phases::Phases;
+use stagegate::render::terminal::{self, Colour};
+use stagegate::report::model::{Gate, Report, Status};
+use stagegate::{clock, cube, output, render, report, simulate};
+
+/// Usage, config or input error.
+const FAILURE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let phases = Phases::new(cli.threads.map_or(cores, usize::from));
+    let code = match &cli.command {
+        Command::Report { input, out, generated_at } => {
+            let plan = load(input)?;
+            let generated_at = clock(generated_at.as_deref())?;
+            let report = watched(cli, &phases, || stagegate::report(&plan, generated_at, &phases))?;
+            phases.time("render", || output::write(out, &render::all(&report)))?;
+            if !cli.quiet {
+                print(&terminal::summary(&report, colour()))?;
+                print(&written(out))?;
+            }
+            0
+        }
+        Command::Check { input, format } => {
+            let plan = load(input)?;
+            let generated_at = clock(None)?;
+            let report = watched(cli, &phases, || stagegate::report(&plan, generated_at, &phases))?;
+            match format {
+                CheckFormat::Text if cli.quiet => {}
+                CheckFormat::Text => print(&terminal::check(&report, colour()))?,
+                CheckFormat::Json => print(&terminal::check_json(&report))?,
+            }
+            exit_code(&report)
+        }
+        Command::Cube { input, output, timeline } => {
+            let plan = load(input)?;
+            let mut cube = watched(cli, &phases, || stagegate::cube(&plan, timeline, &phases))?;
+            phases.time("write", || cube::store::write(&mut cube, output))?;
+            if !cli.quiet {
+                print(&format!("wrote {}\n", output.display()))?;
+            }
+            0
+        }
+        Command::Generate { scenario, uploads, seed, output, truth } => {
+            let mut written_truth = None;
+            let mut write = |out: &mut dyn Write| {
+                simulate::rollout(*scenario, *uploads, *seed, out).map(|truth| written_truth = Some(truth))
+            };
+            if output == Path::new("-") {
+                let mut out = io::BufWriter::new(io::stdout().lock());
+                quiet_broken_pipe(write(&mut out))?;
+            } else {
+                output::stream_packed(output, write)?;
+            }
+            if let (Some(path), Some(truth)) = (truth, written_truth) {
+                output::write_at(path, format!("{:#}\n", serde_json::json!(truth)).as_bytes())?;
+            }
+            0
+        }
+        Command::Init { path } => {
+            output::write_new(path, config::commented_rollout_file().as_bytes())?;
+            if !cli.quiet {
+                print(&format!("wrote {}\n", path.display()))?;
+            }
+            0
+        }
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Config => config::schema(),
+                SchemaOf::Report => report::schema(),
+            };
+            print(&format!("{schema:#}\n"))?;
+            0
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "stagegate", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
+            0
+        }
+    };
+    if cli.verbose {
+        print_phases(&phases);
+    }
+    Ok(code)
+}
+
+fn load(input: &InputArguments) -> Result<Plan> {
+    config::load(input.config.as_deref(), &input.files)
+}
+
+fn clock(argument: Option<&str>) -> Result<String> {
+    clock::generated_at(argument, std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())
+}
+
+/// Criteria and improvements as an exit code: 0 all met, 1 one not met, 3 one not settled.
+fn exit_code(report: &Report) -> u8 {
+    let statuses = || {
+        let criteria = report.criteria.iter().map(|criterion| criterion.status);
+        criteria.chain(report.improvements.iter().map(|improvement| improvement.status))
+    };
+    if statuses().any(|status| status == Status::NotMet) {
+        1
+    } else if report.data_quality.gate == Gate::Failed
+        || statuses().any(|status| matches!(status, Status::Inconclusive | Status::NotMeasured))
+    {
+        3
+    } else {
+        0
+    }
+}
+
+fn colour() -> Colour {
+    let wanted = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted { Colour::Always } else { Colour::Never }
+}
+
+fn written(out: &Path) -> String {
+    let file = |name: &str| format!("  {}\n", out.join(name).display());
+    format!("\nwrote\n{}{}{}{}", file("report.html"), file("report.md"), file("report.json"), file("charts/"))
+}
+
+/// Prints to standard output.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    quiet_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// A reader that has gone away is no error.
+fn quiet_broken_pipe(outcome: io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Boundary::Output, format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_phases(phases: &Phases) {
+    let mut err = io::stderr().lock();
+    for (name, time) in phases.times() {
+        let _ = writeln!(err, "{name:<10} {:>9.1} ms", time.as_secs_f64() * 1e3);
+    }
+    let _ = writeln!(err, "{:<10} {:>9.1} MB over all passes", "bytes", phases.bytes_read() as f64 / 1e6);
+}
+
+/// Runs `work` on the run's threads, with a sign of life on a terminal after a second.
+fn watched<T: Send>(cli: &Cli, phases: &Phases, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(phases.threads)
+        .build()
+        .map_err(|error| Error::new(Boundary::Usage, format!("cannot start {} threads: {error}", phases.threads)))?;
+    if cli.quiet || !io::stderr().is_terminal() {
+        return pool.install(work);
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = Instant::now();
+            let bar = indicatif::ProgressBar::hidden();
+            while !done.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(50));
+                if start.elapsed() >= Duration::from_secs(1) {
+                    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+                    bar.set_message(format!("{:.0} MB read", phases.bytes_read() as f64 / 1e6));
+                    bar.tick();
+                }
+            }
+            bar.finish_and_clear();
+        });
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.install(work)));
+        done.store(true, Ordering::Release);
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

@@ -1,0 +1,153 @@
+//! The metrics of a group of uploads (methodology 4): the one list. What it does not name is not
+//! computed, and what it names is computed, shown and documented everywhere.
+
+/// In which direction a metric gets better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    Higher,
+    Lower,
+    /// A fact, not a merit.
+    Neither,
+}
+
+/// The unit of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// 0 to 1.
+    Fraction,
+    Milliseconds,
+    Megabytes,
+    UploadsPerSecond,
+    MegabytesPerSecond,
+    /// A plain number, such as uploads in flight or a ratio.
+    Number,
+    /// A count of uploads.
+    Uploads,
+}
+
+impl Unit {
+    /// The word of the report contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fraction => "fraction",
+            Self::Milliseconds => "ms",
+            Self::Megabytes => "MB",
+            Self::UploadsPerSecond => "uploads/s",
+            Self::MegabytesPerSecond => "MB/s",
+            Self::Number => "ratio",
+            Self::Uploads => "uploads",
+        }
+    }
+}
+
+/// What share of the uploads a rate counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    Successes,
+    Failures,
+    Timeouts,
+    /// Of the treated uploads.
+    Fallbacks,
+}
+
+/// Of what a mean or quantile is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distribution {
+    /// `duration_ms` of successful uploads.
+    Latency,
+    /// `memory_mb` of uploads, else `rss_mb` of memory samples.
+    Memory,
+}
+
+/// How a metric is computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Estimator {
+    Rate(Share),
+    Mean(Distribution),
+    /// The nearest-rank quantile.
+    Quantile(Distribution, f64),
+    /// The longest latency.
+    Maximum,
+    /// Successful uploads per busy second.
+    UploadThroughput,
+    /// Successful megabytes per busy second.
+    MegabyteThroughput,
+    /// Sum of durations per busy second (Little 1961).
+    Concurrency,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub struct Metric {
+    pub id: &'static str,
+    /// As headings show it.
+    pub label: &'static str,
+    pub unit: Unit,
+    pub better: Better,
+    pub definition: &'static str,
+    pub estimator: Estimator,
+}
+
+/// All metrics, in the order in which they are shown.
+pub const METRICS: &[Metric] = &[
+    metric("success_rate", "Success rate", Unit::Fraction, Better::Higher, "successes / uploads", Estimator::Rate(Share::Successes)),
+    metric("error_rate", "Error rate", Unit::Fraction, Better::Lower, "failures / uploads", Estimator::Rate(Share::Failures)),
+    metric("timeout_rate", "Timeout rate", Unit::Fraction, Better::Lower, "failures with a timeout error type / uploads", Estimator::Rate(Share::Timeouts)),
+    metric("fallback_rate", "Fallback rate", Unit::Fraction, Better::Lower, "sync_fallback uploads / treated uploads", Estimator::Rate(Share::Fallbacks)),
+    metric("latency_mean_ms", "Latency, mean", Unit::Milliseconds, Better::Lower, "mean duration of successful uploads", Estimator::Mean(Distribution::Latency)),
+    metric("latency_p50_ms", "Latency, p50", Unit::Milliseconds, Better::Lower, "nearest-rank median duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.5)),
+    metric("latency_p90_ms", "Latency, p90", Unit::Milliseconds, Better::Lower, "nearest-rank 90 % quantile of the duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.9)),
+    metric("latency_p95_ms", "Latency, p95", Unit::Milliseconds, Better::Lower, "nearest-rank 95 % quantile of the duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.95)),
+    metric("latency_p99_ms", "Latency, p99", Unit::Milliseconds, Better::Lower, "nearest-rank 99 % quantile of the duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.99)),
+    metric("latency_max_ms", "Latency, longest", Unit::Milliseconds, Better::Lower, "longest duration of a successful upload", Estimator::Maximum),
+    metric("throughput_uploads_per_s", "Throughput, uploads", Unit::UploadsPerSecond, Better::Higher, "successful uploads / busy seconds", Estimator::UploadThroughput),
+    metric("throughput_mb_per_s", "Throughput, volume", Unit::MegabytesPerSecond, Better::Higher, "successful MB of known size / busy seconds", Estimator::MegabyteThroughput),
+    metric("concurrency", "Uploads in flight", Unit::Number, Better::Neither, "sum of durations / busy seconds", Estimator::Concurrency),
+    metric("memory_mean_mb", "Memory, mean", Unit::Megabytes, Better::Lower, "mean memory of the uploads that carry it, else of the stage's memory samples", Estimator::Mean(Distribution::Memory)),
+    metric("memory_p50_mb", "Memory, p50", Unit::Megabytes, Better::Lower, "nearest-rank median memory of the uploads that carry it, else of the stage's memory samples", Estimator::Quantile(Distribution::Memory, 0.5)),
+    metric("memory_p95_mb", "Memory, p95", Unit::Megabytes, Better::Lower, "nearest-rank 95 % quantile of the memory of the uploads that carry it, else of the stage's memory samples", Estimator::Quantile(Distribution::Memory, 0.95)),
+];
+
+const fn metric(
+    id: &'static str,
+    label: &'static str,
+    unit: Unit,
+    better: Better,
+    definition: &'static str,
+    estimator: Estimator,
+) -> Metric {
+    Metric { id, label, unit, better, definition, estimator }
+}
+
+/// The metric with this id, if the list has it.
+pub fn find(id: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_carry_their_unit() {
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(METRICS[..index].iter().all(|earlier| earlier.id != metric.id), "{}", metric.id);
+            let suffix = match metric.unit {
+                Unit::Fraction => "_rate",
+                Unit::Milliseconds => "_ms",
+                Unit::Megabytes => "_mb",
+                Unit::UploadsPerSecond | Unit::MegabytesPerSecond => "_per_s",
+                Unit::Number | Unit::Uploads => "",
+            };
+            assert!(metric.id.ends_with(suffix), "{}", metric.id);
+        }
+    }
+
+    #[test]
+    fn every_metric_is_documented() {
+        let methodology = include_str!("../docs/methodology.md");
+        for metric in METRICS {
+            assert!(methodology.contains(metric.id), "docs/methodology.md does not define {}", metric.id);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The only writer of a run's files: all of them beside their place first, then renamed, so that
+//! a reader never sees half a file.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Boundary, Error, Position, Result};
+
+/// A file that a run writes, relative to its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFile {
+    pub path: PathBuf,
+    pub content: Vec<u8>,
+}
+
+impl OutputFile {
+    pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), content: content.into() }
+    }
+}
+
+fn cannot(path: &Path, error: impl std::fmt::Display) -> Error {
+    Error::new(Boundary::Output, format!("cannot write: {error}")).at(Position::file(path.display().to_string()))
+}
+
+/// Writes the files below `folder`, which is made where it is missing. Nothing is replaced until
+/// everything has been written.
+///
+/// # Errors
+/// A path that leaves the folder, or a disk that refuses.
+pub fn write(folder: &Path, files: &[OutputFile]) -> Result<()> {
+    let mut staged = Vec::new();
+    for file in files {
+        if !file.path.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(cannot(&file.path, "the path leaves its folder"));
+        }
+        let target = folder.join(&file.path);
+        let parent = target.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|error| cannot(parent, error))?;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".stagegate-")
+            .tempfile_in(parent)
+            .map_err(|error| cannot(parent, error))?;
+        temporary.write_all(&file.content).map_err(|error| cannot(&target, error))?;
+        make_readable(&temporary).map_err(|error| cannot(&target, error))?;
+        staged.push((temporary, target));
+    }
+    for (temporary, target) in staged {
+        temporary.persist(&target).map_err(|error| cannot(&target, error.error))?;
+    }
+    Ok(())
+}
+
+/// Temporary files are private; a report is not.
+#[cfg(unix)]
+fn make_readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &tempfile::NamedTempFile) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Writes one new file, such as `stagegate init` does.
+///
+/// # Errors
+/// The file exists already, or the disk refuses.
+pub fn write_new(path: &Path, content: &[u8]) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::new(Boundary::Output, "exists already")
+            .at(Position::file(path.display().to_string()))
+            .help("remove it first, or give another name"));
+    }
+    write_at(path, content)
+}
+
+/// Writes one file, replacing what stands there.
+///
+/// # Errors
+/// `path` names no file, or the disk refuses.
+pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().ok_or_else(|| cannot(path, "this is not a file name"))?;
+    write(folder, &[OutputFile::new(name, content)])
+}
+
+/// Streams one file that may be large, packed as its name says (.gz, .zst), replacing what
+/// stands there once it is whole.
+///
+/// # Errors
+/// `path` names no file, or the disk refuses.
+pub fn stream_packed(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let stream = || -> std::io::Result<tempfile::NamedTempFile> {
+        fs::create_dir_all(folder)?;
+        let temporary = tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)?;
+        make_readable(&temporary)?;
+        let out = std::io::BufWriter::with_capacity(1 << 20, temporary.as_file());
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("gz") => {
+                let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::new(6));
+                write(&mut packed)?;
+                packed.finish()?.flush()?;
+            }
+            Some("zst") => {
+                let mut packed = zstd::stream::write::Encoder::new(out, 6)?;
+                write(&mut packed)?;
+                packed.finish()?.flush()?;
+            }
+            _ => {
+                let mut out = out;
+                write(&mut out)?;
+                out.flush()?;
+            }
+        }
+        Ok(temporary)
+    };
+    let temporary = stream().map_err(|error| cannot(path, error))?;
+    temporary.persist(path).map(|_| ()).map_err(|error| cannot(path, error.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_when_one_path_leaves_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [OutputFile::new("a.txt", "a"), OutputFile::new("../b.txt", "b")];
+        assert!(write(folder.path(), &files).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn files_are_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[OutputFile::new("charts/a.svg", "one")]).unwrap();
+        write(folder.path(), &[OutputFile::new("charts/a.svg", "two")]).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("charts/a.svg")).unwrap(), "two");
+        assert_eq!(fs::read_dir(folder.path().join("charts")).unwrap().count(), 1);
+        assert!(write_new(&folder.path().join("charts/a.svg"), b"three").is_err());
+    }
+}

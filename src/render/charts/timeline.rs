@@ -1,0 +1,156 @@
+//! Latency and volume over time, the stages shaded, rollbacks marked.
+
+use chrono::DateTime;
+
+use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
+use super::scale::Scale;
+use super::{Chart, short};
+use crate::format;
+use crate::report::model::{Report, SeriesPoint};
+
+const LATENCY_TOP: f64 = 34.0;
+const LATENCY_HEIGHT: f64 = 170.0;
+const VOLUME_TOP: f64 = LATENCY_TOP + LATENCY_HEIGHT + 34.0;
+const VOLUME_HEIGHT: f64 = 90.0;
+const HEIGHT: u32 = (VOLUME_TOP + VOLUME_HEIGHT) as u32 + 44;
+
+fn seconds(rfc3339: &str) -> f64 {
+    DateTime::parse_from_rfc3339(rfc3339).map(|time| time.timestamp() as f64).unwrap_or(0.0)
+}
+
+pub fn chart(report: &Report) -> Option<Chart> {
+    let points = &report.series.points;
+    let (first, last) = (points.first()?, points.last()?);
+    let width_s = report.series.bucket_hours as f64 * 3600.0;
+    let (from, to) = (seconds(&first.at), seconds(&last.at) + width_s);
+    let uploads: u64 = points.iter().map(|point| point.uploads).sum();
+    let description = format!(
+        "Median and 95 % quantile of latency, and uploads per {}, {}; {} in all",
+        bucket_name(report.series.bucket_hours),
+        format::period(&first.at, &last.at),
+        format::counted(uploads, "upload")
+    );
+    Some(Chart::new("timeline", "Latency and volume over time", format!("{description}."), |width| {
+        draw(width, HEIGHT, |canvas| {
+            let narrow = width < 500;
+            let (left, right) = (52.0, f64::from(width) - 40.0);
+            let time = Scale::linear(from, to, left, right);
+            stages(canvas, report, &time, narrow);
+            latency(canvas, points, &time, width_s, (left, right));
+            volume(canvas, report, &time, width_s, (left, right));
+            days(canvas, from, to, &time, narrow);
+            rollbacks(canvas, report, &time);
+        })
+    }))
+}
+
+fn bucket_name(hours: u64) -> String {
+    match hours {
+        1 => "hour".into(),
+        24 => "day".into(),
+        168 => "week".into(),
+        hours => format!("{hours} hours"),
+    }
+}
+
+/// A band for each run of points of one stage, every second one shaded.
+fn stages(canvas: &Canvas<'_>, report: &Report, time: &Scale, narrow: bool) {
+    let width_s = report.series.bucket_hours as f64 * 3600.0;
+    let bands = report.series.points.chunk_by(|a, b| a.stage == b.stage);
+    let mut label_end = f64::NEG_INFINITY;
+    for (index, band) in bands.enumerate() {
+        let (start, end) = (time.at(seconds(&band[0].at)), time.at(seconds(&band[band.len() - 1].at) + width_s));
+        if index % 2 == 0 {
+            canvas.rectangle((start, 20.0), (end, VOLUME_TOP + VOLUME_HEIGHT), SHADE);
+        }
+        let characters = ((end - start) / 7.0) as usize;
+        let name = short(&band[0].stage, characters.clamp(3, if narrow { 10 } else { 24 }));
+        // A stage that comes and goes many times would print its name over itself.
+        if start > label_end && (characters >= 2 || !narrow) {
+            canvas.text((start + 3.0, 10.0), &name, Hold::Start, 12, INK);
+            label_end = start + name.chars().count() as f64 * 7.0;
+        }
+    }
+}
+
+fn latency(canvas: &Canvas<'_>, points: &[SeriesPoint], time: &Scale, width_s: f64, (left, right): (f64, f64)) {
+    let values = points.iter().flat_map(|point| [point.latency_p50_ms, point.latency_p95_ms]).flatten();
+    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    let bottom = LATENCY_TOP + LATENCY_HEIGHT;
+    canvas.text((2.0, LATENCY_TOP - 6.0), "latency", Hold::Start, 11, MUTED);
+    if high <= 0.0 {
+        canvas.text((left + 8.0, bottom - 20.0), format::NOT_MEASURED, Hold::Start, 12, MUTED);
+        return;
+    }
+    let scale = Scale::logarithmic(low.max(0.01) * 0.8, high * 1.2, bottom, LATENCY_TOP);
+    for tick in scale.ticks(6) {
+        let shown = if tick >= 1000.0 { format!("{} s", format::plain(tick / 1000.0)) } else { format!("{} ms", format::plain(tick)) };
+        canvas.line((left, scale.at(tick)), (right, scale.at(tick)), GRID, 1);
+        canvas.text((left - 6.0, scale.at(tick)), &shown, Hold::End, 11, MUTED);
+    }
+    for (label, colour, of) in [
+        ("p95", CONTROL, (|point: &SeriesPoint| point.latency_p95_ms) as fn(&SeriesPoint) -> Option<f64>),
+        ("p50", TREATED, |point: &SeriesPoint| point.latency_p50_ms),
+    ] {
+        let mut last = None;
+        // The line breaks where there is no data: a gap is not a straight line.
+        for run in points.chunk_by(|a, b| seconds(&b.at) - seconds(&a.at) <= width_s * 1.5) {
+            let line: Vec<_> = run
+                .iter()
+                .filter_map(|point| of(point).map(|value| (time.at(seconds(&point.at) + width_s / 2.0), scale.at(value))))
+                .collect();
+            match line.as_slice() {
+                [] => continue,
+                [single] => canvas.dot(*single, 1, colour),
+                _ => canvas.path(&line, colour, 1),
+            }
+            last = line.last().copied();
+        }
+        if let Some((x, y)) = last {
+            canvas.text((x + 5.0, y), label, Hold::Start, 12, colour);
+        }
+    }
+}
+
+fn volume(canvas: &Canvas<'_>, report: &Report, time: &Scale, width_s: f64, (left, right): (f64, f64)) {
+    let points = &report.series.points;
+    let highest = points.iter().map(|point| point.uploads).max().unwrap_or(0);
+    let bottom = VOLUME_TOP + VOLUME_HEIGHT;
+    let scale = Scale::linear(0.0, highest as f64, bottom, VOLUME_TOP);
+    let label = format!("uploads per {}", bucket_name(report.series.bucket_hours));
+    canvas.text((2.0, VOLUME_TOP - 12.0), &label, Hold::Start, 11, MUTED);
+    for tick in scale.ticks(3) {
+        canvas.line((left, scale.at(tick)), (right, scale.at(tick)), GRID, 1);
+        canvas.text((left - 6.0, scale.at(tick)), &format::count(tick as u64), Hold::End, 11, MUTED);
+    }
+    for point in points {
+        let start = time.at(seconds(&point.at));
+        let end = time.at(seconds(&point.at) + width_s);
+        canvas.rectangle((start, scale.at(point.uploads as f64)), ((end - 0.5).max(start + 1.0), bottom), TREATED);
+    }
+}
+
+/// Dates below, so many as fit.
+fn days(canvas: &Canvas<'_>, from: f64, to: f64, time: &Scale, narrow: bool) {
+    const DAY: f64 = 86_400.0;
+    let wanted = if narrow { 4.0 } else { 10.0 };
+    let steps = [1.0, 2.0, 3.0, 7.0, 14.0, 28.0, 91.0, 365.0];
+    let step = DAY * steps.into_iter().find(|step| (to - from) / DAY / step <= wanted).unwrap_or(365.0);
+    let bottom = VOLUME_TOP + VOLUME_HEIGHT;
+    let mut day = (from / DAY).ceil() * DAY;
+    while day <= to {
+        let label = DateTime::from_timestamp(day as i64, 0).map(|time| time.format("%-d %b").to_string()).unwrap_or_default();
+        canvas.line((time.at(day), bottom), (time.at(day), bottom + 4.0), MUTED, 1);
+        canvas.text((time.at(day), bottom + 14.0), &label, Hold::Middle, 11, MUTED);
+        day += step;
+    }
+    canvas.text((time.at(from), bottom + 32.0), "UTC; bands: stages", Hold::Start, 11, MUTED);
+}
+
+fn rollbacks(canvas: &Canvas<'_>, report: &Report, time: &Scale) {
+    for event in report.events.iter().filter(|event| event.event_type == "rollback") {
+        let x = time.at(seconds(&event.at));
+        canvas.line((x, 20.0), (x, VOLUME_TOP + VOLUME_HEIGHT), LIMIT, 2);
+        canvas.text((x + 4.0, LATENCY_TOP - 6.0), "rollback", Hold::Start, 11, LIMIT);
+    }
+}

@@ -1,0 +1,33 @@
+//! The report -> the files that people and machines read. Everything here comes from the report
+//! model and from nothing else.
+
+pub mod charts;
+mod pages;
+pub mod terminal;
+mod view;
+
+use crate::output::OutputFile;
+use crate::report::model::Report;
+
+/// All files of a report, relative to the output folder.
+///
+/// # Panics
+/// When a template does not fit the view: a bug, caught by the tests.
+pub fn all(report: &Report) -> Vec<OutputFile> {
+    let charts = charts::all(report);
+    let view = view::of(report, &charts);
+    let mut files = vec![
+        OutputFile::new("report.html", pages::html(&view)),
+        OutputFile::new("report.md", pages::markdown(&view)),
+        OutputFile::new("report.json", json(report)),
+    ];
+    files.extend(charts.into_iter().map(|chart| OutputFile::new(format!("charts/{}.svg", chart.id), chart.standalone())));
+    files
+}
+
+/// report.json, indented, with a final newline.
+pub fn json(report: &Report) -> String {
+    let mut text = serde_json::to_string_pretty(report).expect("the model has only string keys and finite numbers");
+    text.push('\n');
+    text
+}

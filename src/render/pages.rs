@@ -1,0 +1,89 @@
+//! The HTML and Markdown pages: templates compiled in, filled from the view.
+
+use std::sync::LazyLock;
+
+use tera::{Context, Kwargs, State, Tera};
+
+use super::view::View;
+
+static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
+    let mut tera = Tera::default();
+    tera.register_filter("md", |text: &str, _: Kwargs, _: &State| markdown_text(text));
+    tera.register_filter("code", |text: &str, _: Kwargs, _: &State| markdown_code(text));
+    tera.add_raw_templates([
+        ("style.css", include_str!("../../templates/style.css")),
+        ("parts/improvements.html", include_str!("../../templates/parts/improvements.html.tera")),
+        ("parts/criteria.html", include_str!("../../templates/parts/criteria.html.tera")),
+        ("parts/stages.html", include_str!("../../templates/parts/stages.html.tera")),
+        ("parts/quality.html", include_str!("../../templates/parts/quality.html.tera")),
+        ("parts/method.html", include_str!("../../templates/parts/method.html.tera")),
+        ("report.html", include_str!("../../templates/report.html.tera")),
+        ("report.md", include_str!("../../templates/report.md.tera")),
+    ])
+    .expect("the templates are part of the program");
+    tera
+});
+
+fn render(template: &str, view: &View<'_>) -> String {
+    let context = Context::from_serialize(view).expect("a view has only string keys");
+    TEMPLATES.render(template, &context).unwrap_or_else(|error| panic!("{template} does not fit the view: {error}"))
+}
+
+/// report.html
+pub fn html(view: &View<'_>) -> String {
+    render("report.html", view)
+}
+
+/// report.md
+pub fn markdown(view: &View<'_>) -> String {
+    render("report.md", view)
+}
+
+/// Whether a character can turn the direction of a text or hide in it.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text from outside, so that Markdown shows it as it is: marks escaped, one line.
+fn markdown_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' | '\t' => escaped.push(' '),
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~' | '@' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            // A colon after a scheme makes a link on GitHub.
+            ':' => escaped.push_str("&#58;"),
+            hidden if is_invisible(hidden) => escaped.push('\u{fffd}'),
+            plain => escaped.push(plain),
+        }
+    }
+    escaped
+}
+
+/// Text from outside as a code span: no mark inside it is read, and a pipe ends no table cell.
+fn markdown_code(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
+    let clean = clean.replace('|', "\\|");
+    let longest = clean.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    format!("{fence} {clean} {fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_shown_and_not_read() {
+        assert_eq!(markdown_text("<img src=x>|[a](http://b)\n# c"), "&lt;img src=x&gt;\\|\\[a\\]\\(http&#58;//b\\) \\# c");
+        assert_eq!(markdown_text("a\u{202e}b"), "a\u{fffd}b");
+        assert_eq!(markdown_code("a`|``b"), "``` a`\\|``b ```");
+    }
+}

@@ -1,0 +1,121 @@
+//! Every figure of the report as a claim with an id: what a sentence, a reader or a reviewer
+//! points at.
+
+use sha2::{Digest, Sha256};
+
+use super::model::{Claim, Criterion, CriterionMetric, Group, Improvement, Input, Stage, Status};
+use crate::metric::{METRICS, Unit};
+
+/// Inputs up to which a claim names each.
+const INPUTS_NAMED: usize = 16;
+
+/// The claims of the stages, improvements and criteria, in this order.
+pub fn claims(inputs: &[Input], stages: &[Stage], improvements: &[Improvement], criteria: &[Criterion]) -> Vec<Claim> {
+    let evidence = evidence(inputs);
+    let mut claims = Vec::new();
+    for stage in stages {
+        let groups = &stage.groups;
+        for (arm, group) in [
+            ("all", &groups.all),
+            ("treated", &groups.treated),
+            ("control", &groups.control),
+            ("per_protocol", &groups.per_protocol),
+        ] {
+            claims.extend(of_group(&format!("stages.{}.{arm}", stage.name), group, &evidence));
+        }
+    }
+    claims.extend(improvements.iter().filter_map(|improvement| of_improvement(improvement, &evidence)));
+    claims.extend(criteria.iter().filter_map(|criterion| of_criterion(criterion, &evidence)));
+    claims
+}
+
+/// The digests of the inputs; of many, one digest over theirs.
+fn evidence(inputs: &[Input]) -> Vec<String> {
+    let mut digests: Vec<&str> = inputs.iter().map(|input| input.sha256.as_str()).collect();
+    if digests.len() <= INPUTS_NAMED {
+        return digests.into_iter().map(|digest| format!("sha256:{digest}")).collect();
+    }
+    digests.sort_unstable();
+    let mut hasher = Sha256::new();
+    digests.iter().for_each(|digest| hasher.update(digest));
+    vec![format!("sha256-list:{}", crate::ingest::source::hex(&hasher.finalize()))]
+}
+
+fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> impl Iterator<Item = Claim> + 'a {
+    METRICS.iter().filter_map(move |metric| {
+        let figure = group.figures.get(metric.id)?.as_ref()?;
+        Some(Claim {
+            id: format!("{prefix}.{}", metric.id),
+            value: figure.value,
+            ci: figure.ci.map(|[low, high]| [Some(low), Some(high)]),
+            unit: metric.unit.word().into(),
+            n: figure.n,
+            definition: metric.definition.into(),
+            inputs: evidence.to_vec(),
+        })
+    })
+}
+
+/// What a headline improvement is called and how it is defined.
+pub struct ImprovementText {
+    pub label: &'static str,
+    pub definition: &'static str,
+    pub unit: Unit,
+}
+
+/// The words of an improvement.
+pub fn improvement_text(id: &str) -> ImprovementText {
+    let (label, definition, unit) = match id {
+        "memory_reduction" => ("Memory reduction", "1 - mean memory(final) / mean memory(baseline)", Unit::Fraction),
+        "throughput_ratio" => {
+            ("Throughput ratio", "throughput_uploads_per_s(final) / throughput_uploads_per_s(baseline)", Unit::Number)
+        }
+        "latency_reduction" => {
+            ("Latency reduction", "1 - headline latency(final) / headline latency(baseline)", Unit::Fraction)
+        }
+        "timeout_reduction" => ("Timeout reduction", "1 - timeout_rate(final) / timeout_rate(baseline)", Unit::Fraction),
+        other => unreachable!("{other} is not a headline improvement"),
+    };
+    ImprovementText { label, definition, unit }
+}
+
+fn of_improvement(improvement: &Improvement, evidence: &[String]) -> Option<Claim> {
+    let text = improvement_text(&improvement.id);
+    Some(Claim {
+        id: format!("improvements.{}", improvement.id),
+        value: improvement.value?,
+        ci: improvement.ci,
+        unit: text.unit.word().into(),
+        n: improvement.n?.iter().sum(),
+        definition: text.definition.into(),
+        inputs: evidence.to_vec(),
+    })
+}
+
+/// The word, label, unit and definition of a criterion's metric.
+pub fn criterion_text(metric: CriterionMetric) -> (&'static str, &'static str, Unit, &'static str) {
+    match metric {
+        CriterionMetric::SuccessRate => ("success_rate", "Success rate", Unit::Fraction, "successes / uploads"),
+        CriterionMetric::ErrorRate => ("error_rate", "Error rate", Unit::Fraction, "failures / uploads"),
+        CriterionMetric::LatencyVsBaseline => {
+            ("latency_vs_baseline", "Latency vs baseline", Unit::Number, "headline latency / that of the baseline")
+        }
+        CriterionMetric::Uploads => ("uploads", "Uploads", Unit::Uploads, "number of uploads"),
+    }
+}
+
+fn of_criterion(criterion: &Criterion, evidence: &[String]) -> Option<Claim> {
+    let (word, _, unit, definition) = criterion_text(criterion.metric);
+    if criterion.status == Status::NotMeasured {
+        return None;
+    }
+    Some(Claim {
+        id: format!("criteria.{}.{word}", criterion.stage),
+        value: criterion.value?,
+        ci: criterion.ci.map(|[low, high]| [Some(low), Some(high)]),
+        unit: unit.word().into(),
+        n: criterion.n,
+        definition: definition.into(),
+        inputs: evidence.to_vec(),
+    })
+}

@@ -1,0 +1,488 @@
+//! The types of report.json. A leaf without logic: what the fields mean is the contract, how
+//! they are computed is `analysis`, how they look is `render`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the contract; a change of meaning raises it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// report.json. Rates are fractions, times RFC 3339 UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    pub schema_version: u32,
+    pub generator: Generator,
+    pub title: String,
+    pub generated_at: String,
+    /// What the log says of its simulation; `null` for a log that was measured.
+    pub simulated: Option<String>,
+    /// `null` until the log has been judged.
+    pub decision: Option<Decision>,
+    /// Plain sentences; each figure is one of `claims`.
+    pub summary: Vec<String>,
+    pub inputs: Vec<Input>,
+    pub data_quality: DataQuality,
+    pub stages: Vec<Stage>,
+    pub improvements: Vec<Improvement>,
+    pub criteria: Vec<Criterion>,
+    pub comparisons: Vec<Comparison>,
+    pub triggers: Vec<Trigger>,
+    pub events: Vec<Event>,
+    pub series: Series,
+    pub tests: Tests,
+    pub variants: Vec<Variant>,
+    pub completion: Vec<Completion>,
+    pub validation: Option<Validation>,
+    pub claims: Vec<Claim>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    pub name: String,
+    pub version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Decision {
+    pub value: DecisionValue,
+    pub reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionValue {
+    Go,
+    Incomplete,
+    Review,
+    NoGo,
+    Rollback,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    pub finding: String,
+    pub text: String,
+}
+
+/// One file of the log: uploads + events + rejected + blank = lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub lines: u64,
+    pub uploads: u64,
+    pub events: u64,
+    pub rejected: u64,
+    pub blank: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataQuality {
+    pub gate: Gate,
+    pub rejected_total: u64,
+    /// Rejected lines / lines that are not blank.
+    pub rejected_share: f64,
+    /// Share above which the gate fails.
+    pub max_rejected_share: f64,
+    pub rejected: Vec<Rejected>,
+    pub duplicate_request_ids: u64,
+    /// Whether there are more duplicates than were counted.
+    pub duplicate_request_ids_at_least: bool,
+    /// Uploads whose timestamp is earlier than that of the upload before them in the file.
+    pub out_of_order: u64,
+    pub gaps: Vec<Gap>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    Passed,
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rejected {
+    #[schemars(extend("enum" = ["not_json", "not_an_object", "missing_field", "bad_value", "unknown_execution_type", "no_stage", "invalid_utf8", "line_too_long"]))]
+    pub reason: String,
+    pub count: u64,
+    pub examples: Vec<RejectedExample>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RejectedExample {
+    pub path: String,
+    /// From 1.
+    pub line: u64,
+    /// In characters from 1, where there is one.
+    pub column: Option<u64>,
+    pub text: String,
+    pub message: String,
+}
+
+/// Minutes of a stage without any upload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gap {
+    pub stage: String,
+    pub from: String,
+    pub to: String,
+    pub minutes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    pub id: String,
+    pub severity: Severity,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    pub name: String,
+    /// 0 to 100.
+    pub percentage: f64,
+    /// First minute with an upload; `null` without uploads.
+    pub from: Option<String>,
+    /// End of the last minute with an upload.
+    pub to: Option<String>,
+    pub groups: Groups,
+    pub split: Split,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Groups {
+    pub all: Group,
+    pub treated: Group,
+    pub control: Group,
+    pub per_protocol: Group,
+}
+
+/// The uploads of one arm of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    pub uploads: u64,
+    /// Distinct seconds with an upload in flight.
+    pub busy_seconds: u64,
+    /// Failures by error type.
+    pub errors: BTreeMap<String, u64>,
+    /// Why a metric is `null`.
+    pub not_measured: BTreeMap<String, String>,
+    /// Where memory figures come from.
+    pub memory_source: Option<MemorySource>,
+    /// Every metric of the methodology by id; `null` where it was not measured.
+    #[serde(flatten)]
+    pub figures: BTreeMap<String, Option<Figure>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemorySource {
+    /// `memory_mb` of the uploads.
+    Uploads,
+    /// `memory_sample` events of the process.
+    MemorySamples,
+}
+
+/// A measured figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figure {
+    pub value: f64,
+    /// 95 % interval; `null` where none is defined.
+    pub ci: Option<[f64; 2]>,
+    /// How many uploads (or samples) it was computed from.
+    pub n: u64,
+    pub interval_method: Option<IntervalMethod>,
+    /// Hours that were resampled or taken as clusters.
+    pub hours: u64,
+    /// Of a rate: variance from hour clusters / binomial variance, at least 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub design_effect: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalMethod {
+    /// Wilson score on effective counts.
+    Wilson,
+    /// Koopman score on effective counts.
+    Koopman,
+    /// Clock hours resampled.
+    BlockBootstrap,
+    /// Minutes resampled: fewer than 8 hours.
+    MinuteBootstrap,
+    /// Single uploads resampled: fewer than 8 hours.
+    UploadBootstrap,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureWarning {
+    /// Fewer than 8 hours: nothing is known of how alike uploads of the same hour are.
+    FewHours,
+    /// Too few uploads for an interval.
+    TooFewUploads,
+}
+
+/// Does the traffic split fit what was set?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Split {
+    pub expected_share: Option<f64>,
+    pub observed_share: Option<f64>,
+    pub p_value: Option<f64>,
+    pub status: SplitStatus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitStatus {
+    Ok,
+    Mismatch,
+    NotApplicable,
+}
+
+/// One of the headline improvements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Improvement {
+    pub id: String,
+    pub kind: ComparisonKind,
+    /// `stage/arm`
+    pub reference: String,
+    pub candidate: String,
+    pub value: Option<f64>,
+    /// An end is `null` where the interval is open.
+    pub ci: Option<[Option<f64>; 2]>,
+    pub interval_method: Option<IntervalMethod>,
+    /// Uploads (or samples) of reference and candidate.
+    pub n: Option<[u64; 2]>,
+    pub target: Target,
+    /// The same with the reference's mix of files.
+    pub adjusted: Option<Adjusted>,
+    pub status: Status,
+    /// Why it was not measured.
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonKind {
+    /// Different times: other things changed too.
+    BeforeAfter,
+    /// The same stage and time, split at random.
+    Concurrent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    pub min: f64,
+    /// `null`: open above.
+    pub max: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Adjusted {
+    pub value: f64,
+    pub ci: Option<[f64; 2]>,
+    /// Share of the mix that could be compared.
+    pub mix_covered: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Met,
+    /// Improvements only: the whole interval lies above the target band.
+    Exceeded,
+    NotMet,
+    Inconclusive,
+    NotMeasured,
+}
+
+/// One stage criterion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Criterion {
+    pub stage: String,
+    pub metric: CriterionMetric,
+    pub scope: String,
+    pub value: Option<f64>,
+    pub ci: Option<[f64; 2]>,
+    pub n: u64,
+    pub threshold: f64,
+    pub direction: Direction,
+    pub status: Status,
+    /// How many more uploads would settle an inconclusive criterion, if nothing changed.
+    pub more_uploads_needed: Option<u64>,
+    /// Why it was not measured.
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CriterionMetric {
+    SuccessRate,
+    ErrorRate,
+    LatencyVsBaseline,
+    Uploads,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    AtLeast,
+    AtMost,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    pub id: String,
+    pub kind: ComparisonKind,
+    pub reference: String,
+    pub candidate: String,
+    pub segment: BTreeMap<String, String>,
+    pub metric: String,
+    pub crude: Option<RatioFigure>,
+    pub adjusted: Option<AdjustedRatio>,
+    pub mix_changed: bool,
+    pub p_adjusted: Option<f64>,
+    pub regression: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatioFigure {
+    pub ratio: f64,
+    pub ci: Option<[f64; 2]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AdjustedRatio {
+    pub ratio: f64,
+    pub ci: Option<[f64; 2]>,
+    pub mix_covered: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trigger {
+    pub trigger: String,
+    pub severity: TriggerSeverity,
+    pub fired: bool,
+    pub stage: String,
+    pub scope: String,
+    pub from: String,
+    pub to: String,
+    pub worst: f64,
+    pub threshold: f64,
+    pub uploads: u64,
+    pub p_value: Option<f64>,
+    pub answered_after_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerSeverity {
+    Rollback,
+    Review,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    pub at: String,
+    pub event_type: String,
+    pub text: String,
+}
+
+/// The rollout over time, in buckets of whole hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    pub bucket_hours: u64,
+    pub points: Vec<SeriesPoint>,
+}
+
+/// The uploads of one stage that ended in one bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeriesPoint {
+    /// Start of the bucket.
+    pub at: String,
+    pub stage: String,
+    pub uploads: u64,
+    pub successes: u64,
+    pub latency_p50_ms: Option<f64>,
+    pub latency_p95_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tests {
+    pub phases: Vec<TestPhase>,
+    pub coverage: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestPhase {
+    pub name: String,
+    pub expected: u64,
+    pub passed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub errors: u64,
+    pub files: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Variant {
+    pub file_type: String,
+    pub size: String,
+    pub provider: String,
+    pub uploads: u64,
+    pub success_rate: Option<Figure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Completion {
+    pub id: String,
+    pub status: CompletionStatus,
+    pub evidence: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CompletionStatus {
+    Met,
+    NotMet,
+    NotEvidenced,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Validation {
+    pub consultation_id: Option<String>,
+    pub verdict: String,
+    pub objections: Vec<String>,
+}
+
+/// A figure that a sentence or a reader may point at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// For example `stages.100%.treated.success_rate`.
+    pub id: String,
+    pub value: f64,
+    pub ci: Option<[Option<f64>; 2]>,
+    pub unit: String,
+    pub n: u64,
+    pub definition: String,
+    /// `sha256:…` of each input; of more than 16, one digest over theirs, sorted, as `sha256-list:…`.
+    pub inputs: Vec<String>,
+}

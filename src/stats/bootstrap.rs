@@ -1,0 +1,266 @@
+//! The bootstrap: replicates of a statistic from resampled blocks, or from single observations
+//! where there are too few blocks; and the percentile interval of the replicates.
+
+use statrs::distribution::{Beta, ContinuousCDF};
+
+use super::Interval;
+use super::random::Stream;
+
+/// Observations up to which single draws are made one by one; above, a mean of draws is normal.
+const MOST_SINGLE_DRAWS: u64 = 4096;
+
+/// A weight for each block of a resample: how often it was drawn.
+pub struct Resampler {
+    weights: Vec<u32>,
+}
+
+impl Resampler {
+    pub fn new(blocks: usize) -> Self {
+        Self { weights: vec![0; blocks] }
+    }
+
+    /// Draws as many blocks as there are, with replacement (Efron 1979; blocks of correlated
+    /// observations: Künsch 1989, here the given blocks themselves).
+    pub fn draw(&mut self, stream: &mut Stream) -> &[u32] {
+        self.weights.fill(0);
+        let blocks = self.weights.len() as u32;
+        for _ in 0..blocks {
+            self.weights[stream.below(blocks) as usize] += 1;
+        }
+        &self.weights
+    }
+}
+
+/// Replicates of sum(numerators) / sum(denominators) over resampled blocks. A replicate whose
+/// denominator is 0 is left out.
+pub fn ratio_of_sums(blocks: &[(f64, f64)], replicates: u32, stream: &mut Stream) -> Vec<f64> {
+    let mut resampler = Resampler::new(blocks.len());
+    let replicate = |_| {
+        let weights = resampler.draw(stream);
+        let sums = blocks.iter().zip(weights).fold((0.0, 0.0), |(top, bottom), (block, weight)| {
+            let weight = f64::from(*weight);
+            (weight.mul_add(block.0, top), weight.mul_add(block.1, bottom))
+        });
+        (sums.1 > 0.0).then(|| sums.0 / sums.1)
+    };
+    (0..replicates).filter_map(replicate).collect()
+}
+
+/// Replicates of the maximum over resampled blocks.
+pub fn maximum(blocks: &[f64], replicates: u32, stream: &mut Stream) -> Vec<f64> {
+    let mut resampler = Resampler::new(blocks.len());
+    let replicate = |_| {
+        let drawn = blocks.iter().zip(resampler.draw(stream)).filter(|(_, weight)| **weight > 0);
+        drawn.map(|(block, _)| *block).fold(f64::NEG_INFINITY, f64::max)
+    };
+    (0..replicates).map(replicate).collect()
+}
+
+/// Counts of each block at or below each bin, for quantiles of resampled blocks.
+///
+/// One row per bin in use, one column per block: a weighted sum over a row is the cumulative
+/// count of the resample, and a quantile is a binary search over the rows.
+pub struct CumulativeBlocks {
+    bins: Vec<u16>,
+    blocks: usize,
+    cumulative: Vec<u32>,
+}
+
+impl CumulativeBlocks {
+    /// From blocks of (bin, count), bins rising within a block. Counts of a block must add up to
+    /// less than 2^32.
+    pub fn new<'a, Entries>(blocks: impl Iterator<Item = Entries> + Clone) -> Self
+    where
+        Entries: Iterator<Item = (u16, u64)> + 'a,
+    {
+        let mut bins: Vec<u16> = blocks.clone().flatten().map(|(bin, _)| bin).collect();
+        bins.sort_unstable();
+        bins.dedup();
+        let count = blocks.clone().count();
+        let mut cumulative = vec![0_u32; bins.len() * count];
+        for (column, block) in blocks.enumerate() {
+            let mut row = 0;
+            let mut seen = 0_u32;
+            for (bin, entries) in block {
+                while bins[row] < bin {
+                    cumulative[row * count + column] = seen;
+                    row += 1;
+                }
+                seen += entries as u32;
+            }
+            while row < bins.len() {
+                cumulative[row * count + column] = seen;
+                row += 1;
+            }
+        }
+        Self { bins, blocks: count, cumulative }
+    }
+
+    fn weighted(&self, row: usize, weights: &[u32]) -> u64 {
+        let row = &self.cumulative[row * self.blocks..(row + 1) * self.blocks];
+        row.iter().zip(weights).map(|(count, weight)| u64::from(*count) * u64::from(*weight)).sum()
+    }
+
+    /// Replicates of the nearest-rank quantile over resampled blocks, as bins; empty resamples
+    /// are left out. `rank` gives the rank of the quantile among n observations.
+    pub fn quantiles(&self, rank: impl Fn(u64) -> Option<u64>, replicates: u32, stream: &mut Stream) -> Vec<u16> {
+        let Some(last) = self.bins.len().checked_sub(1) else { return Vec::new() };
+        let mut resampler = Resampler::new(self.blocks);
+        let mut guess = last / 2;
+        let replicate = |_| {
+            let weights = resampler.draw(stream);
+            let rank = rank(self.weighted(last, weights))?;
+            guess = self.first_reaching(rank, weights, guess);
+            Some(self.bins[guess])
+        };
+        (0..replicates).filter_map(replicate).collect()
+    }
+
+    /// The first row whose weighted cumulative count reaches `rank`, searched outwards from
+    /// `guess`: replicates lie close together.
+    fn first_reaching(&self, rank: u64, weights: &[u32], guess: usize) -> usize {
+        let reaches = |row: usize| self.weighted(row, weights) >= rank;
+        let last = self.bins.len() - 1;
+        let (mut below, mut reaching, mut step) = (0, last, 4);
+        if reaches(guess) {
+            reaching = guess;
+            while reaching > 0 {
+                let lower = reaching.saturating_sub(step);
+                if !reaches(lower) {
+                    below = lower + 1;
+                    break;
+                }
+                reaching = lower;
+                step *= 2;
+            }
+        } else {
+            below = guess + 1;
+            while below < last {
+                let upper = (below + step).min(last);
+                if reaches(upper) {
+                    reaching = upper;
+                    break;
+                }
+                below = upper + 1;
+                step *= 2;
+            }
+        }
+        while below < reaching {
+            let middle = below + (reaching - below) / 2;
+            if reaches(middle) { reaching = middle } else { below = middle + 1 }
+        }
+        reaching
+    }
+}
+
+/// Replicates of the order statistic of `rank` among `n` single observations resampled with
+/// replacement, as ranks of the original sample: rank k of a resample has the distribution of
+/// ceil(n U), U ~ Beta(k, n - k + 1).
+///
+/// `None` when the rank is not in 1..=n.
+pub fn resampled_ranks(rank: u64, n: u64, replicates: u32, stream: &mut Stream) -> Option<Vec<u64>> {
+    if !(1..=n).contains(&rank) {
+        return None;
+    }
+    let beta = Beta::new(rank as f64, (n - rank + 1) as f64).ok()?;
+    let draw = |_| ((n as f64 * beta.inverse_cdf(stream.open_unit())).ceil() as u64).clamp(1, n);
+    Some((0..replicates).map(draw).collect())
+}
+
+/// Replicates of the mean of single observations given as (value, count).
+pub fn resampled_means(values: &[(f64, u64)], replicates: u32, stream: &mut Stream) -> Vec<f64> {
+    let n: u64 = values.iter().map(|(_, count)| count).sum();
+    if n == 0 {
+        return Vec::new();
+    }
+    let size = n as f64;
+    if n > MOST_SINGLE_DRAWS {
+        let mean = values.iter().map(|(value, count)| value * *count as f64).sum::<f64>() / size;
+        let variance = values.iter().map(|(value, count)| (value - mean).powi(2) * *count as f64).sum::<f64>() / size;
+        return (0..replicates).map(|_| mean + (variance / size).sqrt() * stream.normal()).collect();
+    }
+    let each: Vec<f64> = values.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize)).collect();
+    let draw = |_| (0..n).map(|_| each[stream.below(n as u32) as usize]).sum::<f64>() / size;
+    (0..replicates).map(draw).collect()
+}
+
+/// The percentile interval at 95 % (Efron 1979): the 2.5 % and 97.5 % quantiles of the
+/// replicates, interpolated (type 7 of Hyndman and Fan 1996, numpy's default).
+///
+/// `None` without at least two replicates.
+pub fn percentile_interval(mut replicates: Vec<f64>) -> Option<Interval> {
+    if replicates.len() < 2 {
+        return None;
+    }
+    replicates.sort_by(f64::total_cmp);
+    let quantile = |q: f64| {
+        let position = q * (replicates.len() - 1) as f64;
+        let below = position.floor() as usize;
+        let above = (below + 1).min(replicates.len() - 1);
+        let part = position - below as f64;
+        // Equal neighbours may be infinite: their difference would not be a number.
+        if replicates[below] == replicates[above] {
+            replicates[below]
+        } else {
+            replicates[below] + part * (replicates[above] - replicates[below])
+        }
+    };
+    Some((quantile(0.025), quantile(0.975)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn percentiles_interpolate_like_numpy() {
+        // numpy: np.percentile(range(1, 12), [2.5, 97.5])
+        let got = percentile_interval((1..12).map(f64::from).collect()).unwrap();
+        assert_eq!(got, (1.25, 10.75));
+        assert_eq!(percentile_interval(vec![1.0]), None);
+    }
+
+    #[test]
+    fn the_spread_of_a_mean_of_blocks_is_its_standard_error() {
+        let mut stream = Stream::new(3, "spread");
+        let blocks: Vec<(f64, f64)> = (0..200).map(|_| (stream.normal(), 1.0)).collect();
+        let n = blocks.len() as f64;
+        let mean = blocks.iter().map(|block| block.0).sum::<f64>() / n;
+        let standard_error = (blocks.iter().map(|block| (block.0 - mean).powi(2)).sum::<f64>() / n / n).sqrt();
+        let (low, high) = percentile_interval(ratio_of_sums(&blocks, 4000, &mut stream)).unwrap();
+        let want = 2.0 * super::super::Z_95 * standard_error;
+        assert!(((high - low) / want - 1.0).abs() < 0.06, "{} for {want}", high - low);
+    }
+
+    #[test]
+    fn resampled_ranks_centre_on_the_rank() {
+        let mut stream = Stream::new(3, "ranks");
+        let ranks = resampled_ranks(500, 1000, 4000, &mut stream).unwrap();
+        let mean = ranks.iter().sum::<u64>() as f64 / ranks.len() as f64;
+        // Standard deviation of a resampled median's rank: sqrt(n) / 2 = 15.8.
+        assert!((mean - 500.0).abs() < 1.5, "{mean}");
+        assert_eq!(resampled_ranks(0, 10, 5, &mut stream), None);
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_of_a_resample_are_those_of_the_weighted_blocks(
+            blocks in prop::collection::vec(prop::collection::btree_map(0u16..40, 1u64..5, 1..6), 1..6), q in 0.01..1.0_f64,
+        ) {
+            let cumulative = CumulativeBlocks::new(blocks.iter().map(|block| block.iter().map(|(bin, count)| (*bin, *count))));
+            let rank = |n: u64| (n > 0).then(|| ((q * n as f64).ceil() as u64).clamp(1, n));
+            let got = cumulative.quantiles(rank, 30, &mut Stream::new(5, "same"));
+            let mut resampler = Resampler::new(blocks.len());
+            let mut stream = Stream::new(5, "same");
+            for got in got {
+                let weights = resampler.draw(&mut stream);
+                let mut all: Vec<u16> = blocks.iter().zip(weights).flat_map(|(block, weight)| {
+                    block.iter().flat_map(move |(bin, count)| std::iter::repeat_n(*bin, *count as usize * *weight as usize))
+                }).collect();
+                all.sort_unstable();
+                prop_assert_eq!(got, all[rank(all.len() as u64).unwrap() as usize - 1]);
+            }
+        }
+    }
+}
