@@ -30,18 +30,20 @@ use report::model::Report;
 pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<Cube> {
     let inputs = ingest::source::resolve(plan)?;
     let beside = ingest::source::resolve_beside(plan, timeline_files)?;
+    let cubes = phases.time("cubes", || {
+        let cubes = inputs.cubes.iter();
+        cubes.map(|(name, path)| cube::store::read(name, path, plan)).collect::<Result<Vec<Cube>>>()
+    })?;
     let timeline = phases.time("timeline", || {
         let own = ingest::timeline::collect(&inputs.logs, phases)?;
-        Ok(own.union(&ingest::timeline::collect(&beside, phases)?))
+        let beside = ingest::timeline::collect(&beside, phases)?;
+        // The events of a cube hold for the logs beside it, too.
+        Ok(cubes.iter().fold(own.union(&beside), |timeline, cube| timeline.union(&cube.header.timeline)))
     })?;
     let folded = phases.time("read", || cube::fold(plan, &inputs.logs, &timeline, phases))?;
     phases.time("cube", || {
         // Without a log the folded part is empty and merges with anything.
-        let mut whole = folded.into_cube()?;
-        for (name, path) in &inputs.cubes {
-            whole = whole.merge(cube::store::read(name, path, plan)?, plan)?;
-        }
-        Ok(whole)
+        cubes.into_iter().try_fold(folded.into_cube()?, |whole, cube| whole.merge(cube, plan))
     })
 }
 

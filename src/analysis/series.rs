@@ -13,7 +13,11 @@ use super::stages::StageData;
 /// Widths a bucket may have, in hours: they divide the day, so that buckets start at midnight.
 const BUCKET_HOURS: [i64; 8] = [1, 2, 3, 6, 12, 24, 168, 1344];
 /// Buckets that a chart can carry.
-const MOST_BUCKETS: i64 = 600;
+const MOST_BUCKETS: i64 = 250;
+/// Fewest successful uploads of a bucket whose median is shown.
+const FEWEST_FOR_P50: u64 = 5;
+/// Fewest of which the 95 % quantile is shown: with fewer it is just the longest.
+const FEWEST_FOR_P95: u64 = 20;
 
 /// The series of a rollout.
 pub fn series(plan: &Plan, data: &[StageData]) -> Series {
@@ -43,10 +47,14 @@ pub fn series(plan: &Plan, data: &[StageData]) -> Series {
             stage: stage.name.clone(),
             uploads,
             successes,
-            latency_p50_ms: histogram.quantile(Grid::FINE, 0.5),
-            latency_p95_ms: histogram.quantile(Grid::FINE, 0.95),
+            latency_p50_ms: quantile_of(&histogram, 0.5, FEWEST_FOR_P50),
+            latency_p95_ms: quantile_of(&histogram, 0.95, FEWEST_FOR_P95),
         }));
     }
     points.sort_by(|a, b| a.at.cmp(&b.at));
     Series { bucket_hours: width as u64, points }
+}
+
+fn quantile_of(histogram: &Histogram, q: f64, fewest: u64) -> Option<f64> {
+    (histogram.total() >= fewest).then(|| histogram.quantile(Grid::FINE, q)).flatten()
 }

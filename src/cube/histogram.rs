@@ -52,16 +52,22 @@ impl Grid {
     }
 }
 
-/// A sparse histogram: bins rise, counts are positive.
+/// A sparse histogram: bins rise, counts are positive. A bin whose count does not fit 32 bits
+/// stands more than once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
-    pub bins: Vec<u16>,
-    pub counts: Vec<u64>,
+    bins: Vec<u16>,
+    counts: Vec<u32>,
 }
 
 impl Histogram {
+    /// An empty histogram with room for so many entries.
+    pub fn with_capacity(entries: usize) -> Self {
+        Self { bins: Vec::with_capacity(entries), counts: Vec::with_capacity(entries) }
+    }
+
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().map(|count| u64::from(*count)).sum()
     }
 
     /// Adds another histogram of the same grid.
@@ -70,7 +76,7 @@ impl Histogram {
             self.clone_from(other);
             return;
         }
-        let mut merged = Self::default();
+        let mut merged = Self::with_capacity(self.bins.len().max(other.bins.len()));
         let (mut a, mut b) = (self.iter().peekable(), other.iter().peekable());
         loop {
             let next = match (a.peek(), b.peek()) {
@@ -87,19 +93,35 @@ impl Histogram {
 
     /// Adds `count` to `bin`, which is not below the last one.
     pub fn push(&mut self, bin: u16, count: u64) {
-        if self.bins.last() == Some(&bin) {
-            if let Some(last) = self.counts.last_mut() {
-                *last += count;
-            }
-        } else {
-            self.bins.push(bin);
-            self.counts.push(count);
+        let same = self.bins.last() == Some(&bin);
+        let mut rest = count;
+        if let Some(last) = self.counts.last_mut().filter(|_| same) {
+            let room = u64::from(u32::MAX - *last).min(rest);
+            *last += room as u32;
+            rest -= room;
         }
+        while rest > 0 {
+            let part = rest.min(u64::from(u32::MAX));
+            self.bins.push(bin);
+            self.counts.push(part as u32);
+            rest -= part;
+        }
+    }
+
+    /// Bins and counts of all entries.
+    pub fn columns(&self) -> (&[u16], &[u32]) {
+        (&self.bins, &self.counts)
+    }
+
+    /// Forgets all entries.
+    pub fn clear(&mut self) {
+        self.bins.clear();
+        self.counts.clear();
     }
 
     /// Bin and count, rising.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> {
-        self.bins.iter().copied().zip(self.counts.iter().copied())
+        self.bins.iter().copied().zip(self.counts.iter().map(|count| u64::from(*count)))
     }
 
     /// The nearest-rank quantile x(ceil(q n)), q in (0, 1]: the middle of the bin that holds
@@ -155,6 +177,16 @@ mod tests {
 
     fn value() -> impl Strategy<Value = f64> {
         (-20.0..31.9_f64, 1.0..2.0_f64).prop_map(|(exponent, mantissa)| (exponent.floor().exp2() * mantissa).min(4e9))
+    }
+
+    #[test]
+    fn counts_beyond_32_bits_are_kept() {
+        let mut histogram = Histogram::default();
+        histogram.push(7, u64::from(u32::MAX));
+        histogram.push(7, 10);
+        let mut sum = histogram.clone();
+        sum.add(&histogram);
+        assert_eq!((histogram.total(), sum.total()), (u64::from(u32::MAX) + 10, 2 * (u64::from(u32::MAX) + 10)));
     }
 
     proptest! {

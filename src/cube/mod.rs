@@ -2,11 +2,14 @@
 //! every figure of the report comes. The cube of a whole log equals the merge of the cubes of
 //! its parts, exactly, in any order and any split.
 
+mod assemble;
 pub mod busy;
 mod cells;
 pub mod dimension;
 mod fold;
 pub mod histogram;
+mod key;
+mod partial;
 mod request_ids;
 mod runs;
 pub mod slice;
@@ -134,6 +137,7 @@ fn merge_tables(
         renumber_all(&mut other, right_numbers)?;
         *table = table::normalise(spec, &table.vstack(&other)?)?;
     }
+    merged[table::EVENTS] = merged[table::EVENTS].head(Some(partial::MAX_EVENTS));
     Ok(merged)
 }
 
@@ -190,4 +194,120 @@ fn agree(header: &Header, whole: &Timeline) -> Result<()> {
         format!("the cube of {file} was made without rollout_stage events that another input holds (they differ from {at})");
     Err(Error::new(Boundary::Cube, message)
         .help("make it again with the other files as --timeline: `stagegate cube FILES --timeline OTHERS -o x.cube`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ingest::{source, timeline};
+    use crate::phases::Phases;
+
+    /// Folds lines as one file under a given timeline.
+    fn folded(lines: &[String], timeline: &Timeline) -> Cube {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(lines.concat().as_bytes()).unwrap();
+        let mut plan = plan();
+        plan.files = vec![file.path().to_str().unwrap().to_owned()];
+        plan.files_from_command_line = true;
+        let inputs = source::resolve(&plan).unwrap();
+        fold(&plan, &inputs.logs, timeline, &Phases::new(2)).unwrap().into_cube().unwrap()
+    }
+
+    fn plan() -> Plan {
+        // Three names beyond the listed ones overflow a dimension.
+        crate::config::parse("rollout.toml", "[input]\nmax_distinct = 3\n", Default::default()).unwrap()
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let kinds = prop_oneof![Just("sync"), Just("async"), Just("sync_fallback")];
+        let times = prop_oneof![0u32..4000, 0u32..500_000];
+        let names = prop_oneof![Just("kimi"), Just("glm"), Just("a"), Just("b"), Just("c"), Just("d")];
+        (kinds, any::<bool>(), 0.0..90_000.0_f64, times, names, 0.0..120.0_f64, 0u32..60, any::<bool>()).prop_map(
+            |(kind, success, duration, second, name, size, id, memory)| {
+                let memory = if memory { format!(", \"memory_mb\": {size}") } else { String::new() };
+                format!(
+                    "{{\"execution_type\": \"{kind}\", \"success\": {success}, \"duration_ms\": {duration}, \"timestamp\": {}, \"error_type\": \"{name}\", \"provider\": \"{name}\", \"file_type\": \"x{name}\", \"file_size_mb\": {size}, \"request_id\": \"{id}\"{memory}}}\n",
+                    1_762_905_600 + second
+                )
+            },
+        )
+    }
+
+    fn event() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (0u32..500_000, prop_oneof![Just(1), Just(10), Just(100)]).prop_map(|(second, percentage)| format!(
+                "{{\"event_type\": \"rollout_stage\", \"timestamp\": {}, \"percentage\": {percentage}}}\n",
+                1_762_905_600 + second
+            )),
+            (0u32..500_000, 1.0..500.0_f64).prop_map(|(second, rss)| format!(
+                "{{\"event_type\": \"memory_sample\", \"timestamp\": {}, \"rss_mb\": {rss}}}\n",
+                1_762_905_600 + second
+            )),
+            Just("not json\n".to_owned()),
+        ]
+    }
+
+    fn log() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec(prop_oneof![8 => line(), 1 => event()], 1..60)
+    }
+
+    fn timeline_of(lines: &[String]) -> Timeline {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(lines.concat().as_bytes()).unwrap();
+        let plan = Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
+        timeline::collect(&source::resolve(&plan).unwrap().logs, &Phases::new(1)).unwrap()
+    }
+
+    /// Everything but the ledger, which names the files.
+    #[track_caller]
+    fn assert_same(a: &Cube, b: &Cube) {
+        for ((spec, left), right) in TABLES.iter().zip(&a.tables).zip(&b.tables) {
+            assert!(left.equals(right), "{}: {left:?} {right:?}", spec.name);
+        }
+        let names = |cube: &Cube| {
+            let header = &cube.header;
+            (header.providers.clone(), header.file_types.clone(), header.error_types.clone(), header.placed_span)
+        };
+        assert_eq!(names(a), names(b));
+        assert_eq!(a.request_ids, b.request_ids);
+        assert_eq!(a.header.timeline, b.header.timeline);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_split_in_any_order_gives_the_same_cube(lines in log(), owners in prop::collection::vec(0usize..3, 60)) {
+            let timeline = timeline_of(&lines);
+            let whole = folded(&lines, &timeline);
+            let part = |owner: usize| -> Cube {
+                let own: Vec<String> = lines.iter().zip(&owners).filter(|(_, of)| **of == owner).map(|(line, _)| line.clone()).collect();
+                folded(&own, &timeline)
+            };
+            let plan = plan();
+            let [a, b, c] = [part(0), part(1), part(2)];
+            let left = a.clone().merge(b.clone(), &plan).unwrap().merge(c.clone(), &plan).unwrap();
+            let right = a.clone().merge(b.clone().merge(c.clone(), &plan).unwrap(), &plan).unwrap();
+            let turned = c.merge(b, &plan).unwrap().merge(a, &plan).unwrap();
+            assert_same(&left, &whole);
+            assert_same(&right, &whole);
+            assert_same(&turned, &whole);
+            prop_assert_eq!(left.header.files, turned.header.files);
+        }
+
+        #[test]
+        fn a_cube_survives_the_disk(lines in log()) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut cube = folded(&lines, &timeline_of(&lines));
+            let path = folder.path().join("x.cube");
+            store::write(&mut cube, &path).unwrap();
+            let read = store::read("x.cube", &path, &plan()).unwrap();
+            assert_same(&read, &cube);
+            prop_assert_eq!(read.header, cube.header);
+        }
+    }
 }

@@ -124,6 +124,7 @@ impl RequestIds {
 /// Merges sorted `more` into sorted `into`, in place: no second copy of 40 MB.
 fn merge_sorted_from_the_back(into: &mut Vec<u64>, more: &[u64]) {
     let (mut left, mut right) = (into.len(), more.len());
+    into.reserve_exact(right);
     into.resize(left + right, 0);
     while right > 0 {
         let write = left + right - 1;

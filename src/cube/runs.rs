@@ -72,20 +72,28 @@ fn sum_equal_keys(pairs: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item
 #[derive(Debug, Default)]
 pub struct PackedRun {
     bytes: Vec<u8>,
+    entries: usize,
 }
 
 impl PackedRun {
     fn pack(pairs: impl Iterator<Item = (u64, u64)>) -> Self {
         let mut bytes = Vec::new();
         let mut last = 0;
+        let mut entries = 0;
         for (key, count) in pairs {
+            entries += 1;
             write_varint(&mut bytes, key - last);
             write_varint(&mut bytes, count);
             last = key;
         }
         bytes.shrink_to_fit();
-        Self { bytes }
+        Self { bytes, entries }
     }
+}
+
+/// Entries of all runs: no merge of them has more.
+pub fn entries(runs: &[PackedRun]) -> usize {
+    runs.iter().map(|run| run.entries).sum()
 }
 
 fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 
 use super::busy::BusySeconds;
-use super::fold::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
+use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
 use super::histogram::Histogram;
 use super::table::{BUSY, ERRORS, EVENTS, FINE, HistogramRows, MEMORY_SAMPLES, MINUTES, SEGMENTS};
 use super::{Cube, damaged};

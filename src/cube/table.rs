@@ -128,35 +128,29 @@ pub fn max_column(name: &str, values: Vec<f64>) -> Column {
 pub struct HistogramColumns {
     bins: ListPrimitiveChunkedBuilder<UInt16Type>,
     counts: ListPrimitiveChunkedBuilder<UInt32Type>,
-    row_bins: Vec<u16>,
-    row_counts: Vec<u32>,
+    row: Histogram,
 }
 
 impl HistogramColumns {
-    pub fn with_capacity(rows: usize) -> Self {
+    /// Room for so many rows and entries: growing by doubling would cost as much again.
+    pub fn with_capacity(rows: usize, entries: usize) -> Self {
         Self {
-            bins: ListPrimitiveChunkedBuilder::new("bins".into(), rows, rows, DataType::UInt16),
-            counts: ListPrimitiveChunkedBuilder::new("counts".into(), rows, rows, DataType::UInt32),
-            row_bins: Vec::new(),
-            row_counts: Vec::new(),
+            bins: ListPrimitiveChunkedBuilder::new("bins".into(), rows, entries, DataType::UInt16),
+            counts: ListPrimitiveChunkedBuilder::new("counts".into(), rows, entries, DataType::UInt32),
+            row: Histogram::default(),
         }
     }
 
     /// Adds a bin to the current row; bins rise.
-    pub fn push_bin(&mut self, bin: u16, mut count: u64) {
-        while count > 0 {
-            let part = u32::try_from(count).unwrap_or(u32::MAX);
-            self.row_bins.push(bin);
-            self.row_counts.push(part);
-            count -= u64::from(part);
-        }
+    pub fn push_bin(&mut self, bin: u16, count: u64) {
+        self.row.push(bin, count);
     }
 
     pub fn end_row(&mut self) {
-        self.bins.append_slice(&self.row_bins);
-        self.counts.append_slice(&self.row_counts);
-        self.row_bins.clear();
-        self.row_counts.clear();
+        let (bins, counts) = self.row.columns();
+        self.bins.append_slice(bins);
+        self.counts.append_slice(counts);
+        self.row.clear();
     }
 
     pub fn finish(mut self) -> [Column; 2] {
@@ -193,7 +187,7 @@ impl HistogramRows {
 
     /// A row as a histogram.
     pub fn histogram(&self, row: usize) -> PolarsResult<Histogram> {
-        let mut histogram = Histogram::default();
+        let mut histogram = Histogram::with_capacity(self.offsets[row + 1] - self.offsets[row]);
         self.row(row)?.for_each(|(bin, count)| histogram.push(bin, count));
         Ok(histogram)
     }
@@ -285,7 +279,7 @@ fn add_groups(column: &Column, add: Add, starts: &[usize]) -> PolarsResult<Colum
 
 fn add_histograms(sorted: &DataFrame, starts: &[usize]) -> PolarsResult<[Column; 2]> {
     let rows = HistogramRows::new(sorted)?;
-    let mut columns = HistogramColumns::with_capacity(starts.len());
+    let mut columns = HistogramColumns::with_capacity(starts.len(), rows.bins.len());
     let ends = starts.iter().skip(1).copied().chain([sorted.height()]);
     for (start, end) in starts.iter().copied().zip(ends) {
         let mut sum = rows.histogram(start)?;

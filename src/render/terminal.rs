@@ -98,7 +98,7 @@ fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
         },
         (None, reason) => reason.clone().unwrap_or_default(),
     };
-    let more = criterion.more_uploads_needed.map_or_else(String::new, |more| format!("; {} more uploads would settle it", format::count(more)));
+    let more = criterion.more_uploads_needed.map_or_else(String::new, |more| format!("; {} would settle it", format::counted(more, "more upload")));
     let stage = plain(&criterion.stage);
     let _ = writeln!(text, "  {} {stage:<10} {label:<20} {} {}, n = {}{more}", status(criterion.status, colour), format_args!("{shown};"), needs, format::count(criterion.n));
 }

@@ -323,7 +323,7 @@ fn criterion(criterion: &Criterion) -> CriterionView {
     };
     let more = match (criterion.status, criterion.more_uploads_needed) {
         (Status::Inconclusive, Some(more)) => {
-            Some(format!("about {} more uploads like these would settle it", format::count(more)))
+            Some(format!("about {} like these would settle it", format::counted(more, "more upload")))
         }
         _ => None,
     };
@@ -507,7 +507,7 @@ fn inputs(report: &Report) -> Vec<InputView> {
 }
 
 fn series(report: &Report) -> Vec<PointView> {
-    let latency = |value: Option<f64>| value.map_or_else(|| format::NOT_MEASURED.into(), |ms| format::value(ms, Unit::Milliseconds));
+    let latency = |value: Option<f64>| value.map_or_else(|| "too few".into(), |ms| format::value(ms, Unit::Milliseconds));
     let points = report.series.points.iter().take(SERIES_ROWS);
     points
         .map(|point| PointView {

@@ -421,7 +421,9 @@ pub struct SeriesPoint {
     pub stage: String,
     pub uploads: u64,
     pub successes: u64,
+    /// `null` below 5 successful uploads.
     pub latency_p50_ms: Option<f64>,
+    /// `null` below 20 successful uploads: it would just be the longest.
     pub latency_p95_ms: Option<f64>,
 }
 

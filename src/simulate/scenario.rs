@@ -94,10 +94,10 @@ impl Scenario {
         };
         let mut world = World {
             stages: vec![
-                stage("baseline", 0.0, 7.0, 0.12),
-                stage("1%", 1.0, 5.0, 0.36),
-                stage("10%", 10.0, 3.0, 0.19),
-                stage("50%", 50.0, 2.0, 0.15),
+                stage("baseline", 0.0, 7.0, 0.11),
+                stage("1%", 1.0, 5.0, 0.37),
+                stage("10%", 10.0, 3.0, 0.185),
+                stage("50%", 50.0, 2.0, 0.155),
                 stage("100%", 100.0, 4.0, 0.18),
             ],
             planted: Vec::new(),

@@ -91,14 +91,15 @@ impl Canvas<'_> {
         drawn(self.area.draw(&Circle::new(pixel(at), radius, colour.stroke_width(2))));
     }
 
-    /// Text held at its vertical middle.
+    /// Text held at its vertical middle, `size` pixels high.
     pub fn text(&self, at: Point, text: &str, hold: Hold, size: i32, colour: RGBColor) {
         let horizontal = match hold {
             Hold::Start => HPos::Left,
             Hold::Middle => HPos::Center,
             Hold::End => HPos::Right,
         };
-        let style = ("sans-serif", size).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center));
+        // plotters writes the size divided by 1.24, the ratio of its own line height.
+        let style = ("sans-serif", f64::from(size) * 1.24).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center));
         drawn(self.area.draw(&Text::new(text.to_owned(), pixel(at), style)));
     }
 }

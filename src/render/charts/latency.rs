@@ -58,7 +58,7 @@ fn rows(stage: &Stage) -> Vec<Row<'_>> {
         rows.push(Row { stage, arm, treated, quantiles: found.collect() });
     };
     if stage.percentage > 0.0 && groups.treated.uploads > 0 {
-        add("async and fallbacks", true, "treated");
+        add("treated", true, "treated");
         if groups.control.uploads > 0 {
             add("sync", false, "control");
         }

@@ -25,7 +25,7 @@ pub fn chart(report: &Report) -> Option<Chart> {
     let (from, to) = (seconds(&first.at), seconds(&last.at) + width_s);
     let uploads: u64 = points.iter().map(|point| point.uploads).sum();
     let description = format!(
-        "Median and 95 % quantile of latency, and uploads per {}, {}; {} in all",
+        "Median and 95 % quantile of latency (of at least 5 and 20 successful uploads), and uploads per {}, {}; {} in all",
         bucket_name(report.series.bucket_hours),
         format::period(&first.at, &last.at),
         format::counted(uploads, "upload")
@@ -126,7 +126,7 @@ fn volume(canvas: &Canvas<'_>, report: &Report, time: &Scale, width_s: f64, (lef
     for point in points {
         let start = time.at(seconds(&point.at));
         let end = time.at(seconds(&point.at) + width_s);
-        canvas.rectangle((start, scale.at(point.uploads as f64)), ((end - 0.5).max(start + 1.0), bottom), TREATED);
+        canvas.rectangle((start, scale.at(point.uploads as f64)), ((end - 0.5).max(start + 1.0), bottom), MUTED);
     }
 }
 

@@ -1,0 +1,133 @@
+//! What one worker keeps while it folds: sums per cell, runs of bins, busy seconds, events.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::busy::{BusySeconds, split_by_hour};
+use super::cells::{Cells, UploadSums};
+use super::histogram::{Grid, fine_bin};
+use super::key::{
+    EXECUTION_TYPE_BITS, FINE_BIN_BITS, METRIC_BITS, METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE,
+    MINUTE_BIN_BITS, NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SIZE_BITS, STAGE_BITS, join,
+};
+use super::runs::Runs;
+use crate::config::EpochNanos;
+use crate::ingest::native::Upload;
+use crate::ingest::timestamp::NANOS_PER_SECOND;
+
+const NANOS_PER_MINUTE: i64 = 60 * NANOS_PER_SECOND;
+const NANOS_PER_HOUR: i64 = 3600 * NANOS_PER_SECOND;
+const NANO_MB_PER_MB: f64 = 1e9;
+/// Distinct events that are kept; a log with more keeps the earliest.
+pub const MAX_EVENTS: usize = 100_000;
+
+/// Time, type, stage, bits of the value, text.
+pub type EventKey = (EpochNanos, String, u8, u64, String);
+/// Count, sum (10^-9 MB) and maximum (MB) of memory samples.
+pub type SampleSums = (u64, u128, f64);
+
+/// Where and when an upload counts, in numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub stage: u64,
+    pub provider: u16,
+    pub file_type: u16,
+    pub size_bucket: u64,
+    /// Of a failed upload.
+    pub error_type: Option<u16>,
+    pub start: EpochNanos,
+    pub end: EpochNanos,
+}
+
+/// What one worker has folded.
+#[derive(Default)]
+pub struct Partial {
+    pub minutes: Cells<UploadSums>,
+    pub segments: Cells<UploadSums>,
+    pub errors: Cells<u64>,
+    pub minute_bins: Runs,
+    pub segment_bins: Runs,
+    pub fine: Runs,
+    pub fine_segments: Runs,
+    pub busy: FxHashMap<u64, BusySeconds>,
+    pub memory_samples: BTreeMap<(i64, u8), SampleSums>,
+    pub events: BTreeMap<EventKey, u64>,
+    pub placed_span: Option<(EpochNanos, EpochNanos)>,
+}
+
+impl Partial {
+    /// Counts an upload where it ended, and its busy seconds where they fell.
+    pub fn upload(&mut self, upload: &Upload<'_>, place: &Place) {
+        let execution_type = upload.execution_type as u64;
+        let stage_key = |time| join(join(time, STAGE_BITS, place.stage), EXECUTION_TYPE_BITS, execution_type);
+        let segment_of = |key| {
+            let key = join(key, NAME_BITS, u64::from(place.provider));
+            join(join(key, NAME_BITS, u64::from(place.file_type)), SIZE_BITS, place.size_bucket)
+        };
+        let minute_key = stage_key((place.end / NANOS_PER_MINUTE) as u64);
+        let hour_key = stage_key((place.end / NANOS_PER_HOUR) as u64);
+        let (segment_key, whole_segment_key) = (segment_of(hour_key), segment_of(stage_key(0)));
+        let sums = upload_sums(upload, place.end - place.start);
+        self.minutes.add(minute_key, &sums);
+        self.segments.add(segment_key, &sums);
+        if upload.success {
+            let bin = fine_bin(upload.duration_ms);
+            self.minute_bins.push(join(minute_key, MINUTE_BIN_BITS, u64::from(Grid::MINUTE.coarsen(bin))));
+            self.segment_bins.push(join(segment_key, SEGMENT_BIN_BITS, u64::from(Grid::SEGMENT.coarsen(bin))));
+            self.fine(hour_key, whole_segment_key, METRIC_DURATION, u64::from(bin));
+        }
+        if let Some(error) = place.error_type {
+            self.errors.add(join(segment_key, NAME_BITS, u64::from(error)), &1);
+        }
+        if let Some(memory_mb) = upload.memory_mb {
+            self.fine(hour_key, whole_segment_key, METRIC_MEMORY, u64::from(fine_bin(memory_mb)));
+        }
+        let second = |at: EpochNanos| at.div_euclid(NANOS_PER_SECOND);
+        for (hour, first, last) in split_by_hour(second(place.start), second(place.end)) {
+            self.busy.entry(stage_key(hour as u64)).or_default().mark(first, last);
+        }
+    }
+
+    fn fine(&mut self, hour_key: u64, segment_key: u64, metric: u64, bin: u64) {
+        self.fine.push(join(join(hour_key, METRIC_BITS, metric), FINE_BIN_BITS, bin));
+        self.fine_segments.push(join(join(segment_key, METRIC_BITS, metric), FINE_BIN_BITS, bin));
+    }
+
+    /// Counts a `memory_sample` event.
+    pub fn memory_sample(&mut self, at: EpochNanos, stage: u8, rss_mb: f64) {
+        let sample = self.memory_samples.entry((at / NANOS_PER_MINUTE, stage)).or_default();
+        sample.0 += 1;
+        sample.1 += (rss_mb * NANO_MB_PER_MB).round() as u128;
+        sample.2 = sample.2.max(rss_mb);
+        if stage != NO_STAGE {
+            let key = join(join((at / NANOS_PER_HOUR) as u64, STAGE_BITS, u64::from(stage)), EXECUTION_TYPE_BITS, 0);
+            let key = join(join(key, METRIC_BITS, METRIC_MEMORY_SAMPLE), FINE_BIN_BITS, u64::from(fine_bin(rss_mb)));
+            self.fine.push(key);
+        }
+    }
+
+    /// Counts any other event.
+    pub fn event(&mut self, key: EventKey) {
+        *self.events.entry(key).or_default() += 1;
+        if self.events.len() > MAX_EVENTS {
+            self.events.pop_last();
+        }
+    }
+}
+
+fn upload_sums(upload: &Upload<'_>, duration_ns: i64) -> UploadSums {
+    let nano_mb = |mb: Option<f64>| mb.map_or(0, |mb| (mb * NANO_MB_PER_MB).round() as u64);
+    let if_success = |value: u64| if upload.success { value } else { 0 };
+    UploadSums {
+        uploads: 1,
+        successes: u64::from(upload.success),
+        success_size_nano_mb: if_success(nano_mb(upload.file_size_mb)),
+        duration_ns: duration_ns as u64,
+        success_duration_ns: if_success(duration_ns as u64),
+        memory_uploads: u64::from(upload.memory_mb.is_some()),
+        memory_nano_mb: nano_mb(upload.memory_mb),
+        success_duration_max_ms: if upload.success { upload.duration_ms } else { 0.0 },
+        memory_max_mb: upload.memory_mb.unwrap_or(0.0),
+    }
+}

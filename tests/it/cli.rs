@@ -1,0 +1,123 @@
+//! Commands, messages and exit codes.
+
+use super::{Place, repository, upload_line};
+
+#[test]
+fn the_sample_gives_a_report_that_says_it_is_simulated() {
+    let place = Place::new();
+    let config = repository("rollout.toml");
+    let run = place.run(&["report", "--config", config.to_str().unwrap(), "--out", "out"]).expect(0);
+    assert!(run.out.contains("simulated data, not a measurement"), "{}", run.out);
+    for file in ["report.html", "report.md", "report.json", "charts/improvements.svg", "charts/success-rate.svg", "charts/latency.svg", "charts/timeline.svg"] {
+        assert!(!place.read(&format!("out/{file}")).is_empty(), "{file}");
+    }
+    for page in ["report.html", "report.md"] {
+        assert!(place.read(&format!("out/{page}")).contains("Simulated data, not a measurement"), "{page}");
+    }
+    let html = place.read("out/report.html");
+    assert!(!html.contains("http://www.w3.org/1999/xlink") && !html.contains("<script") && !html.contains("src="), "nothing is loaded");
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+}
+
+#[test]
+fn nothing_is_said_of_what_is_not_judged_yet() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 2000);
+    let report = place.report("out", &["log.jsonl"]);
+    assert!(report["decision"].is_null() && report["validation"].is_null());
+    for section in ["comparisons", "triggers", "completion", "variants"] {
+        assert_eq!(report[section].as_array().map(Vec::len), Some(0), "{section}");
+    }
+    for page in ["report.html", "report.md"] {
+        let page = place.read(&format!("out/{page}")).to_lowercase();
+        for word in ["decision", "trigger", "completion", "no regression"] {
+            assert!(!page.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn check_tells_met_missed_and_unsettled_apart() {
+    let place = Place::new();
+    place.generate("good.jsonl", "good", 2000);
+    place.generate("bad.jsonl", "regression", 30_000);
+    place.run(&["check", "good.jsonl"]).expect(1);
+    place.run(&["check", "bad.jsonl"]).expect(1);
+    let lenient = "[[stages]]\nname='baseline'\npercentage=0\n[[stages]]\nname='100%'\npercentage=100\n[stages.criteria]\nsuccess_rate=0.5\nerror_rate=0.5\nlatency_vs_baseline=9\nuploads=1\n[targets]\nmemory_reduction={min=0.01}\nthroughput_ratio={min=0.01}\nlatency_reduction={min=-9}\ntimeout_reduction={min=-99}\n";
+    place.write("lenient.toml", lenient);
+    place.generate("two.jsonl", "good", 4000);
+    let two: String = place.read("two.jsonl").lines().filter(|line| !line.contains("\"percentage\": 1,") && !line.contains("\"percentage\": 10,") && !line.contains("\"percentage\": 50,")).map(|line| format!("{line}\n")).collect();
+    place.write("two.jsonl", two);
+    place.run(&["check", "--config", "lenient.toml", "two.jsonl"]).expect(0);
+    let strict = lenient.replace("memory_reduction={min=0.01}", "memory_reduction={min=0.85}");
+    place.write("strict.toml", strict);
+    let run = place.run(&["check", "--config", "strict.toml", "--format", "json", "two.jsonl"]);
+    let answer: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let status = answer["improvements"][0]["status"].as_str().unwrap();
+    assert_eq!(run.code, match status { "met" => 0, "not_met" => 1, _ => 3 }, "{status}");
+}
+
+#[test]
+fn init_writes_a_config_that_works_and_never_over_another() {
+    let place = Place::new();
+    place.run(&["init"]).expect(0);
+    place.write("log.jsonl", upload_line(1));
+    place.run(&["report", "-q", "log.jsonl"]).expect(0);
+    let run = place.run(&["init"]).expect(2);
+    assert_eq!(run.err, "error: rollout.toml: exists already\n  help: remove it first, or give another name\n");
+}
+
+#[test]
+fn schemas_and_completions_are_printed() {
+    let place = Place::new();
+    for of in ["config", "report"] {
+        let run = place.run(&["schema", of]).expect(0);
+        let schema: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(schema["type"], "object");
+    }
+    let kept = std::fs::read_to_string(repository("docs/report.schema.json")).unwrap();
+    assert_eq!(place.run(&["schema", "report"]).out, kept, "docs/report.schema.json is not what `schema report` prints");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(place.run(&["completions", shell]).expect(0).out.contains("stagegate"));
+    }
+}
+
+/// Runs `report` with the arguments; returns its message. Nothing may have been written.
+#[track_caller]
+fn refused(place: &Place, arguments: &[&str]) -> String {
+    let run = place.run(&[&["report", "--out", "out"], arguments].concat()).expect(2);
+    assert!(!place.path("out").exists(), "something was written");
+    assert_eq!(run.out, "");
+    assert!(!run.err.contains("panicked"), "{}", run.err);
+    run.err
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_place_and_remedy() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("folder")).unwrap();
+    place.write("inverted.toml", "[targets]\nmemory_reduction = { min = 0.9, max = 0.8 }\n");
+    place.write("no-baseline.toml", "[[stages]]\nname = \"10%\"\npercentage = 10\n");
+    place.write("typo.toml", "[analysis]\nreplicats = 10\n");
+    place.write("type.toml", "[analysis]\nreplicates = \"many\"\n");
+    insta::assert_snapshot!(refused(&place, &["nope-*.jsonl"]), @r#"
+    error: no file matches "nope-*.jsonl"
+      help: give the log files on the command line, or set [input] files in rollout.toml
+    "#);
+    insta::assert_snapshot!(refused(&place, &["folder"]), @r"
+    error: folder: is a directory, not a log
+      help: give its files: folder/*.jsonl
+    ");
+    insta::assert_snapshot!(refused(&place, &["--config", "inverted.toml"]), @r"
+    error: inverted.toml:2:1: target memory_reduction is inverted: min 0.9 is above max 0.8
+      help: write memory_reduction = { min = 0.8, max = 0.9 }
+    ");
+    assert!(refused(&place, &["--config", "no-baseline.toml"]).contains("no-baseline.toml:1:"));
+    insta::assert_snapshot!(refused(&place, &["--config", "typo.toml"]), @r#"
+    error: typo.toml:2:1: unknown key "replicats" in [analysis]; did you mean "replicates"?
+      help: known keys here: latency_statistic, timeout_errors, critical_errors, size_bounds_mb, min_window_uploads, regression_margin, replicates, seed
+    "#);
+    assert!(refused(&place, &["--config", "type.toml"]).starts_with("error: type.toml:2:14: "));
+    assert!(refused(&place, &["--config", "missing.toml"]).contains("cannot read the config"));
+    assert!(refused(&place, &[]).contains("no file matches data/*.jsonl"));
+}

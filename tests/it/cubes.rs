@@ -1,0 +1,103 @@
+//! Cubes in place of logs.
+
+use super::{Place, files_below, upload_line};
+
+const CLOCK: [&str; 4] = ["report", "-q", "--generated-at", "2025-11-18T12:00:00Z"];
+
+#[test]
+fn a_report_from_a_cube_has_the_bytes_of_the_report_from_the_log() {
+    let place = Place::new();
+    place.generate("log.jsonl", "messy", 5000);
+    place.run(&["cube", "log.jsonl", "-o", "log.cube"]).expect(0);
+    place.run(&[&CLOCK[..], &["--out", "from-log", "log.jsonl"]].concat()).expect(0);
+    place.run(&[&CLOCK[..], &["--out", "from-cube", "log.cube"]].concat()).expect(0);
+    assert_eq!(files_below(&place.path("from-log")), files_below(&place.path("from-cube")));
+    assert_eq!(
+        place.run(&["check", "log.jsonl"]).out,
+        place.run(&["check", "log.cube"]).out
+    );
+}
+
+/// Three shards of one log, the first with the stage events of all.
+fn shards(place: &Place) {
+    place.generate("log.jsonl", "incident", 6000);
+    let (events, uploads): (Vec<String>, Vec<String>) =
+        place.read("log.jsonl").lines().map(|line| format!("{line}\n")).partition(|line| line.contains("event_type"));
+    place.write("events.jsonl", events.concat());
+    for (index, part) in uploads.chunks(uploads.len() / 3 + 1).enumerate() {
+        place.write(&format!("shard-{index}.jsonl"), part.concat());
+    }
+}
+
+#[test]
+fn shards_folded_apart_and_merged_give_the_same_report() {
+    let place = Place::new();
+    shards(&place);
+    let names = ["events", "shard-0", "shard-1", "shard-2"];
+    for name in names {
+        let (log, cube) = (format!("{name}.jsonl"), format!("{name}.cube"));
+        place.run(&["cube", &log, "-o", &cube, "--timeline", "events.jsonl"]).expect(0);
+    }
+    let logs = names.map(|name| format!("{name}.jsonl"));
+    let cubes = names.map(|name| format!("{name}.cube"));
+    let strings = |list: &[String; 4]| list.clone().to_vec();
+    let run = |out: &str, files: Vec<String>| {
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        place.run(&[&CLOCK[..], &["--out", out], &files].concat()).expect(0);
+    };
+    run("from-logs", strings(&logs));
+    run("from-cubes", strings(&cubes));
+    let mut reversed = strings(&cubes);
+    reversed.reverse();
+    run("reversed", reversed);
+    run("mixed", vec![cubes[0].clone(), logs[1].clone(), cubes[2].clone(), logs[3].clone()]);
+    let want = files_below(&place.path("from-logs"));
+    for other in ["from-cubes", "reversed", "mixed"] {
+        assert_eq!(files_below(&place.path(other)), want, "{other}");
+    }
+}
+
+#[test]
+fn a_shard_that_missed_the_stage_events_is_refused() {
+    let place = Place::new();
+    shards(&place);
+    place.run(&["cube", "events.jsonl", "-o", "events.cube"]).expect(0);
+    place.run(&["cube", "shard-2.jsonl", "-o", "blind.cube"]).expect(0);
+    let run = place.run(&["report", "--out", "out", "events.cube", "blind.cube"]).expect(2);
+    assert!(run.err.contains("made without rollout_stage events") && run.err.contains("--timeline"), "{}", run.err);
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let place = Place::new();
+    place.write("log.jsonl", upload_line(1));
+    place.run(&["cube", "log.jsonl", "-o", "a.cube"]).expect(0);
+    place.run(&["cube", "log.jsonl", "-o", "b.cube"]).expect(0);
+    let twice = place.run(&["check", "a.cube", "b.cube"]).expect(2);
+    assert!(twice.err.contains("log.jsonl is in two of the inputs"), "{}", twice.err);
+    place.write("other.toml", "[analysis]\nsize_bounds_mb = [5.0]\n");
+    let rules = place.run(&["check", "--config", "other.toml", "a.cube"]).expect(2);
+    assert!(rules.err.contains("made with another [analysis] size_bounds_mb"), "{}", rules.err);
+    std::fs::create_dir(place.path("mine")).unwrap();
+    place.write("mine/keep.txt", "keep");
+    assert!(place.run(&["cube", "log.jsonl", "-o", "mine"]).expect(2).err.contains("not a cube"));
+    assert_eq!(place.read("mine/keep.txt"), "keep");
+    place.write("a.cube/fine.parquet", "not parquet");
+    assert!(place.run(&["check", "a.cube"]).expect(2).err.contains("fine.parquet: cannot read"));
+    let header = place.read("b.cube/header.json").replace("\"version\": 1", "\"version\": 99");
+    place.write("b.cube/header.json", header);
+    assert!(place.run(&["check", "b.cube"]).expect(2).err.contains("reads version 1"));
+}
+
+#[test]
+fn a_cube_is_replaced_whole() {
+    let place = Place::new();
+    place.write("log.jsonl", upload_line(1));
+    place.run(&["cube", "log.jsonl", "-o", "a.cube"]).expect(0);
+    place.write("log.jsonl", upload_line(1) + "\n" + &upload_line(2));
+    place.run(&["cube", "log.jsonl", "-o", "a.cube"]).expect(0);
+    assert_eq!(place.report("out", &["a.cube"])["inputs"][0]["uploads"], 2);
+    let left: Vec<_> = std::fs::read_dir(place.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".cube-")), "{left:?}");
+}

@@ -1,0 +1,165 @@
+//! Every line is accounted for, whatever the log looks like.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::{Place, files_below, upload_line};
+
+const SCENARIOS: [&str; 8] =
+    ["good", "regression", "fallback-storm", "broken-split", "mix-shift", "incident", "no-memory", "messy"];
+
+#[test]
+fn the_planted_truth_is_found_line_by_line() {
+    for scenario in SCENARIOS {
+        let place = Place::new();
+        let truth = place.generate("log.jsonl", scenario, 3000);
+        let report = place.report("out", &["log.jsonl"]);
+        let input = &report["inputs"][0];
+        for count in ["lines", "events", "blank"] {
+            assert_eq!(input[count], truth[count], "{scenario} {count}");
+        }
+        let rejected: serde_json::Map<_, _> = report["data_quality"]["rejected"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|reason| (reason["reason"].as_str().unwrap().to_owned(), reason["count"].clone()))
+            .collect();
+        assert_eq!(serde_json::Value::Object(rejected), truth["rejected"], "{scenario}");
+        assert_eq!(report["data_quality"]["duplicate_request_ids"], truth["duplicate_request_ids"], "{scenario}");
+        if scenario == "messy" {
+            // Repeated lines count as uploads, too: the stages hold more than were simulated.
+            continue;
+        }
+        for (shown, planted) in report["stages"].as_array().unwrap().iter().zip(truth["stages"].as_array().unwrap()) {
+            let of = |counts: &serde_json::Value, kinds: &[&str]| kinds.iter().filter_map(|kind| counts[*kind].as_u64()).sum::<u64>();
+            for (arm, kinds) in [("all", &["sync", "async", "sync_fallback"][..]), ("treated", &["async", "sync_fallback"]), ("control", &["sync"])] {
+                let (uploads, successes) = (of(&planted["uploads"], kinds), of(&planted["successes"], kinds));
+                let group = &shown["groups"][arm];
+                assert_eq!(group["uploads"], uploads, "{scenario} {} {arm}", shown["name"]);
+                if uploads > 0 {
+                    let rate = group["success_rate"]["value"].as_f64().unwrap();
+                    assert!((rate - successes as f64 / uploads as f64).abs() < 1e-12, "{scenario} {arm}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_bytes_with_one_thread_and_with_four() {
+    let place = Place::new();
+    place.generate("log.jsonl", "messy", 8000);
+    for (out, threads) in [("one", "1"), ("four", "4")] {
+        place.run(&["report", "-q", "--threads", threads, "--generated-at", "2025-11-18T12:00:00Z", "--out", out, "log.jsonl"]).expect(0);
+    }
+    assert_eq!(files_below(&place.path("one")), files_below(&place.path("four")));
+}
+
+/// The stages of a report, which packing and line ends must not change.
+fn stages(place: &Place, file: &str) -> serde_json::Value {
+    place.report("out", &[file])["stages"].clone()
+}
+
+#[test]
+fn packed_crlf_bom_and_missing_newline_change_no_figure() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 1000);
+    let plain = stages(&place, "log.jsonl");
+    let text = place.read("log.jsonl");
+    place.generate("log.jsonl.gz", "good", 1000);
+    place.generate("log.jsonl.zst", "good", 1000);
+    place.write("crlf.jsonl", text.replace('\n', "\r\n"));
+    place.write("bom.jsonl", format!("\u{feff}{}", text.trim_end()));
+    for file in ["log.jsonl.gz", "log.jsonl.zst", "crlf.jsonl", "bom.jsonl"] {
+        assert_eq!(stages(&place, file), plain, "{file}");
+    }
+    let half = text.len() / 2;
+    let cut = half + text[half..].find('\n').unwrap() + 1;
+    place.write("part-1.jsonl", &text[..cut]);
+    place.write("part-2.jsonl", &text[cut..]);
+    assert_eq!(stages(&place, "part-*.jsonl"), plain, "rotated files");
+}
+
+#[test]
+fn standard_input_is_a_file_like_any_other() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 1000);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stagegate"))
+        .args(["check", "--format", "json", "-"])
+        .current_dir(place.path("."))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(place.read("log.jsonl").as_bytes()).unwrap();
+    let piped: serde_json::Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&place.run(&["check", "--format", "json", "log.jsonl"]).out).unwrap();
+    assert_eq!(piped, read);
+}
+
+#[test]
+fn a_truncated_archive_is_used_as_far_as_it_goes_and_the_gate_fails() {
+    let place = Place::new();
+    place.generate("log.jsonl.gz", "good", 3000);
+    let whole = std::fs::read(place.path("log.jsonl.gz")).unwrap();
+    place.write("cut.jsonl.gz", &whole[..whole.len() / 2]);
+    let report = place.report("out", &["cut.jsonl.gz"]);
+    assert!(report["inputs"][0]["uploads"].as_u64().unwrap() > 500);
+    assert_eq!(report["data_quality"]["gate"], "failed");
+    assert!(report["data_quality"]["findings"][0]["text"].as_str().unwrap().contains("cut short"));
+}
+
+#[test]
+fn too_many_rejected_lines_fail_the_gate_and_still_give_a_report() {
+    let place = Place::new();
+    let lines: String = (0..98).map(|second| upload_line(second) + "\n").collect();
+    place.write("log.jsonl", format!("{lines}nonsense\n[]\n"));
+    let report = place.report("out", &["log.jsonl"]);
+    assert_eq!(report["data_quality"]["gate"], "failed");
+    assert_eq!(report["data_quality"]["rejected_total"], 2);
+    let example = &report["data_quality"]["rejected"][0]["examples"][0];
+    assert_eq!((&example["line"], &example["text"]), (&99.into(), &"nonsense".into()));
+}
+
+#[test]
+fn a_line_too_long_is_rejected_and_the_next_one_read() {
+    let place = Place::new();
+    let long = format!("{{\"x\": \"{}\"}}", "y".repeat(17 << 20));
+    let just_fits = upload_line(2).replace("\"r-2\"", &format!("\"{}\"", "i".repeat((16 << 20) - 400)));
+    assert!(just_fits.len() < 16 << 20);
+    place.write("log.jsonl", format!("{}\n{long}\n{just_fits}\n{}\n{long}", upload_line(1), upload_line(3)));
+    let report = place.report("out", &["log.jsonl"]);
+    let input = &report["inputs"][0];
+    assert_eq!((&input["lines"], &input["uploads"], &input["rejected"]), (&5.into(), &3.into(), &2.into()));
+    let rejected = &report["data_quality"]["rejected"][0];
+    assert_eq!((&rejected["reason"], &rejected["examples"][0]["line"], &rejected["examples"][1]["line"]), (&"line_too_long".into(), &2.into(), &5.into()));
+}
+
+#[test]
+fn a_stage_without_uploads_is_not_measured() {
+    let place = Place::new();
+    place.write("log.jsonl", (0..50).map(|second| upload_line(second * 60) + "\n").collect::<String>());
+    let report = place.report("out", &["log.jsonl"]);
+    assert_eq!(report["stages"][4]["groups"]["treated"]["success_rate"], serde_json::Value::Null);
+    for improvement in report["improvements"].as_array().unwrap() {
+        assert_eq!(improvement["status"], "not_measured");
+        assert!(improvement["reason"].is_string());
+    }
+    assert!(place.read("out/report.html").contains("no uploads: not measured"));
+}
+
+#[test]
+fn memory_samples_stand_in_for_uploads_without_memory() {
+    let place = Place::new();
+    let mut log = String::new();
+    for second in 0..40 {
+        log.push_str(&upload_line(second * 60));
+        log.push('\n');
+        log.push_str(&format!("{{\"event_type\": \"memory_sample\", \"timestamp\": {}, \"rss_mb\": {}}}\n", 1_762_934_400 + second * 60, 100 + second));
+    }
+    place.write("log.jsonl", log);
+    let report = place.report("out", &["log.jsonl"]);
+    let group = &report["stages"][0]["groups"]["all"];
+    assert_eq!(group["memory_source"], "memory_samples");
+    assert_eq!(group["memory_mean_mb"]["value"], 119.5);
+}
