@@ -51,7 +51,9 @@ pub enum Command {
         format: CheckFormat,
     },
     /// Fold logs into a cube: report and check take it in place of the logs.
-    #[command(after_help = "Example:\n  stagegate cube data/*.jsonl.gz -o week1.cube\n  stagegate report week1.cube week2.cube")]
+    #[command(
+        after_help = "Example:\n  stagegate cube data/*.jsonl.gz -o week1.cube\n  stagegate report week1.cube week2.cube"
+    )]
     Cube {
         #[command(flatten)]
         input: InputArguments,
@@ -63,7 +65,9 @@ pub enum Command {
         timeline: Vec<String>,
     },
     /// Simulate a rollout and write its log.
-    #[command(after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json")]
+    #[command(
+        after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json"
+    )]
     Generate {
         /// What happens in the rollout.
         #[arg(long, value_enum, default_value_t = Scenario::Good)]

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn positions_read_like_compiler_messages() {
-        let error = Error::new(Boundary::Config, "unknown key \"x\"").at(Position::at("a.toml", 3, 1)).help("remove it");
+        let error =
+            Error::new(Boundary::Config, "unknown key \"x\"").at(Position::at("a.toml", 3, 1)).help("remove it");
         assert_eq!(error.to_string(), "a.toml:3:1: unknown key \"x\"\n  help: remove it");
     }
 

@@ -80,8 +80,8 @@ fn scaled(unit: Unit, magnitude: f64) -> (f64, &'static str) {
         Unit::Megabytes => (1.0, "\u{202f}MB"),
         Unit::UploadsPerSecond => (1.0, "\u{202f}/s"),
         Unit::MegabytesPerSecond => (1.0, "\u{202f}MB/s"),
-        Unit::Number => (1.0, "×"),
-        Unit::Uploads => (1.0, ""),
+        Unit::Ratio => (1.0, "×"),
+        Unit::UploadsInFlight | Unit::Uploads => (1.0, ""),
     }
 }
 
@@ -99,7 +99,11 @@ pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, 
         Some((low, high)) => {
             let finite_high = if high.is_finite() { high } else { value };
             let finite_low = if low.is_finite() { low } else { value };
-            let places = decimals_of_interval(finite_low * scale, finite_high * scale).min(if unit == Unit::Fraction { 3 } else { 6 });
+            let places = decimals_of_interval(finite_low * scale, finite_high * scale).min(if unit == Unit::Fraction {
+                3
+            } else {
+                6
+            });
             let ends = format!("{} to {}", fixed(low * scale, places), fixed(high * scale, places));
             (format!("{}{sign}", fixed(value * scale, places)), Some(ends))
         }
@@ -159,8 +163,8 @@ mod tests {
         assert_eq!(show(0.5, 0.2, 0.8, Unit::Fraction), "50 % (20 to 80)");
         assert_eq!(show(1834.2, 1790.0, 1880.0, Unit::Milliseconds), "1 834 ms (1 790 to 1 880)");
         assert_eq!(show(12_345.6, 12_000.0, 12_700.0, Unit::Milliseconds), "12.35 s (12.00 to 12.70)");
-        assert_eq!(show(7.31, 6.9, 7.75, Unit::Number), "7.31× (6.90 to 7.75)");
-        assert_eq!(show(5.0, 1.0, f64::INFINITY, Unit::Number), "5.0× (1.0 to ∞)");
+        assert_eq!(show(7.31, 6.9, 7.75, Unit::Ratio), "7.31× (6.90 to 7.75)");
+        assert_eq!(show(5.0, 1.0, f64::INFINITY, Unit::Ratio), "5.0× (1.0 to ∞)");
     }
 
     #[test]

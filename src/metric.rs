@@ -19,8 +19,10 @@ pub enum Unit {
     Megabytes,
     UploadsPerSecond,
     MegabytesPerSecond,
-    /// A plain number, such as uploads in flight or a ratio.
-    Number,
+    /// One value over another.
+    Ratio,
+    /// A mean number of uploads in flight.
+    UploadsInFlight,
     /// A count of uploads.
     Uploads,
 }
@@ -34,7 +36,8 @@ impl Unit {
             Self::Megabytes => "MB",
             Self::UploadsPerSecond => "uploads/s",
             Self::MegabytesPerSecond => "MB/s",
-            Self::Number => "ratio",
+            Self::Ratio => "ratio",
+            Self::UploadsInFlight => "uploads in flight",
             Self::Uploads => "uploads",
         }
     }
@@ -90,22 +93,134 @@ pub struct Metric {
 
 /// All metrics, in the order in which they are shown.
 pub const METRICS: &[Metric] = &[
-    metric("success_rate", "Success rate", Unit::Fraction, Better::Higher, "successes / uploads", Estimator::Rate(Share::Successes)),
-    metric("error_rate", "Error rate", Unit::Fraction, Better::Lower, "failures / uploads", Estimator::Rate(Share::Failures)),
-    metric("timeout_rate", "Timeout rate", Unit::Fraction, Better::Lower, "failures with a timeout error type / uploads", Estimator::Rate(Share::Timeouts)),
-    metric("fallback_rate", "Fallback rate", Unit::Fraction, Better::Lower, "sync_fallback uploads / treated uploads", Estimator::Rate(Share::Fallbacks)),
-    metric("latency_mean_ms", "Latency, mean", Unit::Milliseconds, Better::Lower, "mean duration of successful uploads", Estimator::Mean(Distribution::Latency)),
-    metric("latency_p50_ms", "Latency, p50", Unit::Milliseconds, Better::Lower, "nearest-rank median duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.5)),
-    metric("latency_p90_ms", "Latency, p90", Unit::Milliseconds, Better::Lower, "nearest-rank 90 % quantile of the duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.9)),
-    metric("latency_p95_ms", "Latency, p95", Unit::Milliseconds, Better::Lower, "nearest-rank 95 % quantile of the duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.95)),
-    metric("latency_p99_ms", "Latency, p99", Unit::Milliseconds, Better::Lower, "nearest-rank 99 % quantile of the duration of successful uploads", Estimator::Quantile(Distribution::Latency, 0.99)),
-    metric("latency_max_ms", "Latency, longest", Unit::Milliseconds, Better::Lower, "longest duration of a successful upload", Estimator::Maximum),
-    metric("throughput_uploads_per_s", "Throughput, uploads", Unit::UploadsPerSecond, Better::Higher, "successful uploads / busy seconds", Estimator::UploadThroughput),
-    metric("throughput_mb_per_s", "Throughput, volume", Unit::MegabytesPerSecond, Better::Higher, "successful MB of known size / busy seconds", Estimator::MegabyteThroughput),
-    metric("concurrency", "Uploads in flight", Unit::Number, Better::Neither, "sum of durations / busy seconds", Estimator::Concurrency),
-    metric("memory_mean_mb", "Memory, mean", Unit::Megabytes, Better::Lower, "mean memory of the uploads that carry it, else of the stage's memory samples", Estimator::Mean(Distribution::Memory)),
-    metric("memory_p50_mb", "Memory, p50", Unit::Megabytes, Better::Lower, "nearest-rank median memory of the uploads that carry it, else of the stage's memory samples", Estimator::Quantile(Distribution::Memory, 0.5)),
-    metric("memory_p95_mb", "Memory, p95", Unit::Megabytes, Better::Lower, "nearest-rank 95 % quantile of the memory of the uploads that carry it, else of the stage's memory samples", Estimator::Quantile(Distribution::Memory, 0.95)),
+    metric(
+        "success_rate",
+        "Success rate",
+        Unit::Fraction,
+        Better::Higher,
+        "successes / uploads",
+        Estimator::Rate(Share::Successes),
+    ),
+    metric(
+        "error_rate",
+        "Error rate",
+        Unit::Fraction,
+        Better::Lower,
+        "failures / uploads",
+        Estimator::Rate(Share::Failures),
+    ),
+    metric(
+        "timeout_rate",
+        "Timeout rate",
+        Unit::Fraction,
+        Better::Lower,
+        "failures with a timeout error type / uploads",
+        Estimator::Rate(Share::Timeouts),
+    ),
+    metric(
+        "fallback_rate",
+        "Fallback rate",
+        Unit::Fraction,
+        Better::Lower,
+        "sync_fallback uploads / treated uploads",
+        Estimator::Rate(Share::Fallbacks),
+    ),
+    metric(
+        "latency_mean_ms",
+        "Latency, mean",
+        Unit::Milliseconds,
+        Better::Lower,
+        "mean duration of successful uploads",
+        Estimator::Mean(Distribution::Latency),
+    ),
+    metric(
+        "latency_p50_ms",
+        "Latency, p50",
+        Unit::Milliseconds,
+        Better::Lower,
+        "nearest-rank median duration of successful uploads",
+        Estimator::Quantile(Distribution::Latency, 0.5),
+    ),
+    metric(
+        "latency_p90_ms",
+        "Latency, p90",
+        Unit::Milliseconds,
+        Better::Lower,
+        "nearest-rank 90 % quantile of the duration of successful uploads",
+        Estimator::Quantile(Distribution::Latency, 0.9),
+    ),
+    metric(
+        "latency_p95_ms",
+        "Latency, p95",
+        Unit::Milliseconds,
+        Better::Lower,
+        "nearest-rank 95 % quantile of the duration of successful uploads",
+        Estimator::Quantile(Distribution::Latency, 0.95),
+    ),
+    metric(
+        "latency_p99_ms",
+        "Latency, p99",
+        Unit::Milliseconds,
+        Better::Lower,
+        "nearest-rank 99 % quantile of the duration of successful uploads",
+        Estimator::Quantile(Distribution::Latency, 0.99),
+    ),
+    metric(
+        "latency_max_ms",
+        "Latency, longest",
+        Unit::Milliseconds,
+        Better::Lower,
+        "longest duration of a successful upload",
+        Estimator::Maximum,
+    ),
+    metric(
+        "throughput_uploads_per_s",
+        "Throughput, uploads",
+        Unit::UploadsPerSecond,
+        Better::Higher,
+        "successful uploads / busy seconds",
+        Estimator::UploadThroughput,
+    ),
+    metric(
+        "throughput_mb_per_s",
+        "Throughput, volume",
+        Unit::MegabytesPerSecond,
+        Better::Higher,
+        "successful MB of known size / busy seconds",
+        Estimator::MegabyteThroughput,
+    ),
+    metric(
+        "concurrency",
+        "Uploads in flight",
+        Unit::UploadsInFlight,
+        Better::Neither,
+        "sum of durations / busy seconds",
+        Estimator::Concurrency,
+    ),
+    metric(
+        "memory_mean_mb",
+        "Memory, mean",
+        Unit::Megabytes,
+        Better::Lower,
+        "mean memory of the uploads that carry it, else of the stage's memory samples",
+        Estimator::Mean(Distribution::Memory),
+    ),
+    metric(
+        "memory_p50_mb",
+        "Memory, p50",
+        Unit::Megabytes,
+        Better::Lower,
+        "nearest-rank median memory of the uploads that carry it, else of the stage's memory samples",
+        Estimator::Quantile(Distribution::Memory, 0.5),
+    ),
+    metric(
+        "memory_p95_mb",
+        "Memory, p95",
+        Unit::Megabytes,
+        Better::Lower,
+        "nearest-rank 95 % quantile of the memory of the uploads that carry it, else of the stage's memory samples",
+        Estimator::Quantile(Distribution::Memory, 0.95),
+    ),
 ];
 
 const fn metric(
@@ -137,7 +252,7 @@ mod tests {
                 Unit::Milliseconds => "_ms",
                 Unit::Megabytes => "_mb",
                 Unit::UploadsPerSecond | Unit::MegabytesPerSecond => "_per_s",
-                Unit::Number | Unit::Uploads => "",
+                Unit::Ratio | Unit::UploadsInFlight | Unit::Uploads => "",
             };
             assert!(metric.id.ends_with(suffix), "{}", metric.id);
         }

@@ -21,7 +21,8 @@ pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
             Scope::All => ("all", data_of_stage.arm(Arm::All)),
             Scope::Treated => ("treated", data_of_stage.arm(Arm::Treated)),
         };
-        let question = |metric, direction, threshold| Question { stage: &stage.name, scope, metric, direction, threshold };
+        let question =
+            |metric, direction, threshold| Question { stage: &stage.name, scope, metric, direction, threshold };
         let mut criteria = Vec::new();
         if let Some(threshold) = asked.success_rate {
             let question = question(CriterionMetric::SuccessRate, Direction::AtLeast, threshold);
@@ -36,7 +37,8 @@ pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
             criteria.push(question.answer(latency_vs_baseline(plan, data, group, threshold)));
         }
         if let Some(threshold) = asked.uploads {
-            criteria.push(question(CriterionMetric::Uploads, Direction::AtLeast, threshold as f64).count(group.uploads()));
+            criteria
+                .push(question(CriterionMetric::Uploads, Direction::AtLeast, threshold as f64).count(group.uploads()));
         }
         criteria
     });
@@ -139,7 +141,12 @@ fn of_rate(group: &GroupData, share: Share, threshold: f64) -> Result<Answer, No
     })
 }
 
-fn latency_vs_baseline(plan: &Plan, data: &[StageData], group: &GroupData, threshold: f64) -> Result<Answer, NotMeasured> {
+fn latency_vs_baseline(
+    plan: &Plan,
+    data: &[StageData],
+    group: &GroupData,
+    threshold: f64,
+) -> Result<Answer, NotMeasured> {
     if group.uploads() == 0 {
         return Err("no uploads".into());
     }

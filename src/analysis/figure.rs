@@ -166,7 +166,9 @@ pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, 
     let stream = &mut Stream::new(analysis.seed, id);
     let count = analysis.replicates;
     match estimator {
-        Estimator::Rate(_) | Estimator::Concurrency => Replicates { values: Vec::new(), method: None, hours: group.hours.len() as u64 },
+        Estimator::Rate(_) | Estimator::Concurrency => {
+            Replicates { values: Vec::new(), method: None, hours: group.hours.len() as u64 }
+        }
         Estimator::Mean(of) => mean_replicates(group, of, count, stream),
         Estimator::Quantile(of, q) => quantile_replicates(histograms(group, of), q, count, stream),
         Estimator::Maximum => {
@@ -177,9 +179,7 @@ pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, 
             }
             Replicates { hours: hours.len() as u64, ..quantile_replicates(&group.latency, 1.0, count, stream) }
         }
-        Estimator::UploadThroughput => {
-            throughput_replicates(group, |successes, _| successes as f64, count, stream)
-        }
+        Estimator::UploadThroughput => throughput_replicates(group, |successes, _| successes as f64, count, stream),
         Estimator::MegabyteThroughput => {
             throughput_replicates(group, |_, size| size as f64 / NANO_MB_PER_MB, count, stream)
         }

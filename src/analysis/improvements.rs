@@ -58,11 +58,7 @@ fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<()
     };
     match (source(reference), source(candidate)) {
         (Some(a), Some(b)) if a == b => Ok(()),
-        (Some(a), Some(b)) => Err(format!(
-            "the baseline has {}, the final stage {}: not comparable",
-            word(a),
-            word(b)
-        )),
+        (Some(a), Some(b)) => Err(format!("the baseline has {}, the final stage {}: not comparable", word(a), word(b))),
         (None, None) => Err("no memory in the log: neither memory_mb nor memory_sample events".into()),
         (None, _) => Err("no memory in the baseline".into()),
         (_, None) => Err("no memory in the final stage".into()),

@@ -48,7 +48,9 @@ pub fn run(plan: &Plan, cube: &Cube) -> Result<Findings> {
         data_quality: quality::quality(plan, cube, &data, &stages)?,
         improvements: improvements::improvements(plan, &data),
         criteria: criteria::criteria(plan, &data),
-        events: listed.map(|event| Event { at: rfc3339(event.at), event_type: event.event_type, text: event.text }).collect(),
+        events: listed
+            .map(|event| Event { at: rfc3339(event.at), event_type: event.event_type, text: event.text })
+            .collect(),
         series: series::series(plan, &data),
         stages,
     })

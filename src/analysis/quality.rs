@@ -85,7 +85,8 @@ fn rejected(files: &[FileLedger]) -> Vec<Rejected> {
             }
         }
     }
-    let rejected = |(reason, (count, examples)): (RejectReason, _)| Rejected { reason: reason.word().into(), count, examples };
+    let rejected =
+        |(reason, (count, examples)): (RejectReason, _)| Rejected { reason: reason.word().into(), count, examples };
     counts.into_iter().map(rejected).collect()
 }
 
@@ -166,7 +167,11 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             findings.push(finding(format!("loss.{}", file.path), Severity::Error, format!("{}: {loss}", file.path)));
         }
         if file.lines == 0 {
-            findings.push(finding(format!("empty.{}", file.path), Severity::Warning, format!("{}: the file is empty", file.path)));
+            findings.push(finding(
+                format!("empty.{}", file.path),
+                Severity::Warning,
+                format!("{}: the file is empty", file.path),
+            ));
         }
     }
     if quality.duplicate_request_ids > 0 {
@@ -178,7 +183,8 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
         findings.push(finding("duplicate_request_ids", Severity::Warning, text));
     }
     if quality.out_of_order > 0 {
-        let text = format!("{} are older than the upload on the line before", format::counted(quality.out_of_order, "upload"));
+        let text =
+            format!("{} are older than the upload on the line before", format::counted(quality.out_of_order, "upload"));
         findings.push(finding("out_of_order", Severity::Info, text));
     }
     findings
@@ -191,8 +197,11 @@ fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
         let text = "the log has no rollout_stage event: uploads that no file, stage name or interval places count as the baseline";
         findings.push(finding("no_stage_events", Severity::Warning, text));
     }
-    let mut unknown: Vec<f64> =
-        starts.iter().map(|start| start.percentage).filter(|percentage| plan.stage_at_percentage(*percentage).is_none()).collect();
+    let mut unknown: Vec<f64> = starts
+        .iter()
+        .map(|start| start.percentage)
+        .filter(|percentage| plan.stage_at_percentage(*percentage).is_none())
+        .collect();
     unknown.sort_by(f64::total_cmp);
     unknown.dedup();
     for percentage in unknown {
@@ -225,7 +234,9 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
             findings.push(finding(format!("memory_coverage.{}", stage.name), Severity::Info, text));
         }
         if shown.split.status == SplitStatus::Mismatch {
-            let share = |share: Option<f64>| share.map_or_else(String::new, |share| format::value(share, crate::metric::Unit::Fraction));
+            let share = |share: Option<f64>| {
+                share.map_or_else(String::new, |share| format::value(share, crate::metric::Unit::Fraction))
+            };
             let text = format!(
                 "stage {}: {} of the uploads are treated where {} were set ({}): the traffic split is not what was set",
                 stage.name,
@@ -248,7 +259,8 @@ fn dimension_findings(cube: &Cube) -> Vec<Finding> {
     let overflowed = dimensions.into_iter().filter(|(_, dimension)| dimension.overflowed);
     overflowed
         .map(|(name, _)| {
-            let text = format!("the log holds too many {name}: all that the config does not list are counted as \"other\"");
+            let text =
+                format!("the log holds too many {name}: all that the config does not list are counted as \"other\"");
             finding(format!("too_many_{}", name.replace(' ', "_")), Severity::Warning, text)
         })
         .collect()

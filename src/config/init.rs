@@ -35,7 +35,10 @@ mod tests {
         for key in tables.filter_map(|table| table["properties"].as_object()).flat_map(|keys| keys.keys()) {
             let assigned = text.lines().any(|line| {
                 let line = line.trim_start_matches(['#', ' ']);
-                line.starts_with(&format!("{key} =")) || line.contains(&format!(" {key} =")) || line.contains(&format!("[{key}]")) || line.contains(&format!("[stages.{key}]"))
+                line.starts_with(&format!("{key} ="))
+                    || line.contains(&format!(" {key} ="))
+                    || line.contains(&format!("[{key}]"))
+                    || line.contains(&format!("[stages.{key}]"))
             });
             assert!(assigned, "templates/rollout.toml does not show the key {key}");
         }

@@ -69,7 +69,8 @@ impl<'a> Located<'a> {
                     .at(self.at_byte(key.span().start))
                     .help(format!("known keys here: {known}")));
             };
-            let name = if section.is_empty() { key.get_ref().to_string() } else { format!("{section}.{}", key.get_ref()) };
+            let name =
+                if section.is_empty() { key.get_ref().to_string() } else { format!("{section}.{}", key.get_ref()) };
             self.check_value(value.get_ref(), child, schema, &name)?;
         }
         Ok(())

@@ -171,7 +171,9 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 fn read_config(path: &Path, name: &str) -> Result<String> {
     let fail = |message: String| Error::new(Boundary::Config, message).at(Position::file(name));
     let size = std::fs::metadata(path)
-        .map_err(|error| fail(format!("cannot read the config: {error}")).help("stagegate init writes one with every key"))?
+        .map_err(|error| {
+            fail(format!("cannot read the config: {error}")).help("stagegate init writes one with every key")
+        })?
         .len();
     if size > MAX_CONFIG_BYTES {
         return Err(fail(format!("the config has {size} bytes; more than {MAX_CONFIG_BYTES} are not read")));

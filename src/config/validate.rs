@@ -35,7 +35,12 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     let error_names = file.analysis.timeout_errors.len() + file.analysis.critical_errors.len();
     check.within(error_names as f64, 0.0, MAX_NAMED as f64, &[Key("analysis"), Key("timeout_errors")])?;
     check.within(file.variants.providers.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("providers")])?;
-    check.within(file.variants.file_types.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("file_types")])?;
+    check.within(
+        file.variants.file_types.len() as f64,
+        0.0,
+        MAX_NAMED as f64,
+        &[Key("variants"), Key("file_types")],
+    )?;
     let targets = &file.targets;
     for (name, target) in [
         ("memory_reduction", targets.memory_reduction),
@@ -75,11 +80,14 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
 fn stages(sections: &[StageSection], check: &Check<'_>) -> Result<Vec<Stage>> {
     let here = |index| [Key("stages"), Index(index)];
     if sections.is_empty() {
-        return Err(check.fail("a rollout needs at least one stage", &[Key("stages")])
+        return Err(check
+            .fail("a rollout needs at least one stage", &[Key("stages")])
             .help("add [[stages]] with name = \"baseline\" and percentage = 0"));
     }
     if sections.len() > MAX_STAGES {
-        return Err(check.fail(format!("{} stages; at most {MAX_STAGES} can be told apart", sections.len()), &here(MAX_STAGES)));
+        return Err(
+            check.fail(format!("{} stages; at most {MAX_STAGES} can be told apart", sections.len()), &here(MAX_STAGES))
+        );
     }
     for (index, section) in sections.iter().enumerate() {
         if section.name.trim().is_empty() {
@@ -103,7 +111,9 @@ fn stage(section: &StageSection, index: usize, check: &Check<'_>) -> Result<Stag
     let files = section
         .files
         .iter()
-        .map(|text| glob::Pattern::new(text).map_err(|error| check.fail(format!("bad glob {text:?}: {error}"), &at("files"))))
+        .map(|text| {
+            glob::Pattern::new(text).map_err(|error| check.fail(format!("bad glob {text:?}: {error}"), &at("files")))
+        })
         .collect::<Result<Vec<_>>>()?;
     let from = section.from.as_deref().map(|text| time(text, check, &at("from"))).transpose()?;
     let to = section.to.as_deref().map(|text| time(text, check, &at("to"))).transpose()?;
@@ -209,7 +219,9 @@ impl Check<'_> {
         }
         let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]);
         if !rising || bounds[0] <= 0.0 || bounds.iter().any(|bound| !bound.is_finite()) {
-            return Err(self.fail("size_bounds_mb must be positive and rising", &path).help("for example [1, 10, 50, 100]"));
+            return Err(self
+                .fail("size_bounds_mb must be positive and rising", &path)
+                .help("for example [1, 10, 50, 100]"));
         }
         Ok(())
     }
@@ -227,7 +239,10 @@ mod tests {
     #[test]
     fn the_empty_file_is_the_plan_of_the_seed() {
         let plan = parse("rollout.toml", "", PathBuf::new()).unwrap();
-        assert_eq!(plan.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>(), ["baseline", "1%", "10%", "50%", "100%"]);
+        assert_eq!(
+            plan.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>(),
+            ["baseline", "1%", "10%", "50%", "100%"]
+        );
         assert_eq!(plan.stages[3].criteria.success_rate, Some(0.985));
         assert_eq!(plan.stages[0].criteria.success_rate, None);
         assert_eq!(plan.baseline(), Some(0));

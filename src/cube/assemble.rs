@@ -8,9 +8,7 @@ use polars::prelude::*;
 use super::busy::BusySeconds;
 use super::cells::{UploadSums, add_up_twins, merge_cells};
 use super::dimension::{Interner, Renumbering};
-use super::key::{
-    FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SIZE_BITS, key_bits, split,
-};
+use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SIZE_BITS, key_bits, split};
 use super::partial::{EventKey, MAX_EVENTS, Partial, SampleSums};
 use super::request_ids::RequestIds;
 use super::runs::{PackedRun, entries, merge};
@@ -133,7 +131,9 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
             let bits = key_bits(name);
             let fields = keys.iter_mut().map(|key| split(key, bits));
             let series = match *name {
-                "minute" | "hour" => Int32Chunked::from_iter_values((*name).into(), fields.map(|field| field as i32)).into_series(),
+                "minute" | "hour" => {
+                    Int32Chunked::from_iter_values((*name).into(), fields.map(|field| field as i32)).into_series()
+                }
                 "provider" | "file_type" | "error_type" => {
                     UInt16Chunked::from_iter_values((*name).into(), fields.map(|field| field as u16)).into_series()
                 }
@@ -146,7 +146,12 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
     columns
 }
 
-fn upload_table(table: usize, cells: &[(u64, UploadSums)], bins: Vec<PackedRun>, bin_bits: u32) -> PolarsResult<DataFrame> {
+fn upload_table(
+    table: usize,
+    cells: &[(u64, UploadSums)],
+    bins: Vec<PackedRun>,
+    bin_bits: u32,
+) -> PolarsResult<DataFrame> {
     // Twins are cells whose sums would have overflowed 64 bits: the columns are wider.
     let groups: Vec<&[(u64, UploadSums)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
     let keys: Vec<u64> = groups.iter().map(|group| group[0].0).collect();

@@ -178,9 +178,7 @@ impl<'i> Numbers<'i> {
 fn bounded(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(MAX_TEXT_CHARACTERS) {
         None => Cow::Borrowed(name),
-        Some((end, _)) => {
-            Cow::Owned(format!("{}…{:016x}", &name[..end], xxhash_rust::xxh3::xxh3_64(name.as_bytes())))
-        }
+        Some((end, _)) => Cow::Owned(format!("{}…{:016x}", &name[..end], xxhash_rust::xxh3::xxh3_64(name.as_bytes()))),
     }
 }
 

@@ -141,10 +141,7 @@ fn merge_tables(
     Ok(merged)
 }
 
-fn renumber_all(
-    table: &mut DataFrame,
-    numbers: &[dimension::Renumbering; 3],
-) -> Result<(), PolarsError> {
+fn renumber_all(table: &mut DataFrame, numbers: &[dimension::Renumbering; 3]) -> Result<(), PolarsError> {
     for (column, renumbering) in DIMENSION_COLUMNS.iter().zip(numbers) {
         table::renumber(table, column, renumbering)?;
     }
@@ -190,8 +187,9 @@ fn agree(header: &Header, whole: &Timeline) -> Result<()> {
     let Some(at) = header.timeline.first_disagreement(whole, from, to) else { return Ok(()) };
     let at = chrono::DateTime::from_timestamp_nanos(at).format("%Y-%m-%dT%H:%M:%SZ");
     let file = header.files.first().map_or("a cube", |file| file.path.as_str());
-    let message =
-        format!("the cube of {file} was made without rollout_stage events that another input holds (they differ from {at})");
+    let message = format!(
+        "the cube of {file} was made without rollout_stage events that another input holds (they differ from {at})"
+    );
     Err(Error::new(Boundary::Cube, message)
         .help("make it again with the other files as --timeline: `stagegate cube FILES --timeline OTHERS -o x.cube`"))
 }
@@ -258,7 +256,8 @@ mod tests {
     fn timeline_of(lines: &[String]) -> Timeline {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(lines.concat().as_bytes()).unwrap();
-        let plan = Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
+        let plan =
+            Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
         timeline::collect(&source::resolve(&plan).unwrap().logs, &Phases::new(1)).unwrap()
     }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 
 use super::busy::BusySeconds;
-use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
 use super::histogram::Histogram;
+use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
 use super::table::{BUSY, ERRORS, EVENTS, FINE, HistogramRows, MEMORY_SAMPLES, MINUTES, SEGMENTS};
 use super::{Cube, damaged};
 use crate::config::EpochNanos;

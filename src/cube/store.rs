@@ -53,8 +53,9 @@ fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
     }
     let (hashes, repeats, truncated) = cube.request_ids.parts();
     let more = hashes.iter().map(|hash| repeats.get(hash).copied().unwrap_or(0)).collect();
-    let mut ids = DataFrame::new_infer_height(vec![count_column("hash", hashes.to_vec()), count_column("repeats", more)])
-        .map_err(damaged)?;
+    let mut ids =
+        DataFrame::new_infer_height(vec![count_column("hash", hashes.to_vec()), count_column("repeats", more)])
+            .map_err(damaged)?;
     write_table(&mut ids, &folder.join(REQUEST_IDS))?;
     let stored = StoredHeader { header: cube.header.clone(), request_ids_truncated: truncated };
     let json = serde_json::to_vec_pretty(&stored).map_err(|error| cannot("write", folder, error))?;
@@ -129,13 +130,13 @@ fn read_request_ids(path: &Path, truncated: bool) -> Result<RequestIds> {
         polars_ensure!(column.null_count() == 0, ComputeError: "{} has nulls", name);
         Ok(column.u64()?.no_null_iter().collect())
     };
-    let (hashes, repeats) =
-        column("hash").and_then(|hashes| Ok((hashes, column("repeats")?))).map_err(|error| cannot("use", path, error))?;
+    let (hashes, repeats) = column("hash")
+        .and_then(|hashes| Ok((hashes, column("repeats")?)))
+        .map_err(|error| cannot("use", path, error))?;
     if !hashes.is_sorted_by(|a, b| a < b) {
         return Err(cannot("use", path, "the hashes are not sorted"));
     }
-    let repeats: BTreeMap<u64, u64> =
-        hashes.iter().copied().zip(repeats).filter(|(_, repeats)| *repeats > 0).collect();
+    let repeats: BTreeMap<u64, u64> = hashes.iter().copied().zip(repeats).filter(|(_, repeats)| *repeats > 0).collect();
     Ok(RequestIds::from_parts(hashes, repeats, truncated))
 }
 

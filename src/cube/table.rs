@@ -262,7 +262,10 @@ fn add_groups(column: &Column, add: Add, starts: &[usize]) -> PolarsResult<Colum
         Add::Max => {
             let values = column.f64()?.rechunk();
             let values = values.cont_slice()?;
-            max_column(name, groups.map(|(start, end)| values[start..end].iter().copied().fold(0.0, f64::max)).collect())
+            max_column(
+                name,
+                groups.map(|(start, end)| values[start..end].iter().copied().fold(0.0, f64::max)).collect(),
+            )
         }
         Add::Bits => {
             let values: Vec<&[u8]> = column.binary()?.no_null_iter().collect();

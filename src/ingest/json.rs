@@ -376,7 +376,10 @@ mod tests {
 
     #[test]
     fn python_values_are_accepted() {
-        let fields = read(r#"{"a": NaN, "b": -Infinity, "c": "\ud800", "d": [1, {"x": Infinity}], "a\u0062": "\ud83d\ude00\n"}"#).unwrap();
+        let fields = read(
+            r#"{"a": NaN, "b": -Infinity, "c": "\ud800", "d": [1, {"x": Infinity}], "a\u0062": "\ud83d\ude00\n"}"#,
+        )
+        .unwrap();
         assert_eq!(fields[0].1, Value::NotFinite("NaN"));
         assert_eq!(fields[1].1, Value::NotFinite("-Infinity"));
         assert_eq!(fields[2].1, Value::String("\u{fffd}".into()));

@@ -63,10 +63,16 @@ pub struct Upload<'a> {
 /// What an event line says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
-    RolloutStage { percentage: f64 },
+    RolloutStage {
+        percentage: f64,
+    },
     Rollback,
-    MemorySample { rss_mb: f64 },
-    Complaint { count: u64 },
+    MemorySample {
+        rss_mb: f64,
+    },
+    Complaint {
+        count: u64,
+    },
     CriticalError,
     /// The simulator's mark: this log is not a measurement.
     Simulation,
@@ -109,8 +115,26 @@ macro_rules! fields {
 }
 
 fields!(
-    execution_type, success, duration_ms, timestamp, error_type, fallback_used, file_size_mb, provider, request_id,
-    file_type, memory_mb, stage, event_type, percentage, reason, rss_mb, count, text, message, scenario,
+    execution_type,
+    success,
+    duration_ms,
+    timestamp,
+    error_type,
+    fallback_used,
+    file_size_mb,
+    provider,
+    request_id,
+    file_type,
+    memory_mb,
+    stage,
+    event_type,
+    percentage,
+    reason,
+    rss_mb,
+    count,
+    text,
+    message,
+    scenario,
 );
 
 /// Reads one line, without its newline.
@@ -210,7 +234,8 @@ fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reje
     let known = |kind| Some((kind, timestamp.clone().ok_or_else(|| missing("timestamp"))));
     let found = match event_type {
         "rollout_stage" => {
-            let percentage = number(line, "percentage", required("percentage", fields.percentage)?, 100.0, "up to 100")?;
+            let percentage =
+                number(line, "percentage", required("percentage", fields.percentage)?, 100.0, "up to 100")?;
             text = format!("{percentage} % of the traffic");
             known(EventKind::RolloutStage { percentage })
         }
@@ -364,13 +389,23 @@ mod tests {
         check_reject("[1]", NotAnObject, None, "not an object");
         check_reject("hello", NotJson, Some(1), "expected a value");
         check_reject(&GOOD[..60], NotJson, Some(61), "expected");
-        check_reject(&GOOD.replace("1834.21", "NaN"), BadValue, Some(61), "duration_ms is NaN; expected a finite number >= 0");
+        check_reject(
+            &GOOD.replace("1834.21", "NaN"),
+            BadValue,
+            Some(61),
+            "duration_ms is NaN; expected a finite number >= 0",
+        );
         check_reject(&GOOD.replace("1834.21", "-1"), BadValue, Some(61), "duration_ms is -1");
         check_reject(&GOOD.replace("1834.21", "2592000000.1"), BadValue, Some(61), "up to 30 days");
         check_reject(&GOOD.replace("1834.21", "1e999"), BadValue, Some(61), "duration_ms is 1e999");
         check_reject(&GOOD.replace("1834.21", "null"), MissingField, None, "duration_ms is missing");
         check_reject(&GOOD.replace("true", "1"), BadValue, Some(40), "success is not true or false");
-        check_reject(&GOOD.replace("\"async\"", "\"asink\""), UnknownExecutionType, Some(20), "did you mean \"async\"?");
+        check_reject(
+            &GOOD.replace("\"async\"", "\"asink\""),
+            UnknownExecutionType,
+            Some(20),
+            "did you mean \"async\"?",
+        );
         check_reject(&GOOD.replace("42.7", "\"big\""), BadValue, Some(259), "memory_mb is not a number");
         check_reject(&GOOD.replace("2025-11", "1999-11"), BadValue, Some(83), "years 2000 to 2100");
     }
@@ -389,9 +424,12 @@ mod tests {
 
     #[test]
     fn events_are_read_and_unknown_ones_are_no_error() {
-        let stage = read_event(r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T08:00:00", "stage": 2, "percentage": 10, "metrics": {"a": [1]}}"#);
+        let stage = read_event(
+            r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T08:00:00", "stage": 2, "percentage": 10, "metrics": {"a": [1]}}"#,
+        );
         assert_eq!(stage.kind, EventKind::RolloutStage { percentage: 10.0 });
-        let rollback = read_event(r#"{"event_type": "rollback", "timestamp": "2025-11-12T08:00:00", "reason": "errors"}"#);
+        let rollback =
+            read_event(r#"{"event_type": "rollback", "timestamp": "2025-11-12T08:00:00", "reason": "errors"}"#);
         assert_eq!((rollback.kind, rollback.text.as_str()), (EventKind::Rollback, "errors"));
         let unknown = read_event(r#"{"event_type": "deploy", "timestamp": "soon"}"#);
         assert_eq!((unknown.kind, unknown.timestamp), (EventKind::Unknown, None));
@@ -401,7 +439,12 @@ mod tests {
 
     #[test]
     fn events_without_their_fields_are_rejected() {
-        check_reject(r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T08:00:00"}"#, RejectReason::MissingField, None, "percentage");
+        check_reject(
+            r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T08:00:00"}"#,
+            RejectReason::MissingField,
+            None,
+            "percentage",
+        );
         check_reject(r#"{"event_type": "rollback"}"#, RejectReason::MissingField, None, "timestamp");
         check_reject(r#"{"event_type": 3}"#, RejectReason::BadValue, Some(16), "event_type is not a string");
     }

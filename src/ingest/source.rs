@@ -93,7 +93,8 @@ pub fn resolve_beside(plan: &Plan, files: &[String]) -> Result<Vec<Source>> {
 }
 
 fn no_match(message: &str) -> Error {
-    Error::new(Boundary::Input, message).help("give the log files on the command line, or set [input] files in rollout.toml")
+    Error::new(Boundary::Input, message)
+        .help("give the log files on the command line, or set [input] files in rollout.toml")
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
@@ -173,7 +174,8 @@ fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempf
 /// Standard input is read twice (timeline, then lines), so it is put into a file first.
 fn standard_input(plan: &Plan) -> Result<Source> {
     let fail = |error: io::Error| {
-        Error::new(Boundary::Input, format!("cannot spool standard input: {error}")).help("set TMPDIR to a folder with room")
+        Error::new(Boundary::Input, format!("cannot spool standard input: {error}"))
+            .help("set TMPDIR to a folder with room")
     };
     let mut spool = tempfile::NamedTempFile::new().map_err(fail)?;
     io::copy(&mut io::stdin().lock(), spool.as_file_mut()).map_err(fail)?;

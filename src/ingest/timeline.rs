@@ -151,10 +151,13 @@ impl<'p> Placement<'p> {
         }
         match (event, self.baseline_before_events) {
             (None, Some(stage)) => Ok(Placed { stage, by_timeline: true }),
-            (None, None) => Err("it starts before the first rollout_stage event and outside every stage's from/to".into()),
-            (Some(event), _) => {
-                Err(format!("the rollout_stage event before it says {} %, and no stage of the config has that", event.percentage))
+            (None, None) => {
+                Err("it starts before the first rollout_stage event and outside every stage's from/to".into())
             }
+            (Some(event), _) => Err(format!(
+                "the rollout_stage event before it says {} %, and no stage of the config has that",
+                event.percentage
+            )),
         }
     }
 }

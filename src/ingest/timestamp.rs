@@ -151,9 +151,7 @@ fn exact_decimal(text: &str, decimals: usize) -> Option<i64> {
     let kept = &fraction[..fraction.len().min(decimals)];
     let fraction: i64 = if kept.is_empty() { 0 } else { kept.parse().ok()? };
     let whole: i64 = whole.parse().ok()?;
-    whole
-        .checked_mul(10_i64.pow(decimals as u32))?
-        .checked_add(fraction * 10_i64.pow((decimals - kept.len()) as u32))
+    whole.checked_mul(10_i64.pow(decimals as u32))?.checked_add(fraction * 10_i64.pow((decimals - kept.len()) as u32))
 }
 
 #[cfg(test)]
@@ -184,10 +182,17 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "2025-11-12", "2025-13-01T00:00:00", "2025-02-29T00:00:00", "2025-11-12T24:00:00", "yesterday"] {
+        for text in ["", "2025-11-12", "2025-13-01T00:00:00", "2025-02-29T00:00:00", "2025-11-12T24:00:00", "yesterday"]
+        {
             check(text, None);
         }
-        for text in ["2025-11-12T08:15:60", "1999-12-31T23:59:59", "2101-01-01T00:00:00", "2025-11-12T08:15:30.Z", "2025-11-12T08:15:30Zx"] {
+        for text in [
+            "2025-11-12T08:15:60",
+            "1999-12-31T23:59:59",
+            "2101-01-01T00:00:00",
+            "2025-11-12T08:15:30.Z",
+            "2025-11-12T08:15:30Zx",
+        ] {
             check(text, None);
         }
         check("2100-12-31T23:59:59", Some((END_SECOND - 1) * NANOS_PER_SECOND));
@@ -196,7 +201,10 @@ mod tests {
 
     #[test]
     fn numbers_are_seconds_or_milliseconds() {
-        assert_eq!(parse_epoch("1762935330.123456", 1_762_935_330.123_456), Some(NOON_ISH * NANOS_PER_SECOND + 123_456_000));
+        assert_eq!(
+            parse_epoch("1762935330.123456", 1_762_935_330.123_456),
+            Some(NOON_ISH * NANOS_PER_SECOND + 123_456_000)
+        );
         assert_eq!(parse_epoch("1762935330123", 1_762_935_330_123.0), Some(NOON_ISH * NANOS_PER_SECOND + 123_000_000));
         assert_eq!(parse_epoch("1.76293533e9", 1.762_935_33e9), Some(NOON_ISH * NANOS_PER_SECOND));
         assert_eq!(parse_epoch("12", 12.0), None);

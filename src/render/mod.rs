@@ -21,7 +21,9 @@ pub fn all(report: &Report) -> Vec<OutputFile> {
         OutputFile::new("report.md", pages::markdown(&view)),
         OutputFile::new("report.json", json(report)),
     ];
-    files.extend(charts.into_iter().map(|chart| OutputFile::new(format!("charts/{}.svg", chart.id), chart.standalone())));
+    files.extend(
+        charts.into_iter().map(|chart| OutputFile::new(format!("charts/{}.svg", chart.id), chart.standalone())),
+    );
     files
 }
 

@@ -54,17 +54,16 @@ fn markdown_text(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~' | '@' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '+' | '|' | '~' | '@' => {
                 escaped.push('\\');
                 escaped.push(character);
             }
-            // A colon after a scheme makes a link on GitHub.
-            ':' => escaped.push_str("&#58;"),
             hidden if is_invisible(hidden) => escaped.push('\u{fffd}'),
             plain => escaped.push(plain),
         }
     }
-    escaped
+    // GitHub makes links of bare addresses.
+    escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
 /// Text from outside as a code span: no mark inside it is read, and a pipe ends no table cell.
@@ -82,7 +81,8 @@ mod tests {
 
     #[test]
     fn hostile_text_is_shown_and_not_read() {
-        assert_eq!(markdown_text("<img src=x>|[a](http://b)\n# c"), "&lt;img src=x&gt;\\|\\[a\\]\\(http&#58;//b\\) \\# c");
+        assert_eq!(markdown_text("<img src=x>|[a](http://b)\n# c"), "&lt;img src=x&gt;\\|\\[a\\](http&#58;//b) \\# c");
+        assert_eq!(markdown_text("www.x.y a@b"), "www&#46;x.y a\\@b");
         assert_eq!(markdown_text("a\u{202e}b"), "a\u{fffd}b");
         assert_eq!(markdown_code("a`|``b"), "``` a`\\|``b ```");
     }

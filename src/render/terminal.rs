@@ -68,7 +68,11 @@ pub fn check(report: &Report, colour: Colour) -> String {
 fn heading(report: &Report, colour: Colour) -> String {
     let mut text = format!("{}\n", colour.paint(BOLD, &plain(&report.title)));
     if let Some(scenario) = &report.simulated {
-        let _ = writeln!(text, "{}", colour.paint(YELLOW, &format!("simulated data, not a measurement: {}", plain(scenario))));
+        let _ = writeln!(
+            text,
+            "{}",
+            colour.paint(YELLOW, &format!("simulated data, not a measurement: {}", plain(scenario)))
+        );
     }
     text
 }
@@ -98,9 +102,18 @@ fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
         },
         (None, reason) => reason.clone().unwrap_or_default(),
     };
-    let more = criterion.more_uploads_needed.map_or_else(String::new, |more| format!("; {} would settle it", format::counted(more, "more upload")));
+    let more = criterion
+        .more_uploads_needed
+        .map_or_else(String::new, |more| format!("; {} would settle it", format::counted(more, "more upload")));
     let stage = plain(&criterion.stage);
-    let _ = writeln!(text, "  {} {stage:<10} {label:<20} {} {}, n = {}{more}", status(criterion.status, colour), format_args!("{shown};"), needs, format::count(criterion.n));
+    let _ = writeln!(
+        text,
+        "  {} {stage:<10} {label:<20} {} {}, n = {}{more}",
+        status(criterion.status, colour),
+        format_args!("{shown};"),
+        needs,
+        format::count(criterion.n)
+    );
 }
 
 fn findings(report: &Report, colour: Colour) -> String {

@@ -104,6 +104,7 @@ struct CellView {
     anchor: String,
     value: Option<String>,
     interval: Option<String>,
+    n: String,
     /// How it came about, or why it was not measured.
     about: String,
 }
@@ -253,7 +254,9 @@ fn method(method: IntervalMethod) -> &'static str {
 
 fn warning(warning: FigureWarning) -> &'static str {
     match warning {
-        FigureWarning::FewHours => "fewer than 8 hours: uploads are taken as independent, the interval may be too narrow",
+        FigureWarning::FewHours => {
+            "fewer than 8 hours: uploads are taken as independent, the interval may be too narrow"
+        }
         FigureWarning::TooFewUploads => "too few uploads for an interval",
     }
 }
@@ -268,8 +271,8 @@ fn improvement(improvement: &Improvement) -> ImprovementView {
     let ends = improvement.ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)));
     let shown = improvement.value.map(|value| format::figure(value, ends, text.unit));
     let kind = match improvement.kind {
-        ComparisonKind::BeforeAfter => "before and after: other things changed, too",
-        ComparisonKind::Concurrent => "concurrent: split at random",
+        ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",
+        ComparisonKind::Concurrent => "Concurrent: split at random",
     };
     let n = improvement.n.map(|[reference, candidate]| {
         format!(
@@ -327,7 +330,8 @@ fn criterion(criterion: &Criterion) -> CriterionView {
         }
         _ => None,
     };
-    let notes: Vec<String> = [criterion.reason.clone(), more, warnings(&criterion.warnings)].into_iter().flatten().collect();
+    let notes: Vec<String> =
+        [criterion.reason.clone(), more, warnings(&criterion.warnings)].into_iter().flatten().collect();
     CriterionView {
         anchor: anchor(&format!("criteria.{}.{word}", criterion.stage)),
         stage: criterion.stage.clone(),
@@ -352,8 +356,11 @@ fn stage(stage: &Stage) -> StageView {
     ];
     // Arms without an upload would be columns of nothing; the JSON has them all.
     let shown: Vec<_> = arms.into_iter().filter(|(_, id, group)| *id == "all" || group.uploads > 0).collect();
-    let names: std::collections::BTreeSet<&String> = shown.iter().flat_map(|(_, _, group)| group.errors.keys()).collect();
-    let few_hours = |group: &Group| group.figures.values().flatten().any(|figure| figure.warnings.contains(&FigureWarning::FewHours));
+    let names: std::collections::BTreeSet<&String> =
+        shown.iter().flat_map(|(_, _, group)| group.errors.keys()).collect();
+    let few_hours = |group: &Group| {
+        group.figures.values().flatten().any(|figure| figure.warnings.contains(&FigureWarning::FewHours))
+    };
     StageView {
         anchor: anchor(&format!("stages.{}", stage.name)),
         name: stage.name.clone(),
@@ -385,7 +392,10 @@ fn stage(stage: &Stage) -> StageView {
             .into_iter()
             .map(|name| ErrorView {
                 name: name.clone(),
-                counts: shown.iter().map(|(_, _, group)| format::count(group.errors.get(name).copied().unwrap_or(0))).collect(),
+                counts: shown
+                    .iter()
+                    .map(|(_, _, group)| format::count(group.errors.get(name).copied().unwrap_or(0)))
+                    .collect(),
             })
             .collect(),
         few_hours: shown.iter().any(|(_, _, group)| few_hours(group)),
@@ -393,7 +403,8 @@ fn stage(stage: &Stage) -> StageView {
 }
 
 fn split(stage: &Stage) -> Option<String> {
-    let (expected, observed, p_value) = (stage.split.expected_share?, stage.split.observed_share?, stage.split.p_value?);
+    let (expected, observed, p_value) =
+        (stage.split.expected_share?, stage.split.observed_share?, stage.split.p_value?);
     let verdict = match stage.split.status {
         SplitStatus::Mismatch => "the traffic split is not what was set",
         _ => "no sign against it",
@@ -411,11 +422,17 @@ fn cell(metric: &Metric, stage: &str, arm: &str, group: &Group) -> CellView {
     match group.figures.get(metric.id).and_then(Option::as_ref) {
         None => {
             let reason = group.not_measured.get(metric.id).map_or("no reason given", String::as_str);
-            CellView { anchor, value: None, interval: None, about: format!("{}: {reason}", format::NOT_MEASURED) }
+            CellView {
+                anchor,
+                value: None,
+                interval: None,
+                n: String::new(),
+                about: format!("{}: {reason}", format::NOT_MEASURED),
+            }
         }
         Some(figure) => {
             let (value, interval) = format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
-            CellView { anchor, value: Some(value), interval, about: about(figure) }
+            CellView { anchor, value: Some(value), interval, n: format::count(figure.n), about: about(figure) }
         }
     }
 }
@@ -507,7 +524,8 @@ fn inputs(report: &Report) -> Vec<InputView> {
 }
 
 fn series(report: &Report) -> Vec<PointView> {
-    let latency = |value: Option<f64>| value.map_or_else(|| "too few".into(), |ms| format::value(ms, Unit::Milliseconds));
+    let latency =
+        |value: Option<f64>| value.map_or_else(|| "too few".into(), |ms| format::value(ms, Unit::Milliseconds));
     let points = report.series.points.iter().take(SERIES_ROWS);
     points
         .map(|point| PointView {

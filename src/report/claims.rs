@@ -68,12 +68,14 @@ pub fn improvement_text(id: &str) -> ImprovementText {
     let (label, definition, unit) = match id {
         "memory_reduction" => ("Memory reduction", "1 - mean memory(final) / mean memory(baseline)", Unit::Fraction),
         "throughput_ratio" => {
-            ("Throughput ratio", "throughput_uploads_per_s(final) / throughput_uploads_per_s(baseline)", Unit::Number)
+            ("Throughput ratio", "throughput_uploads_per_s(final) / throughput_uploads_per_s(baseline)", Unit::Ratio)
         }
         "latency_reduction" => {
             ("Latency reduction", "1 - headline latency(final) / headline latency(baseline)", Unit::Fraction)
         }
-        "timeout_reduction" => ("Timeout reduction", "1 - timeout_rate(final) / timeout_rate(baseline)", Unit::Fraction),
+        "timeout_reduction" => {
+            ("Timeout reduction", "1 - timeout_rate(final) / timeout_rate(baseline)", Unit::Fraction)
+        }
         other => unreachable!("{other} is not a headline improvement"),
     };
     ImprovementText { label, definition, unit }
@@ -98,7 +100,7 @@ pub fn criterion_text(metric: CriterionMetric) -> (&'static str, &'static str, U
         CriterionMetric::SuccessRate => ("success_rate", "Success rate", Unit::Fraction, "successes / uploads"),
         CriterionMetric::ErrorRate => ("error_rate", "Error rate", Unit::Fraction, "failures / uploads"),
         CriterionMetric::LatencyVsBaseline => {
-            ("latency_vs_baseline", "Latency vs baseline", Unit::Number, "headline latency / that of the baseline")
+            ("latency_vs_baseline", "Latency vs baseline", Unit::Ratio, "headline latency / that of the baseline")
         }
         CriterionMetric::Uploads => ("uploads", "Uploads", Unit::Uploads, "number of uploads"),
     }

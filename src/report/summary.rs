@@ -52,7 +52,8 @@ fn improvement_sentences(claims: &[Claim], improvements: &[Improvement]) -> Vec<
         let text = improvement_text(&improvement.id);
         let ends = claim.ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)));
         let (value, interval) = format::figure(claim.value, ends, text.unit);
-        let interval = interval.map_or_else(|| ", no interval".into(), |interval| format!(" (95 % interval {interval})"));
+        let interval =
+            interval.map_or_else(|| ", no interval".into(), |interval| format!(" (95 % interval {interval})"));
         Some(format!("{} {value}{interval}", text.label.to_lowercase()))
     };
     for (status, words) in [
@@ -87,11 +88,9 @@ fn criteria_sentences(criteria: &[Criterion]) -> Vec<String> {
     }
     let count = |status| criteria.iter().filter(|criterion| criterion.status == status).count();
     let mut parts = vec![format!("{} of {} stage criteria are met", count(Status::Met), criteria.len())];
-    for (status, words) in [
-        (Status::NotMet, "not met"),
-        (Status::Inconclusive, "inconclusive"),
-        (Status::NotMeasured, "not measured"),
-    ] {
+    for (status, words) in
+        [(Status::NotMet, "not met"), (Status::Inconclusive, "inconclusive"), (Status::NotMeasured, "not measured")]
+    {
         if count(status) > 0 {
             parts.push(format!("{} {words}", count(status)));
         }

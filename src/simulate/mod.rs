@@ -184,7 +184,11 @@ mod tests {
             let uploads: u64 = truth.stages.iter().flat_map(|stage| stage.uploads.values()).sum();
             let rejected: u64 = truth.rejected.values().sum();
             assert_eq!(truth.lines, log.lines().count() as u64, "{scenario:?}");
-            assert_eq!(truth.lines, uploads + truth.duplicate_request_ids + truth.events + truth.blank + rejected, "{scenario:?}");
+            assert_eq!(
+                truth.lines,
+                uploads + truth.duplicate_request_ids + truth.events + truth.blank + rejected,
+                "{scenario:?}"
+            );
         }
     }
 

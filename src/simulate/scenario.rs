@@ -133,7 +133,10 @@ impl Scenario {
                 world.stages[4].small_files = true;
             }
             Self::Incident => {
-                world.planted = vec!["45 % of the async uploads of the 50 % stage fail for 40 minutes from its hour 13", "a rollback follows after 4 minutes"];
+                world.planted = vec![
+                    "45 % of the async uploads of the 50 % stage fail for 40 minutes from its hour 13",
+                    "a rollback follows after 4 minutes",
+                ];
                 world.stages[3].outage = Some((13 * 3600..13 * 3600 + 2400, 0.45));
             }
         }

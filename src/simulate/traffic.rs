@@ -193,8 +193,7 @@ fn attempt(
         factor *= world.async_glm_factor;
     }
     let base_ms = if file.provider == "kimi" { 1500.0 } else { 1900.0 };
-    let duration_ms =
-        (base_ms + 38.0 * file.size_mb) * factor * weather.slowness * (0.38 * random.normal()).exp();
+    let duration_ms = (base_ms + 38.0 * file.size_mb) * factor * weather.slowness * (0.38 * random.normal()).exp();
     let luck = random.open_unit();
     if luck < timeout_rate * weather.trouble || duration_ms > TIMEOUT_MS {
         // An async client gives up on its first attempt much earlier.

@@ -30,7 +30,9 @@ pub struct LogWriter<'w> {
 
 fn timestamp(epoch_s: f64) -> String {
     let micros = (epoch_s * 1e6).round() as i64;
-    DateTime::from_timestamp_micros(micros).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()).unwrap_or_default()
+    DateTime::from_timestamp_micros(micros)
+        .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string())
+        .unwrap_or_default()
 }
 
 impl<'w> LogWriter<'w> {
@@ -138,7 +140,10 @@ impl<'w> LogWriter<'w> {
             2 => ("missing_field", line.replace("\"success\"", "\"succeeded\"").into_bytes()),
             3 => ("bad_value", line.replace("\"duration_ms\": ", "\"duration_ms\": -").into_bytes()),
             4 => ("bad_value", line.replace("\"success\": ", "\"success\": 1, \"x\": ").into_bytes()),
-            5 => ("unknown_execution_type", line.replace("\"execution_type\": \"", "\"execution_type\": \"x").into_bytes()),
+            5 => (
+                "unknown_execution_type",
+                line.replace("\"execution_type\": \"", "\"execution_type\": \"x").into_bytes(),
+            ),
             6 => ("no_stage", line.replace("{\"execution", "{\"stage\": \"11%\", \"execution").into_bytes()),
             7 => ("invalid_utf8", [line.as_bytes(), &b"\xff"[..]].concat()),
             8 => {

@@ -179,7 +179,8 @@ pub fn resampled_means(values: &[(f64, u64)], replicates: u32, stream: &mut Stre
         let variance = values.iter().map(|(value, count)| (value - mean).powi(2) * *count as f64).sum::<f64>() / size;
         return (0..replicates).map(|_| mean + (variance / size).sqrt() * stream.normal()).collect();
     }
-    let each: Vec<f64> = values.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize)).collect();
+    let each: Vec<f64> =
+        values.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize)).collect();
     let draw = |_| (0..n).map(|_| each[stream.below(n as u32) as usize]).sum::<f64>() / size;
     (0..replicates).map(draw).collect()
 }

@@ -22,9 +22,11 @@ mod tests {
     // scipy 1.17.1: scipy.stats.chisquare([k, n - k], [n * p, n * (1 - p)]).pvalue
     #[test]
     fn known_p_values() {
-        for (observed, total, expected, want) in
-            [(110, 1000, 0.1, 0.291_840_545_143_785_43), (5200, 10_000, 0.5, 6.334_248_366_623_988e-5), (0, 300, 0.01, 0.081_722_752_298_659_22)]
-        {
+        for (observed, total, expected, want) in [
+            (110, 1000, 0.1, 0.291_840_545_143_785_43),
+            (5200, 10_000, 0.5, 6.334_248_366_623_988e-5),
+            (0, 300, 0.01, 0.081_722_752_298_659_22),
+        ] {
             let got = split_p_value(observed, total, expected).unwrap();
             assert!((got / want - 1.0).abs() < 1e-9, "{got} for {want}");
         }

@@ -28,9 +28,8 @@ pub fn wilson(successes: f64, n: f64) -> Option<Interval> {
 pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64) -> Option<u64> {
     let settled = |n: u64| {
         let effective = n as f64 / design_effect;
-        wilson(share * effective, effective).is_some_and(|(low, high)| {
-            if share > threshold { low >= threshold } else { high < threshold }
-        })
+        wilson(share * effective, effective)
+            .is_some_and(|(low, high)| if share > threshold { low >= threshold } else { high < threshold })
     };
     if share == threshold {
         return None;

@@ -8,14 +8,25 @@ fn the_sample_gives_a_report_that_says_it_is_simulated() {
     let config = repository("rollout.toml");
     let run = place.run(&["report", "--config", config.to_str().unwrap(), "--out", "out"]).expect(0);
     assert!(run.out.contains("simulated data, not a measurement"), "{}", run.out);
-    for file in ["report.html", "report.md", "report.json", "charts/improvements.svg", "charts/success-rate.svg", "charts/latency.svg", "charts/timeline.svg"] {
+    for file in [
+        "report.html",
+        "report.md",
+        "report.json",
+        "charts/improvements.svg",
+        "charts/success-rate.svg",
+        "charts/latency.svg",
+        "charts/timeline.svg",
+    ] {
         assert!(!place.read(&format!("out/{file}")).is_empty(), "{file}");
     }
     for page in ["report.html", "report.md"] {
         assert!(place.read(&format!("out/{page}")).contains("Simulated data, not a measurement"), "{page}");
     }
     let html = place.read("out/report.html");
-    assert!(!html.contains("http://www.w3.org/1999/xlink") && !html.contains("<script") && !html.contains("src="), "nothing is loaded");
+    assert!(
+        !html.contains("http://www.w3.org/1999/xlink") && !html.contains("<script") && !html.contains("src="),
+        "nothing is loaded"
+    );
     assert!(html.len() < 1_000_000, "{} bytes", html.len());
 }
 
@@ -46,7 +57,16 @@ fn check_tells_met_missed_and_unsettled_apart() {
     let lenient = "[[stages]]\nname='baseline'\npercentage=0\n[[stages]]\nname='100%'\npercentage=100\n[stages.criteria]\nsuccess_rate=0.5\nerror_rate=0.5\nlatency_vs_baseline=9\nuploads=1\n[targets]\nmemory_reduction={min=0.01}\nthroughput_ratio={min=0.01}\nlatency_reduction={min=-9}\ntimeout_reduction={min=-99}\n";
     place.write("lenient.toml", lenient);
     place.generate("two.jsonl", "good", 4000);
-    let two: String = place.read("two.jsonl").lines().filter(|line| !line.contains("\"percentage\": 1,") && !line.contains("\"percentage\": 10,") && !line.contains("\"percentage\": 50,")).map(|line| format!("{line}\n")).collect();
+    let two: String = place
+        .read("two.jsonl")
+        .lines()
+        .filter(|line| {
+            !line.contains("\"percentage\": 1,")
+                && !line.contains("\"percentage\": 10,")
+                && !line.contains("\"percentage\": 50,")
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
     place.write("two.jsonl", two);
     place.run(&["check", "--config", "lenient.toml", "two.jsonl"]).expect(0);
     let strict = lenient.replace("memory_reduction={min=0.01}", "memory_reduction={min=0.85}");
@@ -54,7 +74,15 @@ fn check_tells_met_missed_and_unsettled_apart() {
     let run = place.run(&["check", "--config", "strict.toml", "--format", "json", "two.jsonl"]);
     let answer: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     let status = answer["improvements"][0]["status"].as_str().unwrap();
-    assert_eq!(run.code, match status { "met" => 0, "not_met" => 1, _ => 3 }, "{status}");
+    assert_eq!(
+        run.code,
+        match status {
+            "met" => 0,
+            "not_met" => 1,
+            _ => 3,
+        },
+        "{status}"
+    );
 }
 
 #[test]
@@ -76,7 +104,11 @@ fn schemas_and_completions_are_printed() {
         assert_eq!(schema["type"], "object");
     }
     let kept = std::fs::read_to_string(repository("docs/report.schema.json")).unwrap();
-    assert_eq!(place.run(&["schema", "report"]).out, kept, "docs/report.schema.json is not what `schema report` prints");
+    assert_eq!(
+        place.run(&["schema", "report"]).out,
+        kept,
+        "docs/report.schema.json is not what `schema report` prints"
+    );
     for shell in ["bash", "zsh", "fish"] {
         assert!(place.run(&["completions", shell]).expect(0).out.contains("stagegate"));
     }

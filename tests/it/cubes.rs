@@ -12,10 +12,7 @@ fn a_report_from_a_cube_has_the_bytes_of_the_report_from_the_log() {
     place.run(&[&CLOCK[..], &["--out", "from-log", "log.jsonl"]].concat()).expect(0);
     place.run(&[&CLOCK[..], &["--out", "from-cube", "log.cube"]].concat()).expect(0);
     assert_eq!(files_below(&place.path("from-log")), files_below(&place.path("from-cube")));
-    assert_eq!(
-        place.run(&["check", "log.jsonl"]).out,
-        place.run(&["check", "log.cube"]).out
-    );
+    assert_eq!(place.run(&["check", "log.jsonl"]).out, place.run(&["check", "log.cube"]).out);
 }
 
 /// Three shards of one log, the first with the stage events of all.

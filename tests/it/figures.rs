@@ -27,21 +27,27 @@ fn every_figure_agrees_with_numpy() {
         assert_eq!(group["uploads"], want["uploads"], "{place}");
         assert_eq!(group["busy_seconds"], want["busy_seconds"], "{place}");
         for (metric, want) in want.as_object().unwrap() {
-            let Some(want) = want.as_f64().filter(|_| !["uploads", "busy_seconds"].contains(&metric.as_str())) else { continue };
+            let Some(want) = want.as_f64().filter(|_| !["uploads", "busy_seconds"].contains(&metric.as_str())) else {
+                continue;
+            };
             let got = group[metric]["value"].as_f64().unwrap_or_else(|| panic!("{place} {metric} is not measured"));
             let tolerance = if metric.contains("_p") && !metric.ends_with("_per_s") { WITHIN_BIN } else { EXACT };
             assert!((got - want).abs() <= want.abs() * tolerance, "{place} {metric}: {got} for {want}");
             compared += 1;
         }
         for end in 0..2 {
-            let (got, want) = (group["success_rate"]["ci"][end].as_f64().unwrap(), want["success_rate_ci"][end].as_f64().unwrap());
+            let (got, want) =
+                (group["success_rate"]["ci"][end].as_f64().unwrap(), want["success_rate_ci"][end].as_f64().unwrap());
             assert!((got - want).abs() < 1e-9, "{place} success_rate ci: {got} for {want}");
         }
         for (metric, want) in want["bootstrap"].as_object().unwrap() {
             let [low, high] = [0, 1].map(|end| want[end].as_f64().unwrap());
             let [got_low, got_high] = [0, 1].map(|end| group[metric]["ci"][end].as_f64().unwrap());
             let slack = (high - low) * OF_WIDTH;
-            assert!((got_low - low).abs() < slack && (got_high - high).abs() < slack, "{place} {metric}: {got_low} to {got_high} for {low} to {high}");
+            assert!(
+                (got_low - low).abs() < slack && (got_high - high).abs() < slack,
+                "{place} {metric}: {got_low} to {got_high} for {low} to {high}"
+            );
             compared += 1;
         }
     }
@@ -59,7 +65,10 @@ fn a_figure_has_its_n_and_interval_or_a_reason() {
                     assert!(group["not_measured"][metric.id].is_string(), "{} {arm} {}", stage["name"], metric.id);
                 } else {
                     assert!(figure["n"].as_u64().unwrap() > 0);
-                    assert!(figure["ci"].is_array() || metric.id == "concurrency" || figure["warnings"].is_array(), "{figure}");
+                    assert!(
+                        figure["ci"].is_array() || metric.id == "concurrency" || figure["warnings"].is_array(),
+                        "{figure}"
+                    );
                 }
             }
         }
@@ -86,4 +95,25 @@ fn the_markdown_reads_well() {
     let config = repository("tests/it/cases/small/rollout.toml");
     place.report("out", &["--config", config.to_str().unwrap()]);
     insta::assert_snapshot!("small_report_md", place.read("out/report.md"));
+}
+
+/// The worked example of docs/methodology.md.
+#[test]
+fn all_or_nothing_hours_are_worth_a_tenth_of_their_uploads() {
+    let place = Place::new();
+    let mut log = String::new();
+    for hour in 0..20 {
+        for upload in 0..10 {
+            let time = format!("2025-11-{:02}T{:02}:00:{:02}", 12 + hour / 24, hour % 24, upload);
+            let success = hour % 2 == 0;
+            log.push_str(&format!("{{\"execution_type\": \"sync\", \"success\": {success}, \"duration_ms\": 100, \"timestamp\": \"{time}\"}}\n"));
+        }
+    }
+    place.write("log.jsonl", log);
+    let report = place.report("out", &["log.jsonl"]);
+    let rate = &report["stages"][0]["groups"]["all"]["success_rate"];
+    assert_eq!(rate["value"], 0.5);
+    assert!((rate["design_effect"].as_f64().unwrap() - 10.0 * 20.0 / 19.0).abs() < 1e-9);
+    // statsmodels 0.15.0: proportion_confint(9.5, 19, method="wilson")
+    assert!((rate["ci"][0].as_f64().unwrap() - 0.294_951_698).abs() < 1e-6, "{rate}");
 }

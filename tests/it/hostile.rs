@@ -11,7 +11,9 @@ const HOSTILE: [&str; 5] = [
 ];
 
 fn hostile_log() -> String {
-    let mut log = String::from("{\"event_type\": \"<i>evil</i>\", \"timestamp\": 1762934400}\n{\"event_type\": \"rollback\", \"timestamp\": 1762934500, \"reason\": \"<script>x</script>\"}\n");
+    let mut log = String::from(
+        "{\"event_type\": \"<i>evil</i>\", \"timestamp\": 1762934400}\n{\"event_type\": \"rollback\", \"timestamp\": 1762934500, \"reason\": \"<script>x</script>\"}\n",
+    );
     for (index, name) in HOSTILE.iter().cycle().take(60).enumerate() {
         let line = upload_line(index as u32 * 60)
             .replace("\"kimi\"", &format!("\"{name}\""))
@@ -40,7 +42,7 @@ fn markup_in_a_log_stays_text_in_every_output() {
     assert!(!html.contains("49 "), "no template in a name is run");
     let markdown = place.read("out/report.md");
     let outside_code: String = markdown.lines().filter(|line| !line.contains('`')).collect();
-    for mark in ["<script", "<img", "<svg", "](http"] {
+    for mark in ["<script", "<img", "<svg", "](http:", "https://"] {
         assert!(!outside_code.contains(mark), "{mark} in report.md");
     }
     for chart in ["improvements", "success-rate", "latency", "timeline"] {
@@ -54,7 +56,8 @@ fn markup_in_a_log_stays_text_in_every_output() {
 #[test]
 fn a_million_names_do_not_fill_the_report() {
     let place = Place::new();
-    let log: String = (0..1000).map(|index| upload_line(index).replace("kimi", &format!("provider-{index}")) + "\n").collect();
+    let log: String =
+        (0..1000).map(|index| upload_line(index).replace("kimi", &format!("provider-{index}")) + "\n").collect();
     place.write("log.jsonl", log);
     let report = place.report("out", &["log.jsonl"]);
     let findings = report["data_quality"]["findings"].as_array().unwrap();

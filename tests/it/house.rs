@@ -46,7 +46,10 @@ fn clap_stays_at_the_door() {
 
 #[test]
 fn files_are_touched_in_few_places() {
-    only(&["std::fs", "File::open", "File::create"], &["config/mod.rs", "ingest/source.rs", "cube/store.rs", "output.rs"]);
+    only(
+        &["std::fs", "File::open", "File::create"],
+        &["config/mod.rs", "ingest/source.rs", "cube/store.rs", "output.rs"],
+    );
 }
 
 #[test]

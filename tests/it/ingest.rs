@@ -31,8 +31,14 @@ fn the_planted_truth_is_found_line_by_line() {
             continue;
         }
         for (shown, planted) in report["stages"].as_array().unwrap().iter().zip(truth["stages"].as_array().unwrap()) {
-            let of = |counts: &serde_json::Value, kinds: &[&str]| kinds.iter().filter_map(|kind| counts[*kind].as_u64()).sum::<u64>();
-            for (arm, kinds) in [("all", &["sync", "async", "sync_fallback"][..]), ("treated", &["async", "sync_fallback"]), ("control", &["sync"])] {
+            let of = |counts: &serde_json::Value, kinds: &[&str]| {
+                kinds.iter().filter_map(|kind| counts[*kind].as_u64()).sum::<u64>()
+            };
+            for (arm, kinds) in [
+                ("all", &["sync", "async", "sync_fallback"][..]),
+                ("treated", &["async", "sync_fallback"]),
+                ("control", &["sync"]),
+            ] {
                 let (uploads, successes) = (of(&planted["uploads"], kinds), of(&planted["successes"], kinds));
                 let group = &shown["groups"][arm];
                 assert_eq!(group["uploads"], uploads, "{scenario} {} {arm}", shown["name"]);
@@ -50,7 +56,19 @@ fn the_same_bytes_with_one_thread_and_with_four() {
     let place = Place::new();
     place.generate("log.jsonl", "messy", 8000);
     for (out, threads) in [("one", "1"), ("four", "4")] {
-        place.run(&["report", "-q", "--threads", threads, "--generated-at", "2025-11-18T12:00:00Z", "--out", out, "log.jsonl"]).expect(0);
+        place
+            .run(&[
+                "report",
+                "-q",
+                "--threads",
+                threads,
+                "--generated-at",
+                "2025-11-18T12:00:00Z",
+                "--out",
+                out,
+                "log.jsonl",
+            ])
+            .expect(0);
     }
     assert_eq!(files_below(&place.path("one")), files_below(&place.path("four")));
 }
@@ -93,7 +111,8 @@ fn standard_input_is_a_file_like_any_other() {
         .unwrap();
     child.stdin.take().unwrap().write_all(place.read("log.jsonl").as_bytes()).unwrap();
     let piped: serde_json::Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
-    let read: serde_json::Value = serde_json::from_str(&place.run(&["check", "--format", "json", "log.jsonl"]).out).unwrap();
+    let read: serde_json::Value =
+        serde_json::from_str(&place.run(&["check", "--format", "json", "log.jsonl"]).out).unwrap();
     assert_eq!(piped, read);
 }
 
@@ -132,7 +151,10 @@ fn a_line_too_long_is_rejected_and_the_next_one_read() {
     let input = &report["inputs"][0];
     assert_eq!((&input["lines"], &input["uploads"], &input["rejected"]), (&5.into(), &3.into(), &2.into()));
     let rejected = &report["data_quality"]["rejected"][0];
-    assert_eq!((&rejected["reason"], &rejected["examples"][0]["line"], &rejected["examples"][1]["line"]), (&"line_too_long".into(), &2.into(), &5.into()));
+    assert_eq!(
+        (&rejected["reason"], &rejected["examples"][0]["line"], &rejected["examples"][1]["line"]),
+        (&"line_too_long".into(), &2.into(), &5.into())
+    );
 }
 
 #[test]
@@ -155,7 +177,11 @@ fn memory_samples_stand_in_for_uploads_without_memory() {
     for second in 0..40 {
         log.push_str(&upload_line(second * 60));
         log.push('\n');
-        log.push_str(&format!("{{\"event_type\": \"memory_sample\", \"timestamp\": {}, \"rss_mb\": {}}}\n", 1_762_934_400 + second * 60, 100 + second));
+        log.push_str(&format!(
+            "{{\"event_type\": \"memory_sample\", \"timestamp\": {}, \"rss_mb\": {}}}\n",
+            1_762_934_400 + second * 60,
+            100 + second
+        ));
     }
     place.write("log.jsonl", log);
     let report = place.report("out", &["log.jsonl"]);

@@ -35,14 +35,30 @@ impl Place {
 
     /// Runs stagegate in this folder.
     fn run(&self, arguments: &[&str]) -> Run {
-        Run::of(Command::new(env!("CARGO_BIN_EXE_stagegate")).args(arguments).current_dir(self.0.path()).stdin(Stdio::null()))
+        Run::of(
+            Command::new(env!("CARGO_BIN_EXE_stagegate"))
+                .args(arguments)
+                .current_dir(self.0.path())
+                .stdin(Stdio::null()),
+        )
     }
 
     /// Simulates a rollout into `name`; returns what was planted.
     fn generate(&self, name: &str, scenario: &str, uploads: u32) -> serde_json::Value {
         let uploads = uploads.to_string();
-        let arguments =
-            ["generate", "--scenario", scenario, "--uploads", &uploads, "--seed", "7", "-o", name, "--truth", "truth.json"];
+        let arguments = [
+            "generate",
+            "--scenario",
+            scenario,
+            "--uploads",
+            &uploads,
+            "--seed",
+            "7",
+            "-o",
+            name,
+            "--truth",
+            "truth.json",
+        ];
         self.run(&arguments).expect(0);
         serde_json::from_str(&self.read("truth.json")).expect("the truth is JSON")
     }
@@ -93,7 +109,10 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                files.push((path.strip_prefix(folder).expect("below").to_path_buf(), std::fs::read(&path).expect("a file")));
+                files.push((
+                    path.strip_prefix(folder).expect("below").to_path_buf(),
+                    std::fs::read(&path).expect("a file"),
+                ));
             }
         }
     }

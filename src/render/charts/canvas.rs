@@ -99,7 +99,8 @@ impl Canvas<'_> {
             Hold::End => HPos::Right,
         };
         // plotters writes the size divided by 1.24, the ratio of its own line height.
-        let style = ("sans-serif", f64::from(size) * 1.24).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center));
+        let style =
+            ("sans-serif", f64::from(size) * 1.24).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center));
         drawn(self.area.draw(&Text::new(text.to_owned(), pixel(at), style)));
     }
 }

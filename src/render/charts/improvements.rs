@@ -82,7 +82,13 @@ fn row(canvas: &Canvas<'_>, improvement: &Improvement, width: f64, top: f64) {
         } else {
             format!("{}x", format::plain(tick))
         };
-        let hold = if tick <= low { Hold::Start } else if tick >= high { Hold::End } else { Hold::Middle };
+        let hold = if tick <= low {
+            Hold::Start
+        } else if tick >= high {
+            Hold::End
+        } else {
+            Hold::Middle
+        };
         canvas.text((scale.at(tick), band_bottom + 11.0), &shown, hold, 11, MUTED);
     }
     let Some((value, _)) = value_text(improvement) else {

@@ -91,7 +91,11 @@ fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characte
                 canvas.line((end, middle - 4.0), (end, middle + 4.0), colour, 1);
             }
         }
-        if *name == "p50" { canvas.dot((x, middle), 5, colour) } else { canvas.ring((x, middle), 4, colour) }
+        if *name == "p50" {
+            canvas.dot((x, middle), 5, colour)
+        } else {
+            canvas.ring((x, middle), 4, colour)
+        }
         // Labels that would run into each other are left out; the table has them all.
         if x - last_label > 24.0 {
             canvas.text((x, middle - 12.0), name, Hold::Middle, 11, MUTED);
@@ -101,8 +105,11 @@ fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characte
 }
 
 fn phrase(row: &Row<'_>) -> String {
-    let quantiles: Vec<String> =
-        row.quantiles.iter().map(|(name, figure)| format!("{name} {}", format::value(figure.value, Unit::Milliseconds))).collect();
+    let quantiles: Vec<String> = row
+        .quantiles
+        .iter()
+        .map(|(name, figure)| format!("{name} {}", format::value(figure.value, Unit::Milliseconds)))
+        .collect();
     let shown = if quantiles.is_empty() { format::NOT_MEASURED.to_owned() } else { quantiles.join(", ") };
     format!("{}, {}: {shown}", row.stage.name, row.arm)
 }

@@ -43,7 +43,8 @@ impl Scale {
     fn linear_ticks(&self, wanted: usize) -> Vec<f64> {
         let rough = (self.high - self.low) / wanted.max(1) as f64;
         let magnitude = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|times| times * magnitude).into_iter().find(|step| *step >= rough * 0.999);
+        let step =
+            [1.0, 2.0, 2.5, 5.0, 10.0].map(|times| times * magnitude).into_iter().find(|step| *step >= rough * 0.999);
         let step = step.unwrap_or(magnitude * 10.0);
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;

@@ -19,7 +19,9 @@ struct Row<'a> {
 
 pub fn chart(report: &Report) -> Option<Chart> {
     let rows: Vec<Row<'_>> = report.stages.iter().map(|stage| row(report, stage)).collect();
-    let ends = rows.iter().flat_map(|row| row.figure.into_iter().flat_map(|figure| figure.ci.map_or([figure.value; 2], |ci| ci)));
+    let ends = rows
+        .iter()
+        .flat_map(|row| row.figure.into_iter().flat_map(|figure| figure.ci.map_or([figure.value; 2], |ci| ci)));
     let lowest = ends.chain(rows.iter().filter_map(|row| row.threshold)).fold(f64::INFINITY, f64::min);
     if rows.iter().all(|row| row.figure.is_none()) {
         return None;
@@ -31,12 +33,18 @@ pub fn chart(report: &Report) -> Option<Chart> {
         draw(width, (rows.len() as f64 * ROW) as u32 + 44, |canvas| {
             let narrow = width < 500;
             let left = if narrow { 82.0 } else { 150.0 };
-            let right = f64::from(width) - if narrow { 52.0 } else { 70.0 };
+            let right = f64::from(width) - if narrow { 68.0 } else { 78.0 };
             let scale = Scale::linear(low, 1.0, left, right);
             let bottom = rows.len() as f64 * ROW + 8.0;
             for tick in scale.ticks(if narrow { 3 } else { 6 }) {
                 canvas.line((scale.at(tick), 8.0), (scale.at(tick), bottom), super::canvas::GRID, 1);
-                canvas.text((scale.at(tick), bottom + 12.0), &format!("{} %", format::plain(tick * 100.0)), Hold::Middle, 11, MUTED);
+                canvas.text(
+                    (scale.at(tick), bottom + 12.0),
+                    &format!("{} %", format::plain(tick * 100.0)),
+                    Hold::Middle,
+                    11,
+                    MUTED,
+                );
             }
             canvas.text((left, bottom + 28.0), "green tick: threshold of the criterion", Hold::Start, 11, LIMIT);
             for (index, row) in rows.iter().enumerate() {
@@ -44,7 +52,13 @@ pub fn chart(report: &Report) -> Option<Chart> {
                 if index % 2 == 0 {
                     canvas.rectangle((0.0, middle - ROW / 2.0), (left - 6.0, middle + ROW / 2.0), SHADE);
                 }
-                canvas.text((4.0, middle - 6.0), &short(&row.stage.name, if narrow { 11 } else { 20 }), Hold::Start, 13, INK);
+                canvas.text(
+                    (4.0, middle - 6.0),
+                    &short(&row.stage.name, if narrow { 11 } else { 20 }),
+                    Hold::Start,
+                    13,
+                    INK,
+                );
                 canvas.text((4.0, middle + 8.0), row.scope, Hold::Start, 11, MUTED);
                 if let Some(threshold) = row.threshold {
                     let x = scale.at(threshold);
@@ -79,11 +93,13 @@ fn row<'a>(report: &'a Report, stage: &'a Stage) -> Row<'a> {
 }
 
 fn phrase(row: &Row<'_>) -> String {
-    let threshold = row.threshold.map_or_else(String::new, |threshold| format!(", threshold {}", format::share(threshold)));
+    let threshold =
+        row.threshold.map_or_else(String::new, |threshold| format!(", threshold {}", format::share(threshold)));
     match row.figure {
         None => format!("{}: {}", row.stage.name, format::NOT_MEASURED),
         Some(figure) => {
-            let (value, interval) = format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), Unit::Fraction);
+            let (value, interval) =
+                format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), Unit::Fraction);
             let interval = interval.map_or_else(String::new, |interval| format!(" ({interval})"));
             format!("{}: {value}{interval}{threshold}", row.stage.name)
         }

@@ -84,7 +84,11 @@ fn latency(canvas: &Canvas<'_>, points: &[SeriesPoint], time: &Scale, width_s: f
     }
     let scale = Scale::logarithmic(low.max(0.01) * 0.8, high * 1.2, bottom, LATENCY_TOP);
     for tick in scale.ticks(6) {
-        let shown = if tick >= 1000.0 { format!("{} s", format::plain(tick / 1000.0)) } else { format!("{} ms", format::plain(tick)) };
+        let shown = if tick >= 1000.0 {
+            format!("{} s", format::plain(tick / 1000.0))
+        } else {
+            format!("{} ms", format::plain(tick))
+        };
         canvas.line((left, scale.at(tick)), (right, scale.at(tick)), GRID, 1);
         canvas.text((left - 6.0, scale.at(tick)), &shown, Hold::End, 11, MUTED);
     }
@@ -97,7 +101,9 @@ fn latency(canvas: &Canvas<'_>, points: &[SeriesPoint], time: &Scale, width_s: f
         for run in points.chunk_by(|a, b| seconds(&b.at) - seconds(&a.at) <= width_s * 1.5) {
             let line: Vec<_> = run
                 .iter()
-                .filter_map(|point| of(point).map(|value| (time.at(seconds(&point.at) + width_s / 2.0), scale.at(value))))
+                .filter_map(|point| {
+                    of(point).map(|value| (time.at(seconds(&point.at) + width_s / 2.0), scale.at(value)))
+                })
                 .collect();
             match line.as_slice() {
                 [] => continue,
@@ -139,7 +145,8 @@ fn days(canvas: &Canvas<'_>, from: f64, to: f64, time: &Scale, narrow: bool) {
     let bottom = VOLUME_TOP + VOLUME_HEIGHT;
     let mut day = (from / DAY).ceil() * DAY;
     while day <= to {
-        let label = DateTime::from_timestamp(day as i64, 0).map(|time| time.format("%-d %b").to_string()).unwrap_or_default();
+        let label =
+            DateTime::from_timestamp(day as i64, 0).map(|time| time.format("%-d %b").to_string()).unwrap_or_default();
         canvas.line((time.at(day), bottom), (time.at(day), bottom + 4.0), MUTED, 1);
         canvas.text((time.at(day), bottom + 14.0), &label, Hold::Middle, 11, MUTED);
         day += step;
