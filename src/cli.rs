@@ -123,6 +123,8 @@ pub struct InputArguments {
 pub enum CheckFormat {
     Text,
     Json,
+    /// Annotations of GitHub Actions: errors for what is not met, warnings for what is not settled.
+    Github,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

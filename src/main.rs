@@ -52,6 +52,7 @@ fn run(cli: &Cli) -> Result<u8> {
                 CheckFormat::Text if cli.quiet => {}
                 CheckFormat::Text => print(&terminal::check(&report, colour()))?,
                 CheckFormat::Json => print(&terminal::check_json(&report))?,
+                CheckFormat::Github => print(&terminal::check_github(&report))?,
             }
             exit_code(&report)
         }

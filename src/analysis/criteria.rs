@@ -3,9 +3,8 @@
 use rayon::prelude::*;
 
 use super::figure::{NotMeasured, rate};
-use super::group::GroupData;
+use super::group::{GroupData, StageData};
 use super::ratio;
-use super::stages::StageData;
 use crate::config::{Plan, Scope};
 use crate::cube::slice::Arm;
 use crate::metric::{self, Distribution, Estimator, Share};

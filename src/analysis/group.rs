@@ -20,6 +20,24 @@ pub struct GroupData {
     pub minutes: Vec<MinuteCounts>,
 }
 
+/// The groups of one stage.
+pub struct StageData {
+    /// In the order of [`Arm::ALL`].
+    groups: [GroupData; 4],
+}
+
+impl StageData {
+    /// From the groups in the order of [`Arm::ALL`].
+    pub fn new(groups: [GroupData; 4]) -> Self {
+        Self { groups }
+    }
+
+    /// The data of an arm.
+    pub fn arm(&self, arm: Arm) -> &GroupData {
+        &self.groups[arm as usize]
+    }
+}
+
 /// Memory of a group by hour.
 pub struct Memory {
     pub source: MemorySource,

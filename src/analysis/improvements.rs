@@ -1,9 +1,8 @@
 //! What did the rollout improve, against what was promised (methodology 6)?
 
 use super::figure::{NotMeasured, rate};
-use super::group::GroupData;
+use super::group::{GroupData, StageData};
 use super::ratio::{self, Ratio};
-use super::stages::StageData;
 use crate::config::{Plan, TargetSection};
 use crate::cube::slice::Arm;
 use crate::metric::{self, Distribution, Estimator, Share};

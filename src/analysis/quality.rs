@@ -1,8 +1,8 @@
 //! How far can the log be trusted? Every line accounted for, and what a reader must know of it.
 
+use super::group::StageData;
 use std::collections::BTreeMap;
 
-use super::stages::StageData;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::cube::{Cube, dimension::Dimension};

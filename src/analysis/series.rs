@@ -1,5 +1,6 @@
 //! How did latency and volume go over time? Buckets of whole hours, few enough to draw.
 
+use super::group::StageData;
 use std::collections::BTreeMap;
 
 use crate::config::Plan;
@@ -7,8 +8,6 @@ use crate::cube::histogram::{Grid, Histogram};
 use crate::cube::slice::Arm;
 use crate::format::rfc3339;
 use crate::report::model::{Series, SeriesPoint};
-
-use super::stages::StageData;
 
 /// Widths a bucket may have, in hours: they divide the day, so that buckets start at midnight.
 const BUCKET_HOURS: [i64; 8] = [1, 2, 3, 6, 12, 24, 168, 1344];

@@ -1,6 +1,6 @@
 //! Is the traffic split what was set (methodology 9)?
 
-use super::stages::StageData;
+use super::group::StageData;
 use crate::cube::slice::Arm;
 use crate::report::model::{Split, SplitStatus};
 use crate::stats::chi_square::split_p_value;

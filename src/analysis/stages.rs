@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::figure::figure;
-use super::group::GroupData;
+use super::group::{GroupData, StageData};
 use super::split;
 use crate::config::Plan;
 use crate::cube::Cube;
@@ -14,19 +14,6 @@ use crate::error::Result;
 use crate::format::rfc3339;
 use crate::metric::METRICS;
 use crate::report::model::{Group, Groups, Stage};
-
-/// The groups of every stage, in the order of the plan.
-pub struct StageData {
-    /// In the order of [`Arm::ALL`].
-    groups: [GroupData; 4],
-}
-
-impl StageData {
-    /// The data of an arm.
-    pub fn arm(&self, arm: Arm) -> &GroupData {
-        &self.groups[arm as usize]
-    }
-}
 
 /// Asks the cube for every group.
 ///
@@ -37,7 +24,7 @@ pub fn gather(plan: &Plan, cube: &Cube) -> Result<Vec<StageData>> {
         .into_par_iter()
         .map(|stage| {
             let [all, treated, control, per_protocol] = Arm::ALL.map(|arm| GroupData::new(plan, cube, stage, arm));
-            Ok(StageData { groups: [all?, treated?, control?, per_protocol?] })
+            Ok(StageData::new([all?, treated?, control?, per_protocol?]))
         })
         .collect()
 }

@@ -144,3 +144,39 @@ pub fn check_json(report: &Report) -> String {
     });
     format!("{value:#}\n")
 }
+
+/// `stagegate check --format github`: an annotation for everything that is not met or not settled.
+pub fn check_github(report: &Report) -> String {
+    let mut text = String::new();
+    let mut annotate = |status: Status, title: String, line: &dyn Fn(&mut String)| {
+        let level = match status {
+            Status::Met | Status::Exceeded => return,
+            Status::NotMet => "error",
+            Status::Inconclusive | Status::NotMeasured => "warning",
+        };
+        let mut message = String::new();
+        line(&mut message);
+        let _ = writeln!(text, "::{level} title={}::{}", github_property(&title), github_data(message.trim()));
+    };
+    for improvement in &report.improvements {
+        let title = improvement_text(&improvement.id).label.to_owned();
+        annotate(improvement.status, title, &|text| improvement_line(text, improvement, Colour::Never));
+    }
+    for criterion in &report.criteria {
+        let title = format!("{} at {}", criterion_text(criterion.metric).1, plain(&criterion.stage));
+        annotate(criterion.status, title, &|text| criterion_line(text, criterion, Colour::Never));
+    }
+    if report.data_quality.gate == Gate::Failed {
+        let _ = writeln!(text, "::error title=Data quality::the data-quality gate failed");
+    }
+    text
+}
+
+/// Text in an annotation: a log must not write commands of its own.
+fn github_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn github_property(text: &str) -> String {
+    github_data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -153,3 +153,13 @@ fn what_cannot_be_read_is_refused_with_place_and_remedy() {
     assert!(refused(&place, &["--config", "missing.toml"]).contains("cannot read the config"));
     assert!(refused(&place, &[]).contains("no file matches data/*.jsonl"));
 }
+
+#[test]
+fn github_annotations_name_what_is_not_met() {
+    let place = Place::new();
+    place.write("rollout.toml", "[[stages]]\nname='a::b,%'\npercentage=0\n[stages.criteria]\nuploads=5\n");
+    place.write("log.jsonl", upload_line(1));
+    let run = place.run(&["check", "--format", "github", "log.jsonl"]).expect(1);
+    assert!(run.out.contains("::error title=Uploads at a%3A%3Ab%2C%25::NOT MET"), "{}", run.out);
+    assert!(run.out.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{}", run.out);
+}

@@ -189,3 +189,37 @@ fn memory_samples_stand_in_for_uploads_without_memory() {
     assert_eq!(group["memory_source"], "memory_samples");
     assert_eq!(group["memory_mean_mb"]["value"], 119.5);
 }
+
+#[test]
+fn files_own_stages_and_intervals_place_uploads() {
+    let place = Place::new();
+    let config = "[input]\nfiles = ['*.jsonl']\n[[stages]]\nname='baseline'\npercentage=0\nfiles=['week1-*.jsonl']\n[[stages]]\nname='mid'\npercentage=50\nfrom='2025-11-12T08:00:00Z'\nto='2025-11-12T09:00:00Z'\n[[stages]]\nname='final'\npercentage=100\n";
+    place.write("rollout.toml", config);
+    place.write("week1-a.jsonl", upload_line(10) + "\n" + &upload_line(20));
+    let named = upload_line(30).replace("{\"execution", "{\"stage\": \"final\", \"execution");
+    place.write("later.jsonl", [upload_line(100), named, upload_line(4000)].join("\n"));
+    let report = place.report("out", &[]);
+    let uploads: Vec<u64> = report["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["groups"]["all"]["uploads"].as_u64().unwrap())
+        .collect();
+    assert_eq!(uploads, [2, 1, 1]);
+    let rejected = &report["data_quality"]["rejected"][0];
+    assert_eq!((&rejected["reason"], &rejected["count"]), (&"no_stage".into(), &1.into()));
+    assert_eq!(rejected["examples"][0]["path"], "later.jsonl");
+}
+
+#[test]
+fn a_timestamp_may_mark_the_start() {
+    let place = Place::new();
+    // One upload of 90 seconds from 08:00:10: it ends in the second minute.
+    place.write("log.jsonl", upload_line(10).replace("\"duration_ms\": 500", "\"duration_ms\": 90000"));
+    place.write("start.toml", "[input]\ntimestamp_marks = 'start'\n");
+    let end = place.report("end", &["log.jsonl"]);
+    let start = place.report("start", &["--config", "start.toml", "log.jsonl"]);
+    assert_eq!(end["stages"][0]["from"], "2025-11-12T08:00:00Z");
+    assert_eq!(start["stages"][0]["from"], "2025-11-12T08:01:00Z");
+    assert_eq!(start["stages"][0]["groups"]["all"]["busy_seconds"], 91);
+}
