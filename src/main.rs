@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
@@ -177,13 +177,13 @@ fn watched<T: Send>(cli: &Cli, phases: &Phases, work: impl FnOnce() -> Result<T>
     if cli.quiet || !io::stderr().is_terminal() {
         return pool.install(work);
     }
-    let done = AtomicBool::new(false);
+    let (working, waiting) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        scope.spawn(move || {
             let start = Instant::now();
             let bar = indicatif::ProgressBar::hidden();
-            while !done.load(Ordering::Acquire) {
-                std::thread::sleep(Duration::from_millis(50));
+            // The channel closes when the work has ended, also by a panic: nobody waits for the next tick.
+            while waiting.recv_timeout(Duration::from_millis(50)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 if start.elapsed() >= Duration::from_secs(1) {
                     bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
                     bar.set_message(format!("{:.0} MB read", phases.bytes_read() as f64 / 1e6));
@@ -192,8 +192,7 @@ fn watched<T: Send>(cli: &Cli, phases: &Phases, work: impl FnOnce() -> Result<T>
             }
             bar.finish_and_clear();
         });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.install(work)));
-        done.store(true, Ordering::Release);
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let _working = working;
+        pool.install(work)
     })
 }

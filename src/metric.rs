@@ -234,11 +234,6 @@ const fn metric(
     Metric { id, label, unit, better, definition, estimator }
 }
 
-/// The metric with this id, if the list has it.
-pub fn find(id: &str) -> Option<&'static Metric> {
-    METRICS.iter().find(|metric| metric.id == id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::figure::{NotMeasured, rate};
+use super::figure::{NotMeasured, headline_latency, rate};
 use super::group::{GroupData, StageData};
 use super::ratio;
 use crate::config::{Plan, Scope};
 use crate::cube::slice::Arm;
-use crate::metric::{self, Distribution, Estimator, Share};
+use crate::metric::Share;
 use crate::report::model::{Criterion, CriterionMetric, Direction, FigureWarning, Status};
 use crate::stats::clusters::FEWEST_CLUSTERS;
 use crate::stats::proportion::{more_needed, wilson};
@@ -150,8 +150,7 @@ fn latency_vs_baseline(
         return Err("no uploads".into());
     }
     let baseline = plan.baseline().ok_or("no baseline")?;
-    let statistic = metric::find(plan.analysis.latency_statistic.metric_id());
-    let estimator = statistic.map_or(Estimator::Mean(Distribution::Latency), |metric| metric.estimator);
+    let estimator = headline_latency(plan.analysis.latency_statistic);
     let id = format!("criteria.{}.latency_vs_baseline", plan.stages[group.stage].name);
     let ratio = ratio::of_metric(&plan.analysis, data[baseline].arm(Arm::All), group, estimator, &id)?;
     Ok(Answer {

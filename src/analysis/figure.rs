@@ -1,7 +1,7 @@
 //! One metric of one group -> its value, n and interval, or the reason why it was not measured.
 
 use super::group::{GroupData, Memory};
-use crate::config::Analysis;
+use crate::config::{Analysis, LatencyStatistic};
 use crate::cube::histogram::{Grid, Histogram, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
@@ -15,6 +15,17 @@ use crate::stats::random::Stream;
 
 const NANOS_PER_MS: f64 = 1e6;
 const NANO_MB_PER_MB: f64 = 1e9;
+
+/// The estimator of the headline latency.
+pub fn headline_latency(statistic: LatencyStatistic) -> Estimator {
+    match statistic {
+        LatencyStatistic::P50 => Estimator::Quantile(Distribution::Latency, 0.5),
+        LatencyStatistic::P90 => Estimator::Quantile(Distribution::Latency, 0.9),
+        LatencyStatistic::P95 => Estimator::Quantile(Distribution::Latency, 0.95),
+        LatencyStatistic::P99 => Estimator::Quantile(Distribution::Latency, 0.99),
+        LatencyStatistic::Mean => Estimator::Mean(Distribution::Latency),
+    }
+}
 
 /// Why a metric has no value.
 pub type NotMeasured = String;

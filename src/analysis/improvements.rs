@@ -1,11 +1,11 @@
 //! What did the rollout improve, against what was promised (methodology 6)?
 
-use super::figure::{NotMeasured, rate};
+use super::figure::{NotMeasured, headline_latency, rate};
 use super::group::{GroupData, StageData};
 use super::ratio::{self, Ratio};
 use crate::config::{Plan, TargetSection};
 use crate::cube::slice::Arm;
-use crate::metric::{self, Distribution, Estimator, Share};
+use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{ComparisonKind, FigureWarning, Improvement, IntervalMethod, MemorySource, Status, Target};
 use crate::stats::Interval;
 use crate::stats::clusters::FEWEST_CLUSTERS;
@@ -16,8 +16,7 @@ pub fn improvements(plan: &Plan, data: &[StageData]) -> Vec<Improvement> {
     let Some(baseline) = plan.baseline() else { return Vec::new() };
     let last = plan.final_stage();
     let (reference, candidate) = (data[baseline].arm(Arm::All), data[last].arm(Arm::Treated));
-    let latency = plan.analysis.latency_statistic.metric_id();
-    let latency = metric::find(latency).map_or(Estimator::Mean(Distribution::Latency), |metric| metric.estimator);
+    let latency = headline_latency(plan.analysis.latency_statistic);
     let of = |estimator, id: &str| {
         both_have_uploads(reference, candidate)?;
         ratio::of_metric(&plan.analysis, reference, candidate, estimator, &format!("improvements.{id}"))

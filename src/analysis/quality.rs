@@ -43,8 +43,8 @@ pub fn inputs(cube: &Cube) -> Vec<Input> {
 pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> Result<DataQuality> {
     let files = &cube.header.files;
     let rejected_total: u64 = files.iter().map(FileLedger::rejected_total).sum();
-    let used: u64 = files.iter().map(|file| file.lines - file.blank).sum();
-    let rejected_share = if used == 0 { 0.0 } else { rejected_total as f64 / used as f64 };
+    let lines: u64 = files.iter().map(|file| file.lines).sum();
+    let rejected_share = if lines == 0 { 0.0 } else { rejected_total as f64 / lines as f64 };
     let (duplicates, at_least) = cube.request_ids.duplicates();
     let mut quality = DataQuality {
         gate: Gate::Passed,

@@ -204,19 +204,6 @@ pub enum LatencyStatistic {
     Mean,
 }
 
-impl LatencyStatistic {
-    /// The id of the statistic in `metric::METRICS`.
-    pub fn metric_id(self) -> &'static str {
-        match self {
-            Self::P50 => "latency_p50_ms",
-            Self::P90 => "latency_p90_ms",
-            Self::P95 => "latency_p95_ms",
-            Self::P99 => "latency_p99_ms",
-            Self::Mean => "latency_mean_ms",
-        }
-    }
-}
-
 /// `[targets]`
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

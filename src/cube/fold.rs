@@ -39,7 +39,10 @@ pub fn fold(plan: &Plan, sources: &[Source], timeline: &Timeline, phases: &Phase
         .zip(sources)
         .zip(hashes?)
         .zip(losses)
-        .map(|(((builder, source), sha256), loss)| builder.finish(source.name.clone(), source.bytes, sha256, loss))
+        .map(|(((builder, source), sha256), loss)| {
+            let loss = loss.or_else(|| source.loss.clone());
+            builder.finish(source.name.clone(), source.bytes, sha256, loss)
+        })
         .collect();
     let mut request_ids = shared.request_ids.into_inner().expect("no worker panicked");
     request_ids.settle();

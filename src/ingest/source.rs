@@ -31,6 +31,8 @@ pub struct Source {
     pub compression: Compression,
     /// The stage whose `files` globs name it.
     pub stage: Option<usize>,
+    /// What is known to be lost before a byte is read.
+    pub loss: Option<String>,
     /// Keeps the spool of standard input alive.
     _spool: Option<tempfile::NamedTempFile>,
 }
@@ -168,7 +170,9 @@ fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempf
         [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstandard,
         _ => Compression::None,
     };
-    Ok(Source { name, path, bytes, compression, stage, _spool: spool })
+    let named_packed = path.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
+    let loss = (bytes == 0 && named_packed).then(|| "the archive is empty: not even its header was written".to_owned());
+    Ok(Source { name, path, bytes, compression, stage, loss, _spool: spool })
 }
 
 /// Standard input is read twice (timeline, then lines), so it is put into a file first.

@@ -83,7 +83,7 @@ pub struct Input {
 pub struct DataQuality {
     pub gate: Gate,
     pub rejected_total: u64,
-    /// Rejected lines / lines that are not blank.
+    /// Rejected lines / lines.
     pub rejected_share: f64,
     /// Share above which the gate fails.
     pub max_rejected_share: f64,

@@ -1,7 +1,7 @@
 //! The executive summary: plain sentences. A figure enters a sentence only as a claim.
 
 use super::claims::{criterion_text, improvement_text};
-use super::model::{Claim, Criterion, DataQuality, Gate, Improvement, Stage, Status};
+use super::model::{Claim, Criterion, DataQuality, Gate, Improvement, SplitStatus, Stage, Status};
 use crate::format;
 
 /// Three to six sentences.
@@ -15,6 +15,7 @@ pub fn summary(
     let mut sentences = vec![scope(stages)];
     sentences.extend(improvement_sentences(claims, improvements));
     sentences.extend(criteria_sentences(criteria));
+    sentences.extend(split_sentence(stages));
     if quality.gate == Gate::Failed {
         sentences.push("The log fails the data-quality gate: read every figure with the findings below.".into());
     }
@@ -33,6 +34,13 @@ fn scope(stages: &[Stage]) -> String {
             format!("The log holds {} in {} stages: {stages}.", format::counted(uploads, "upload"), names.len())
         }
     }
+}
+
+fn split_sentence(stages: &[Stage]) -> Option<String> {
+    let wrong = stages.iter().filter(|stage| stage.split.status == SplitStatus::Mismatch);
+    let names: Vec<&str> = wrong.map(|stage| stage.name.as_str()).collect();
+    let stages = if names.len() == 1 { "stage" } else { "stages" };
+    (!names.is_empty()).then(|| format!("The traffic split of {stages} {} is not what was set.", join(&names)))
 }
 
 /// `a, b and c`

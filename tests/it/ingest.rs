@@ -126,6 +126,10 @@ fn a_truncated_archive_is_used_as_far_as_it_goes_and_the_gate_fails() {
     assert!(report["inputs"][0]["uploads"].as_u64().unwrap() > 500);
     assert_eq!(report["data_quality"]["gate"], "failed");
     assert!(report["data_quality"]["findings"][0]["text"].as_str().unwrap().contains("cut short"));
+    place.write("nothing.jsonl.gz", "");
+    let report = place.report("out", &["nothing.jsonl.gz"]);
+    assert_eq!(report["data_quality"]["gate"], "failed");
+    assert!(report["data_quality"]["findings"][0]["text"].as_str().unwrap().contains("the archive is empty"));
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn row(canvas: &Canvas<'_>, improvement: &Improvement, width: f64, top: f64) {
         canvas.text((scale.at(tick), band_bottom + 11.0), &shown, hold, 11, MUTED);
     }
     let Some((value, _)) = value_text(improvement) else {
-        canvas.text((f64::midpoint(left, right), middle), format::NOT_MEASURED, Hold::Middle, 13, MUTED);
+        canvas.text((left + 8.0, middle), format::NOT_MEASURED, Hold::Start, 13, MUTED);
         return;
     };
     let at = scale.at(improvement.value.unwrap_or(0.0));

@@ -77,7 +77,7 @@ fn latency(canvas: &Canvas<'_>, points: &[SeriesPoint], time: &Scale, width_s: f
     let values = points.iter().flat_map(|point| [point.latency_p50_ms, point.latency_p95_ms]).flatten();
     let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
     let bottom = LATENCY_TOP + LATENCY_HEIGHT;
-    canvas.text((2.0, LATENCY_TOP - 6.0), "latency", Hold::Start, 11, MUTED);
+    canvas.text((2.0, 10.0), "latency", Hold::Start, 11, MUTED);
     if high <= 0.0 {
         canvas.text((left + 8.0, bottom - 20.0), format::NOT_MEASURED, Hold::Start, 12, MUTED);
         return;
