@@ -188,7 +188,11 @@ pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, 
             if hours.len() >= FEWEST_CLUSTERS {
                 return block(maximum(&hours, count, stream), hours.len());
             }
-            Replicates { hours: hours.len() as u64, ..quantile_replicates(&group.latency, 1.0, count, stream) }
+            // The histogram knows values to 0.1 %: none of its bins may rise above the exact maximum.
+            let longest = hours.into_iter().fold(0.0, f64::max);
+            let mut resampled = quantile_replicates(&group.latency, 1.0, count, stream);
+            resampled.values.iter_mut().for_each(|value| *value = value.min(longest));
+            resampled
         }
         Estimator::UploadThroughput => throughput_replicates(group, |successes, _| successes as f64, count, stream),
         Estimator::MegabyteThroughput => {

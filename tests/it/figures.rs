@@ -117,3 +117,16 @@ fn all_or_nothing_hours_are_worth_a_tenth_of_their_uploads() {
     // statsmodels 0.15.0: proportion_confint(9.5, 19, method="wilson")
     assert!((rate["ci"][0].as_f64().unwrap() - 0.294_951_698).abs() < 1e-6, "{rate}");
 }
+
+#[test]
+fn no_interval_of_the_longest_latency_reaches_above_it() {
+    let report = report();
+    for stage in report["stages"].as_array().unwrap() {
+        for (arm, group) in stage["groups"].as_object().unwrap() {
+            let figure = &group["latency_max_ms"];
+            if let (Some(value), Some(high)) = (figure["value"].as_f64(), figure["ci"][1].as_f64()) {
+                assert!(high <= value, "{} {arm}: {high} above {value}", stage["name"]);
+            }
+        }
+    }
+}
