@@ -101,14 +101,28 @@ pub enum Line<'a> {
 
 macro_rules! fields {
     ($($name:ident),* $(,)?) => {
-        /// The fields that stagegate reads, last value and its offset in the line.
+        /// The fields that stagegate reads, in the order in which the logger writes them.
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy)]
+        enum Field { $($name),* }
+
+        impl Field {
+            /// Each field with its key as the logger writes it.
+            const LOGGED: &[(Self, &str)] = &[$((Self::$name, concat!("\"", stringify!($name), "\""))),*];
+
+            fn of(key: &str) -> Option<Self> {
+                match key { $(stringify!($name) => Some(Self::$name),)* _ => None }
+            }
+        }
+
+        /// Last value of each field, and its offset in the line.
         #[derive(Default)]
-        struct Fields<'a> { $($name: Option<(Value<'a>, usize)>),* }
+        struct Fields<'a> { $($name: Slot<'a>),* }
 
         impl<'a> Fields<'a> {
             #[inline]
-            fn slot(&mut self, key: &str) -> Option<&mut Option<(Value<'a>, usize)>> {
-                match key { $(stringify!($name) => Some(&mut self.$name),)* _ => None }
+            fn slot(&mut self, field: Field) -> &mut Slot<'a> {
+                match field { $(Field::$name => &mut self.$name),* }
             }
         }
     };
@@ -137,14 +151,12 @@ fields!(
     scenario,
 );
 
+type Slot<'a> = Option<(Value<'a>, usize)>;
+
 /// Reads one line, without its newline.
 pub fn parse_line(text: &str) -> Result<Line<'_>, Reject> {
     let mut fields = Fields::default();
-    read_object(text, |key, value, offset| {
-        if let Some(slot) = fields.slot(key) {
-            *slot = Some((value, offset));
-        }
-    })?;
+    read_object(text, &mut fields)?;
     match fields.event_type.take() {
         None | Some((Value::Null, _)) => upload(text, fields).map(Line::Upload),
         Some((Value::String(event_type), _)) => event(text, &event_type, fields).map(Line::Event),
@@ -152,7 +164,7 @@ pub fn parse_line(text: &str) -> Result<Line<'_>, Reject> {
     }
 }
 
-fn read_object<'a>(text: &'a str, mut field: impl FnMut(&str, Value<'a>, usize)) -> Result<(), Reject> {
+fn read_object<'a>(text: &'a str, fields: &mut Fields<'a>) -> Result<(), Reject> {
     let mut scanner = Scanner::new(text);
     let not_json = |fault: Fault| {
         Reject::at(RejectReason::NotJson, text.as_bytes(), fault.offset, format!("expected {}", fault.expected))
@@ -163,17 +175,25 @@ fn read_object<'a>(text: &'a str, mut field: impl FnMut(&str, Value<'a>, usize))
     }
     scanner.take(b'{', "{").map_err(not_json)?;
     let mut first = true;
-    while let Some(key) = scanner.next_key(first).map_err(not_json)? {
+    // The logger writes its keys in one order: guess the one that follows the last.
+    let mut guess = 0;
+    while scanner.at_key(first).map_err(not_json)? {
         first = false;
+        let field = match Field::LOGGED.get(guess) {
+            Some((field, quoted)) if scanner.take_guessed_key(quoted) => Some(*field),
+            _ => Field::of(&scanner.key().map_err(not_json)?),
+        };
+        guess = field.map_or(guess, |field| field as usize + 1);
+        scanner.take(b':', ":").map_err(not_json)?;
         scanner.peek();
         let offset = scanner.offset();
         let value = scanner.value().map_err(not_json)?;
-        field(&key, value, offset);
+        if let Some(field) = field {
+            *fields.slot(field) = Some((value, offset));
+        }
     }
     scanner.end().map_err(not_json)
 }
-
-type Slot<'a> = Option<(Value<'a>, usize)>;
 
 fn bad_value(line: &str, offset: usize, message: impl Into<String>) -> Reject {
     Reject::at(RejectReason::BadValue, line.as_bytes(), offset, message)
@@ -193,14 +213,15 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
         (_, offset) => return Err(bad_value(line, offset, "execution_type is not a string")),
     };
     let success = match required("success", fields.success)? {
-        (Value::Bool(success), _) => success,
+        (Value::True, _) => true,
+        (Value::False, _) => false,
         (_, offset) => return Err(bad_value(line, offset, "success is not true or false")),
     };
     let duration = required("duration_ms", fields.duration_ms)?;
     let duration_ms = number(line, "duration_ms", duration, MAX_DURATION_MS, "up to 30 days")?;
     let timestamp = time(line, required("timestamp", fields.timestamp)?)?;
     if let Some((value, offset)) = fields.fallback_used
-        && !matches!(value, Value::Bool(_) | Value::Null)
+        && !matches!(value, Value::True | Value::False | Value::Null)
     {
         return Err(bad_value(line, offset, "fallback_used is not true or false"));
     }
@@ -343,6 +364,8 @@ fn time(line: &str, (value, offset): (Value<'_>, usize)) -> Result<EpochNanos, R
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy;
+
     use super::*;
 
     const GOOD: &str = r#"{"execution_type": "async", "success": true, "duration_ms": 1834.21, "timestamp": "2025-11-12T08:15:30.123456", "error_type": null, "fallback_used": false, "file_size_mb": 10.0, "provider": "kimi", "request_id": "r-000017", "file_type": "json", "memory_mb": 42.7}"#;
@@ -374,6 +397,40 @@ mod tests {
         let upload_line = GOOD.replace("10.0", "0").replace("kimi", "");
         let upload = read_upload(&upload_line);
         assert_eq!((upload.file_size_mb, upload.provider), (None, None));
+    }
+
+    proptest::proptest! {
+        /// Guessed or not, a key is the same key: the order of a line's keys changes nothing.
+        #[test]
+        fn the_order_of_the_keys_does_not_matter(
+            keys in proptest::sample::subsequence((0..11).collect::<Vec<usize>>(), 4..=11).prop_shuffle(),
+            escaped in 0usize..11,
+        ) {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(GOOD).unwrap();
+            let line = |order: &[usize]| {
+                let fields: Vec<String> = order
+                    .iter()
+                    .map(|index| {
+                        let (key, value) = object.iter().nth(*index).unwrap();
+                        // One key is written with an escape, which no guess can know.
+                        let key = if *index == escaped { format!("\\u{:04x}{}", key.as_bytes()[0], &key[1..]) } else { key.clone() };
+                        format!("\"{key}\": {value}")
+                    })
+                    .collect();
+                format!("{{{}}}", fields.join(", "))
+            };
+            let mut sorted = keys.clone();
+            sorted.sort_unstable();
+            let (shuffled, logged) = (line(&keys), line(&sorted));
+            match (parse_line(&shuffled), parse_line(&logged)) {
+                (Ok(Line::Upload(mut a)), Ok(Line::Upload(mut b))) => {
+                    (a.stage_offset, b.stage_offset) = (0, 0);
+                    proptest::prop_assert_eq!(a, b);
+                }
+                (Err(a), Err(b)) => proptest::prop_assert_eq!(a, b),
+                other => proptest::prop_assert!(false, "{:?}", other),
+            }
+        }
     }
 
     #[track_caller]
