@@ -85,6 +85,11 @@ fn scaled(unit: Unit, magnitude: f64) -> (f64, &'static str) {
     }
 }
 
+/// The ends of an interval of the report, where `null` is an open end.
+pub fn open_interval(ci: Option<[Option<f64>; 2]>) -> Option<(f64, f64)> {
+    ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)))
+}
+
 /// A value and its interval: `98.6 %`, `98.1 to 99.0`. Both in the same unit and decimals.
 pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, Option<String>) {
     if unit == Unit::Uploads {

@@ -37,19 +37,27 @@ pub fn write(folder: &Path, files: &[OutputFile]) -> Result<()> {
         }
         let target = folder.join(&file.path);
         let parent = target.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| cannot(parent, error))?;
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".stagegate-")
-            .tempfile_in(parent)
-            .map_err(|error| cannot(parent, error))?;
+        let mut temporary = temporary_in(parent).map_err(|error| cannot(parent, error))?;
         temporary.write_all(&file.content).map_err(|error| cannot(&target, error))?;
-        make_readable(&temporary).map_err(|error| cannot(&target, error))?;
         staged.push((temporary, target));
     }
     for (temporary, target) in staged {
         temporary.persist(&target).map_err(|error| cannot(&target, error.error))?;
     }
     Ok(())
+}
+
+/// The folder that a path lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A temporary file in a folder, which is made where it is missing.
+fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    fs::create_dir_all(folder)?;
+    let temporary = tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)?;
+    make_readable(&temporary)?;
+    Ok(temporary)
 }
 
 /// Temporary files are private; a report is not.
@@ -82,10 +90,7 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// `path` names no file, or the disk refuses.
 pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let name = path.file_name().ok_or_else(|| cannot(path, "this is not a file name"))?;
     write(folder, &[OutputFile::new(name, content)])
 }
@@ -96,14 +101,9 @@ pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// `path` names no file, or the disk refuses.
 pub fn stream_packed(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let stream = || -> std::io::Result<tempfile::NamedTempFile> {
-        fs::create_dir_all(folder)?;
-        let temporary = tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)?;
-        make_readable(&temporary)?;
+        let temporary = temporary_in(folder)?;
         let out = std::io::BufWriter::with_capacity(1 << 20, temporary.as_file());
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("gz") => {

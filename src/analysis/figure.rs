@@ -1,8 +1,8 @@
 //! One metric of one group -> its value, n and interval, or the reason why it was not measured.
 
-use super::group::{GroupData, Memory};
+use super::group::{GroupData, HourlyHistograms, Memory};
 use crate::config::{Analysis, LatencyStatistic};
-use crate::cube::histogram::{Grid, Histogram, nearest_rank};
+use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Figure, FigureWarning, IntervalMethod};
@@ -127,7 +127,7 @@ pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotM
         }
         Estimator::Quantile(Distribution::Latency, q) => {
             needs_success()?;
-            let value = pooled(&group.latency).quantile(Grid::FINE, q).ok_or("no successful upload")?;
+            let value = group.latency.pooled.quantile(Grid::FINE, q).ok_or("no successful upload")?;
             Ok((value, successes))
         }
         Estimator::Maximum => {
@@ -140,7 +140,7 @@ pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotM
             Ok((sum as f64 / NANO_MB_PER_MB / n as f64, n))
         }
         Estimator::Quantile(Distribution::Memory, q) => {
-            let histogram = pooled(&memory(group)?.histograms);
+            let histogram = &memory(group)?.histograms.pooled;
             Ok((histogram.quantile(Grid::FINE, q).ok_or("no memory in the log")?, histogram.total()))
         }
         Estimator::UploadThroughput => Ok((successes as f64 / busy, successes)),
@@ -154,12 +154,6 @@ pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotM
 
 fn memory(group: &GroupData) -> Result<&Memory, NotMeasured> {
     group.memory.as_ref().ok_or_else(|| "no memory in the log: neither memory_mb nor memory_sample events".into())
-}
-
-fn pooled(hours: &[(i64, Histogram)]) -> Histogram {
-    let mut pooled = Histogram::default();
-    hours.iter().for_each(|(_, histogram)| pooled.add(histogram));
-    pooled
 }
 
 /// Bootstrap replicates of a metric.
@@ -176,12 +170,15 @@ pub struct Replicates {
 pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: &str) -> Replicates {
     let stream = &mut Stream::new(analysis.seed, id);
     let count = analysis.replicates;
+    let none = || Replicates { values: Vec::new(), method: None, hours: group.hours.len() as u64 };
     match estimator {
-        Estimator::Rate(_) | Estimator::Concurrency => {
-            Replicates { values: Vec::new(), method: None, hours: group.hours.len() as u64 }
+        Estimator::Rate(_) | Estimator::Concurrency => none(),
+        Estimator::Mean(of) => {
+            histograms(group, of).map_or_else(none, |known| mean_replicates(group, of, known, count, stream))
         }
-        Estimator::Mean(of) => mean_replicates(group, of, count, stream),
-        Estimator::Quantile(of, q) => quantile_replicates(histograms(group, of), q, count, stream),
+        Estimator::Quantile(of, q) => {
+            histograms(group, of).map_or_else(none, |known| quantile_replicates(known, q, count, stream))
+        }
         Estimator::Maximum => {
             let hours: Vec<f64> =
                 group.hours.iter().filter(|hour| hour.successes > 0).map(|hour| hour.success_duration_max_ms).collect();
@@ -205,14 +202,21 @@ fn block(values: Vec<f64>, hours: usize) -> Replicates {
     Replicates { values, method: Some(IntervalMethod::BlockBootstrap), hours: hours as u64 }
 }
 
-fn histograms(group: &GroupData, of: Distribution) -> &[(i64, Histogram)] {
+/// `None` where the group has no memory.
+fn histograms(group: &GroupData, of: Distribution) -> Option<&HourlyHistograms> {
     match of {
-        Distribution::Latency => &group.latency,
-        Distribution::Memory => group.memory.as_ref().map_or(&[], |memory| &memory.histograms),
+        Distribution::Latency => Some(&group.latency),
+        Distribution::Memory => group.memory.as_ref().map(|memory| &memory.histograms),
     }
 }
 
-fn mean_replicates(group: &GroupData, of: Distribution, count: u32, stream: &mut Stream) -> Replicates {
+fn mean_replicates(
+    group: &GroupData,
+    of: Distribution,
+    known: &HourlyHistograms,
+    count: u32,
+    stream: &mut Stream,
+) -> Replicates {
     let (sums, unit): (Vec<(f64, f64)>, f64) = match of {
         Distribution::Latency => {
             let hours = group.hours.iter().filter(|hour| hour.successes > 0);
@@ -227,11 +231,10 @@ fn mean_replicates(group: &GroupData, of: Distribution, count: u32, stream: &mut
     if hours >= FEWEST_CLUSTERS {
         return block(ratio_of_sums(&sums, count, stream).into_iter().map(|mean| mean / unit).collect(), hours);
     }
-    let pooled = pooled(histograms(group, of));
-    let each: Vec<(f64, u64)> = pooled.iter().map(|(bin, entries)| (Grid::FINE.middle(bin), entries)).collect();
+    let each: Vec<(f64, u64)> = known.pooled.iter().map(|(bin, entries)| (Grid::FINE.middle(bin), entries)).collect();
     // The histogram knows values to 0.1 %, the sums know the mean exactly: only the spread is taken from it.
     let exact = sums.iter().map(|(sum, _)| sum).sum::<f64>() / sums.iter().map(|(_, n)| n).sum::<f64>() / unit;
-    let binned = each.iter().map(|(value, n)| value * *n as f64).sum::<f64>() / pooled.total() as f64;
+    let binned = each.iter().map(|(value, n)| value * *n as f64).sum::<f64>() / known.pooled.total() as f64;
     let scale = if binned > 0.0 { exact / binned } else { 1.0 };
     Replicates {
         values: resampled_means(&each, count, stream).into_iter().map(|mean| mean * scale).collect(),
@@ -240,16 +243,17 @@ fn mean_replicates(group: &GroupData, of: Distribution, count: u32, stream: &mut
     }
 }
 
-fn quantile_replicates(hours: &[(i64, Histogram)], q: f64, count: u32, stream: &mut Stream) -> Replicates {
+fn quantile_replicates(known: &HourlyHistograms, q: f64, count: u32, stream: &mut Stream) -> Replicates {
+    let hours = &known.hours;
     if hours.len() >= FEWEST_CLUSTERS {
         let blocks = CumulativeBlocks::new(hours.iter().map(|(_, histogram)| histogram.iter()));
         let bins = blocks.quantiles(|n| nearest_rank(q, n), count, stream);
         return block(bins.into_iter().map(|bin| Grid::FINE.middle(bin)).collect(), hours.len());
     }
-    let pooled = pooled(hours);
-    let n = pooled.total();
+    let n = known.pooled.total();
     let ranks = nearest_rank(q, n).and_then(|rank| resampled_ranks(rank, n, count, stream)).unwrap_or_default();
-    let cumulative: Vec<(u64, u16)> = pooled
+    let cumulative: Vec<(u64, u16)> = known
+        .pooled
         .iter()
         .scan(0, |seen, (bin, entries)| {
             *seen += entries;

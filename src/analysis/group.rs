@@ -13,23 +13,47 @@ pub struct GroupData {
     pub arm: Arm,
     /// Rising.
     pub hours: Vec<HourSums>,
-    /// `duration_ms` of the successful uploads by hour.
-    pub latency: Vec<(i64, Histogram)>,
+    /// `duration_ms` of the successful uploads.
+    pub latency: HourlyHistograms,
     pub memory: Option<Memory>,
     /// By minute, rising; only where there are too few hours for a block bootstrap.
     pub minutes: Vec<MinuteCounts>,
+}
+
+/// Histograms by hour, and their sum: five figures of a group ask for it.
+pub struct HourlyHistograms {
+    /// Rising.
+    pub hours: Vec<(i64, Histogram)>,
+    pub pooled: Histogram,
+}
+
+impl HourlyHistograms {
+    fn new(hours: Vec<(i64, Histogram)>) -> Self {
+        let mut pooled = Histogram::default();
+        hours.iter().for_each(|(_, histogram)| pooled.add(histogram));
+        Self { hours, pooled }
+    }
 }
 
 /// The groups of one stage.
 pub struct StageData {
     /// In the order of [`Arm::ALL`].
     groups: [GroupData; 4],
+    /// Minutes in which an upload ended, rising.
+    pub minutes_with_uploads: Vec<i64>,
 }
 
 impl StageData {
-    /// From the groups in the order of [`Arm::ALL`].
-    pub fn new(groups: [GroupData; 4]) -> Self {
-        Self { groups }
+    /// Asks the cube.
+    ///
+    /// # Errors
+    /// The cube is damaged.
+    pub fn new(plan: &Plan, cube: &Cube, stage: usize) -> Result<Self> {
+        let [all, treated, control, per_protocol] = Arm::ALL.map(|arm| GroupData::new(plan, cube, stage, arm));
+        Ok(Self {
+            groups: [all?, treated?, control?, per_protocol?],
+            minutes_with_uploads: cube.minutes_with_uploads(stage)?,
+        })
     }
 
     /// The data of an arm.
@@ -41,24 +65,20 @@ impl StageData {
 /// Memory of a group by hour.
 pub struct Memory {
     pub source: MemorySource,
-    pub histograms: Vec<(i64, Histogram)>,
+    pub histograms: HourlyHistograms,
     /// Sum (10^-9 MB) and count.
     pub sums: Vec<(i128, u64)>,
 }
 
 impl GroupData {
-    /// Asks the cube.
-    ///
-    /// # Errors
-    /// The cube is damaged.
-    pub fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
+    fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
         let hours = cube.hours(stage, arm, &plan.analysis.timeout_errors)?;
         let few_hours = hours.len() < crate::stats::clusters::FEWEST_CLUSTERS;
         let minutes = if few_hours { cube.minutes(stage, arm)?.into_values().collect() } else { Vec::new() };
         Ok(Self {
             stage,
             arm,
-            latency: cube.histograms(stage, arm, Measured::SuccessDuration)?,
+            latency: HourlyHistograms::new(cube.histograms(stage, arm, Measured::SuccessDuration)?),
             memory: memory(cube, stage, arm, &hours)?,
             hours,
             minutes,
@@ -84,7 +104,7 @@ fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Opt
         let carrying = hours.iter().filter(|hour| hour.memory_uploads > 0);
         return Ok(Some(Memory {
             source: MemorySource::Uploads,
-            histograms: cube.histograms(stage, arm, Measured::UploadMemory)?,
+            histograms: HourlyHistograms::new(cube.histograms(stage, arm, Measured::UploadMemory)?),
             sums: carrying.map(|hour| (hour.memory_nano_mb, hour.memory_uploads)).collect(),
         }));
     }
@@ -94,7 +114,7 @@ fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Opt
     }
     Ok(Some(Memory {
         source: MemorySource::MemorySamples,
-        histograms: cube.histograms(stage, arm, Measured::MemorySample)?,
+        histograms: HourlyHistograms::new(cube.histograms(stage, arm, Measured::MemorySample)?),
         sums: samples.into_iter().map(|(_, count, sum)| (sum, count)).collect(),
     }))
 }

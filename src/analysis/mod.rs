@@ -45,7 +45,7 @@ pub fn run(plan: &Plan, cube: &Cube) -> Result<Findings> {
     Ok(Findings {
         simulated,
         inputs: quality::inputs(cube),
-        data_quality: quality::quality(plan, cube, &data, &stages)?,
+        data_quality: quality::quality(plan, cube, &data, &stages),
         improvements: improvements::improvements(plan, &data),
         criteria: criteria::criteria(plan, &data),
         events: listed

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::cube::{Cube, dimension::Dimension};
-use crate::error::Result;
 use crate::format::{self, rfc3339};
 use crate::ingest::ledger::{Example, FileLedger};
 use crate::ingest::reject::RejectReason;
@@ -37,10 +36,7 @@ pub fn inputs(cube: &Cube) -> Vec<Input> {
 }
 
 /// Rejected lines, duplicates, gaps and findings.
-///
-/// # Errors
-/// The cube is damaged.
-pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> Result<DataQuality> {
+pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> DataQuality {
     let files = &cube.header.files;
     let rejected_total: u64 = files.iter().map(FileLedger::rejected_total).sum();
     let lines: u64 = files.iter().map(|file| file.lines).sum();
@@ -55,7 +51,7 @@ pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -
         duplicate_request_ids: duplicates,
         duplicate_request_ids_at_least: at_least,
         out_of_order: files.iter().map(|file| file.out_of_order).sum(),
-        gaps: gaps(plan, cube)?,
+        gaps: gaps(plan, data),
         findings: Vec::new(),
     };
     let mut findings = log_findings(&quality, files);
@@ -69,7 +65,7 @@ pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -
     }
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
     quality.findings = findings;
-    Ok(quality)
+    quality
 }
 
 fn rejected(files: &[FileLedger]) -> Vec<Rejected> {
@@ -101,13 +97,10 @@ fn shown(file: &FileLedger, example: &Example) -> RejectedExample {
 }
 
 /// Runs of at least an hour within a stage in which no upload ended.
-fn gaps(plan: &Plan, cube: &Cube) -> Result<Vec<Gap>> {
+fn gaps(plan: &Plan, data: &[StageData]) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    for (index, stage) in plan.stages.iter().enumerate() {
-        let minutes = cube.minutes(index, Arm::All)?;
-        let with_uploads: Vec<i64> =
-            minutes.into_iter().filter(|(_, counts)| counts.uploads > 0).map(|(minute, _)| minute).collect();
-        for pair in with_uploads.windows(2) {
+    for (stage, data) in plan.stages.iter().zip(data) {
+        for pair in data.minutes_with_uploads.windows(2) {
             let missing = pair[1] - pair[0] - 1;
             if missing >= GAP_MINUTES {
                 let time = |minute: i64| rfc3339(minute * 60 * 1_000_000_000);
@@ -120,7 +113,7 @@ fn gaps(plan: &Plan, cube: &Cube) -> Result<Vec<Gap>> {
             }
         }
     }
-    Ok(gaps)
+    gaps
 }
 
 /// Leaves the longest gaps, in time order.

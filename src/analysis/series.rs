@@ -36,7 +36,7 @@ pub fn series(plan: &Plan, data: &[StageData]) -> Series {
             bucket.0 += hour.uploads;
             bucket.1 += hour.successes;
         }
-        for (hour, histogram) in &group.latency {
+        for (hour, histogram) in &group.latency.hours {
             if let Some(bucket) = buckets.get_mut(&hour.div_euclid(width)) {
                 bucket.2.add(histogram);
             }

@@ -20,13 +20,7 @@ use crate::report::model::{Group, Groups, Stage};
 /// # Errors
 /// The cube is damaged.
 pub fn gather(plan: &Plan, cube: &Cube) -> Result<Vec<StageData>> {
-    (0..plan.stages.len())
-        .into_par_iter()
-        .map(|stage| {
-            let [all, treated, control, per_protocol] = Arm::ALL.map(|arm| GroupData::new(plan, cube, stage, arm));
-            Ok(StageData::new([all?, treated?, control?, per_protocol?]))
-        })
-        .collect()
+    (0..plan.stages.len()).into_par_iter().map(|stage| StageData::new(plan, cube, stage)).collect()
 }
 
 /// The stages of the report.
@@ -38,16 +32,13 @@ pub fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec<Stage>
     let figures: Vec<[Result<Group>; 4]> = figures.collect();
     let mut stages = Vec::new();
     for ((stage, data), [all, treated, control, per_protocol]) in plan.stages.iter().zip(data).zip(figures) {
-        let all_minutes = cube.minutes(data.arm(Arm::All).stage, Arm::All)?;
-        let mut minutes = all_minutes.iter().filter(|(_, counts)| counts.uploads > 0).map(|(minute, _)| *minute);
-        let first = minutes.next();
-        let last = minutes.next_back().or(first);
+        let minutes = &data.minutes_with_uploads;
         let nanos = |minute: i64| minute * 60 * 1_000_000_000;
         stages.push(Stage {
             name: stage.name.clone(),
             percentage: stage.percentage,
-            from: first.map(|minute| rfc3339(nanos(minute))),
-            to: last.map(|minute| rfc3339(nanos(minute + 1))),
+            from: minutes.first().map(|minute| rfc3339(nanos(*minute))),
+            to: minutes.last().map(|minute| rfc3339(nanos(minute + 1))),
             groups: Groups { all: all?, treated: treated?, control: control?, per_protocol: per_protocol? },
             split: split::check(stage.percentage, data),
         });

@@ -50,14 +50,13 @@ pub fn assemble(
     for (((dimension, numbers), interner), used) in dimensions.into_iter().zip(&mut numbers).zip(interners).zip(&used) {
         (*dimension, *numbers) = interner.finish(|number| used[usize::from(number)]);
     }
+    // Names that the config does not list were numbered as they came: then rows change places.
+    let moved = numbers.iter().zip(&used).any(|(numbers, used)| {
+        let in_use = numbers.iter().zip(used).filter(|(_, used)| **used).map(|(number, _)| *number);
+        !in_use.is_sorted_by(|a, b| a < b)
+    });
     for (spec, table) in TABLES.iter().zip(&mut tables) {
         renumber_all(table, &numbers)?;
-        // Names that the config does not list were numbered as they came: then rows change places.
-        let moved = numbers.iter().zip(&used).any(|(numbers, used)| {
-            let mut in_use = numbers.iter().zip(used).filter(|(_, used)| **used).map(|(number, _)| *number);
-            let mut last = None;
-            !in_use.all(|number| last.replace(number).is_none_or(|last| last < number))
-        });
         if moved && spec.keys.iter().any(|key| super::DIMENSION_COLUMNS.contains(key)) {
             *table = table::normalise(spec, table)?;
         }

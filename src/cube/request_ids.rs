@@ -63,9 +63,15 @@ impl RequestIds {
     pub fn settle(&mut self) {
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_unstable();
-        merge_sorted_from_the_back(&mut self.hashes, &pending);
+        self.absorb(&pending);
         pending.clear();
         self.pending = pending;
+        self.truncate();
+    }
+
+    /// Merges sorted hashes in; one that is there already is a repeat.
+    fn absorb(&mut self, sorted: &[u64]) {
+        merge_sorted_from_the_back(&mut self.hashes, sorted);
         let repeats = &mut self.repeats;
         self.hashes.dedup_by(|next, kept| {
             let same = next == kept;
@@ -74,7 +80,6 @@ impl RequestIds {
             }
             same
         });
-        self.truncate();
     }
 
     fn truncate(&mut self) {
@@ -100,15 +105,7 @@ impl RequestIds {
             .filter(|(_, truncated)| *truncated)
             .filter_map(|(hashes, _)| hashes.last().copied())
             .min();
-        merge_sorted_from_the_back(&mut self.hashes, &other.hashes);
-        let repeats = &mut self.repeats;
-        self.hashes.dedup_by(|next, kept| {
-            let same = next == kept;
-            if same {
-                *repeats.entry(*kept).or_default() += 1;
-            }
-            same
-        });
+        self.absorb(&other.hashes);
         for (hash, count) in &other.repeats {
             *self.repeats.entry(*hash).or_default() += count;
         }

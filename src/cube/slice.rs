@@ -219,6 +219,18 @@ impl Cube {
         Ok(hours)
     }
 
+    /// Minutes of a stage in which an upload ended, rising.
+    pub fn minutes_with_uploads(&self, stage: usize) -> Result<Vec<i64>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[MINUTES];
+            // Rows are sorted by minute; each holds the uploads of one execution type.
+            let mut minutes = times(&take(table, &rows_of(table, stage, Arm::All)?)?, "minute")?;
+            minutes.dedup();
+            Ok(minutes)
+        };
+        read().map_err(damaged)
+    }
+
     /// Uploads, successes and busy seconds by minute of a stage's arm, rising.
     pub fn minutes(&self, stage: usize, arm: Arm) -> Result<BTreeMap<i64, MinuteCounts>> {
         let read = || -> PolarsResult<_> {

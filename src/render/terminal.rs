@@ -79,7 +79,7 @@ fn heading(report: &Report, colour: Colour) -> String {
 
 fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
     let words = improvement_text(&improvement.id);
-    let ends = improvement.ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)));
+    let ends = format::open_interval(improvement.ci);
     let shown = match (improvement.value, &improvement.reason) {
         (Some(value), _) => match format::figure(value, ends, words.unit) {
             (value, Some(interval)) => format!("{value} ({interval})"),
@@ -108,10 +108,8 @@ fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
     let stage = plain(&criterion.stage);
     let _ = writeln!(
         text,
-        "  {} {stage:<10} {label:<20} {} {}, n = {}{more}",
+        "  {} {stage:<10} {label:<20} {shown}; {needs}, n = {}{more}",
         status(criterion.status, colour),
-        format_args!("{shown};"),
-        needs,
         format::count(criterion.n)
     );
 }

@@ -268,7 +268,7 @@ fn warnings(list: &[FigureWarning]) -> Option<String> {
 
 fn improvement(improvement: &Improvement) -> ImprovementView {
     let text = improvement_text(&improvement.id);
-    let ends = improvement.ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)));
+    let ends = format::open_interval(improvement.ci);
     let shown = improvement.value.map(|value| format::figure(value, ends, text.unit));
     let kind = match improvement.kind {
         ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",

@@ -58,7 +58,7 @@ fn improvement_sentences(claims: &[Claim], improvements: &[Improvement]) -> Vec<
         let id = format!("improvements.{}", improvement.id);
         let claim = claims.iter().find(|claim| claim.id == id)?;
         let text = improvement_text(&improvement.id);
-        let ends = claim.ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)));
+        let ends = format::open_interval(claim.ci);
         let (value, interval) = format::figure(claim.value, ends, text.unit);
         let interval =
             interval.map_or_else(|| ", no interval".into(), |interval| format!(" (95 % interval {interval})"));

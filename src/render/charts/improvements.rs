@@ -26,13 +26,9 @@ pub fn chart(report: &Report) -> Option<Chart> {
     }))
 }
 
-fn ends(improvement: &Improvement) -> Option<(f64, f64)> {
-    improvement.ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)))
-}
-
 fn value_text(improvement: &Improvement) -> Option<(String, Option<String>)> {
     let unit = improvement_text(&improvement.id).unit;
-    improvement.value.map(|value| format::figure(value, ends(improvement), unit))
+    improvement.value.map(|value| format::figure(value, format::open_interval(improvement.ci), unit))
 }
 
 fn phrase(improvement: &Improvement) -> String {
@@ -61,7 +57,7 @@ fn row(canvas: &Canvas<'_>, improvement: &Improvement, width: f64, top: f64) {
     let text = improvement_text(&improvement.id);
     let (left, right) = (2.0, width - 14.0);
     let target = improvement.target;
-    let interval = ends(improvement);
+    let interval = format::open_interval(improvement.ci);
     let known = |end: f64| end.is_finite().then_some(end);
     let low_end = interval.and_then(|(low, _)| known(low)).or(improvement.value).unwrap_or(0.0);
     let high_end = interval.and_then(|(_, high)| known(high)).or(improvement.value).unwrap_or(0.0);

@@ -2,7 +2,7 @@
 
 use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, MUTED, SHADE, TREATED, draw};
 use super::scale::Scale;
-use super::{Chart, short};
+use super::{Chart, duration, short};
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Figure, Group, Report, Stage};
@@ -66,10 +66,6 @@ fn rows(stage: &Stage) -> Vec<Row<'_>> {
         add("all uploads", false, "all");
     }
     rows
-}
-
-fn duration(ms: f64) -> String {
-    if ms >= 1000.0 { format!("{} s", format::plain(ms / 1000.0)) } else { format!("{} ms", format::plain(ms)) }
 }
 
 fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characters: usize) {

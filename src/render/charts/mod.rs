@@ -9,6 +9,7 @@ mod scale;
 mod success_rate;
 mod timeline;
 
+use crate::format;
 use crate::report::model::Report;
 use canvas::THEME;
 
@@ -78,6 +79,11 @@ pub fn all(report: &Report) -> Vec<Chart> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// A duration on an axis: `300 ms`, `2 s`.
+fn duration(ms: f64) -> String {
+    if ms >= 1000.0 { format!("{} s", format::plain(ms / 1000.0)) } else { format!("{} ms", format::plain(ms)) }
 }
 
 /// A name that fits its place in a chart, cut by characters.

@@ -4,7 +4,7 @@ use chrono::DateTime;
 
 use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
 use super::scale::Scale;
-use super::{Chart, short};
+use super::{Chart, duration, short};
 use crate::format;
 use crate::report::model::{Report, SeriesPoint};
 
@@ -84,11 +84,7 @@ fn latency(canvas: &Canvas<'_>, points: &[SeriesPoint], time: &Scale, width_s: f
     }
     let scale = Scale::logarithmic(low.max(0.01) * 0.8, high * 1.2, bottom, LATENCY_TOP);
     for tick in scale.ticks(6) {
-        let shown = if tick >= 1000.0 {
-            format!("{} s", format::plain(tick / 1000.0))
-        } else {
-            format!("{} ms", format::plain(tick))
-        };
+        let shown = duration(tick);
         canvas.line((left, scale.at(tick)), (right, scale.at(tick)), GRID, 1);
         canvas.text((left - 6.0, scale.at(tick)), &shown, Hold::End, 11, MUTED);
     }
