@@ -39,9 +39,9 @@ pub enum Command {
         #[arg(long, value_name = "TIME")]
         generated_at: Option<String>,
     },
-    /// Print improvements and criteria; write nothing.
+    /// Print the decision, improvements, criteria, triggers and completion; write nothing.
     #[command(
-        after_help = "Exit code:\n  0  every criterion and improvement is met\n  1  one is not met\n  2  usage, config or input error\n  3  one is inconclusive or not measured, or the data-quality gate failed\n\nExample:\n  stagegate check --config rollout.toml"
+        after_help = "Exit code:\n  0  go\n  1  no go, or roll back\n  2  usage, config or input error\n  3  review, or incomplete\n\nExample:\n  stagegate check --config rollout.toml"
     )]
     Check {
         #[command(flatten)]
@@ -125,6 +125,8 @@ pub enum CheckFormat {
     Json,
     /// Annotations of GitHub Actions: errors for what is not met, warnings for what is not settled.
     Github,
+    /// JUnit XML: a test case for everything that is judged; what is not settled is skipped.
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -115,6 +115,26 @@ pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, 
     }
 }
 
+/// A value and its interval in one piece: `98.6 % (98.1 to 99.0)`.
+pub fn estimate(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> String {
+    match figure(value, interval, unit) {
+        (value, Some(interval)) => format!("{value} ({interval})"),
+        (value, None) => value,
+    }
+}
+
+/// A span of time: `45 s`, `4 min`, `2 h 10 min`.
+pub fn seconds(value: f64) -> String {
+    let whole = value.max(0.0).round() as u64;
+    match (whole / 3600, whole % 3600 / 60, whole % 60) {
+        (0, 0, seconds) => format!("{seconds}\u{202f}s"),
+        (0, minutes, 0) => format!("{minutes}\u{202f}min"),
+        (0, minutes, seconds) => format!("{minutes}\u{202f}min {seconds}\u{202f}s"),
+        (hours, 0, _) => format!("{}\u{202f}h", count(hours)),
+        (hours, minutes, _) => format!("{}\u{202f}h {minutes}\u{202f}min", count(hours)),
+    }
+}
+
 /// A value in its unit, on its own.
 pub fn value(value: f64, unit: Unit) -> String {
     figure(value, None, unit).0
@@ -123,6 +143,14 @@ pub fn value(value: f64, unit: Unit) -> String {
 /// A share of the whole, such as 0.985: `98.5 %`, without needless decimals.
 pub fn share(fraction: f64) -> String {
     format!("{}\u{202f}%", plain(fraction * 100.0))
+}
+
+/// A share where room is short: `99.2 %`, `100 %`. Never rounded up to all, or down to none.
+pub fn rounded_share(fraction: f64) -> String {
+    let percent = (fraction * 1000.0).round() / 10.0;
+    let percent = if fraction < 1.0 { percent.min(99.9) } else { percent };
+    let percent = if fraction > 0.0 { percent.max(0.1) } else { percent };
+    format!("{}\u{202f}%", plain(percent))
 }
 
 /// A number as short as it can be without losing what was set: thresholds and targets.
@@ -149,9 +177,14 @@ pub fn date_time(rfc3339: &str) -> String {
         .unwrap_or_else(|_| rfc3339.to_owned())
 }
 
-/// From and to: `12 Nov 2025, 08:15 to 14 Nov 2025, 09:00 UTC`.
+/// From and to: `12 Nov 2025, 08:15 to 14 Nov 2025, 09:00 UTC`; the day once where it is the same.
 pub fn period(from: &str, to: &str) -> String {
-    format!("{} to {}", date_time(from).trim_end_matches(" UTC"), date_time(to))
+    let (from, to) = (date_time(from), date_time(to));
+    let start = from.trim_end_matches(" UTC");
+    match (start.split_once(", "), to.split_once(", ")) {
+        (Some((day, _)), Some((same, end))) if day == same => format!("{start} to {end}"),
+        _ => format!("{start} to {to}"),
+    }
 }
 
 #[cfg(test)]
@@ -177,9 +210,18 @@ mod tests {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!((counted(1, "upload"), counted(2, "upload")), ("1 upload".into(), "2 uploads".into()));
         assert_eq!(date_time("2025-11-12T08:15:30Z"), "12 Nov 2025, 08:15 UTC");
+        assert_eq!(period("2025-11-12T08:15:00Z", "2025-11-12T09:00:00Z"), "12 Nov 2025, 08:15 to 09:00 UTC");
+        assert_eq!(
+            period("2025-11-12T08:15:00Z", "2025-11-13T09:00:00Z"),
+            "12 Nov 2025, 08:15 to 13 Nov 2025, 09:00 UTC"
+        );
         assert_eq!(share(0.985), "98.5\u{202f}%");
         assert_eq!(plain(1.0), "1");
+        let shares = [0.9996, 1.0, 0.0001, 0.0].map(|share| rounded_share(share).replace('\u{202f}', " "));
+        assert_eq!(shares, ["99.9 %", "100 %", "0.1 %", "0 %"]);
         assert_eq!(fixed(-0.001, 2), "0.00");
         assert_eq!(p_value(0.0), "p < 0.0001");
+        let spans = [0.0, 240.0, 301.0, 7200.0, 7800.0].map(|span| seconds(span).replace('\u{202f}', " "));
+        assert_eq!(spans, ["0 s", "4 min", "5 min 1 s", "2 h", "2 h 10 min"]);
     }
 }

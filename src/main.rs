@@ -11,8 +11,9 @@ use stagegate::cli::{CheckFormat, Cli, Command, InputArguments, SchemaOf};
 use stagegate::config::{self, Plan};
 use stagegate::error::{Boundary, Error, Result};
 use stagegate::phases::Phases;
+use stagegate::render::check;
 use stagegate::render::terminal::{self, Colour};
-use stagegate::report::model::{Gate, Report, Status};
+use stagegate::report::model::DecisionValue;
 use stagegate::{clock, cube, output, render, report, simulate};
 
 /// Usage, config or input error.
@@ -51,10 +52,11 @@ fn run(cli: &Cli) -> Result<u8> {
             match format {
                 CheckFormat::Text if cli.quiet => {}
                 CheckFormat::Text => print(&terminal::check(&report, colour()))?,
-                CheckFormat::Json => print(&terminal::check_json(&report))?,
-                CheckFormat::Github => print(&terminal::check_github(&report))?,
+                CheckFormat::Json => print(&check::json(&report))?,
+                CheckFormat::Github => print(&check::github(&report))?,
+                CheckFormat::Junit => print(&check::junit(&report))?,
             }
-            exit_code(&report)
+            exit_code(report.decision.value)
         }
         Command::Cube { input, output, timeline } => {
             let plan = load(input)?;
@@ -117,20 +119,12 @@ fn clock(argument: Option<&str>) -> Result<String> {
     clock::generated_at(argument, std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())
 }
 
-/// Criteria and improvements as an exit code: 0 all met, 1 one not met, 3 one not settled.
-fn exit_code(report: &Report) -> u8 {
-    let statuses = || {
-        let criteria = report.criteria.iter().map(|criterion| criterion.status);
-        criteria.chain(report.improvements.iter().map(|improvement| improvement.status))
-    };
-    if statuses().any(|status| status == Status::NotMet) {
-        1
-    } else if report.data_quality.gate == Gate::Failed
-        || statuses().any(|status| matches!(status, Status::Inconclusive | Status::NotMeasured))
-    {
-        3
-    } else {
-        0
+/// The decision as an exit code.
+fn exit_code(decision: DecisionValue) -> u8 {
+    match decision {
+        DecisionValue::Go => 0,
+        DecisionValue::NoGo | DecisionValue::Rollback => 1,
+        DecisionValue::Review | DecisionValue::Incomplete => 3,
     }
 }
 

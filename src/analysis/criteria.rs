@@ -4,13 +4,14 @@ use rayon::prelude::*;
 
 use super::figure::{NotMeasured, headline_latency, rate};
 use super::group::{GroupData, StageData};
+use super::pair::pair_id;
 use super::ratio;
 use crate::config::{Plan, Scope};
 use crate::cube::slice::Arm;
 use crate::metric::Share;
 use crate::report::model::{Criterion, CriterionMetric, Direction, FigureWarning, Status};
 use crate::stats::clusters::FEWEST_CLUSTERS;
-use crate::stats::proportion::{more_needed, wilson};
+use crate::stats::proportion::{detectable_difference, more_needed, wilson};
 
 /// The criteria of every stage, in the order of the plan.
 pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
@@ -36,8 +37,12 @@ pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
             criteria.push(question.answer(latency_vs_baseline(plan, data, group, threshold)));
         }
         if let Some(threshold) = asked.uploads {
-            criteria
-                .push(question(CriterionMetric::Uploads, Direction::AtLeast, threshold as f64).count(group.uploads()));
+            let question = question(CriterionMetric::Uploads, Direction::AtLeast, threshold as f64);
+            // A stage that has not begun has not failed.
+            criteria.push(match data_of_stage.arm(Arm::All).uploads() {
+                0 => question.answer(Err("no uploads".into())),
+                _ => question.count(group.uploads()),
+            });
         }
         criteria
     });
@@ -60,6 +65,8 @@ struct Answer {
     n: u64,
     /// More uploads that would settle it, were it inconclusive.
     more_needed: Option<u64>,
+    /// The smallest distance from the threshold that would have been seen.
+    detectable: Option<f64>,
     few_hours: bool,
 }
 
@@ -76,6 +83,7 @@ impl Question<'_> {
             direction: self.direction,
             status: Status::NotMeasured,
             more_uploads_needed: None,
+            smallest_detectable: None,
             reason: None,
             warnings: Vec::new(),
         }
@@ -100,6 +108,7 @@ impl Question<'_> {
             n: answer.n,
             status,
             more_uploads_needed: answer.more_needed.filter(|_| status == Status::Inconclusive),
+            smallest_detectable: answer.detectable,
             warnings,
             ..self.criterion()
         }
@@ -135,7 +144,8 @@ fn of_rate(group: &GroupData, share: Share, threshold: f64) -> Result<Answer, No
         value: rate.value(),
         interval: wilson(events, n),
         n: rate.n,
-        more_needed: more_needed(rate.value(), rate.n, rate.design_effect, threshold),
+        more_needed: more_needed(rate.value(), rate.n, rate.design_effect.divisor, threshold),
+        detectable: detectable_difference(n, threshold),
         few_hours: rate.hours < FEWEST_CLUSTERS as u64,
     })
 }
@@ -149,15 +159,16 @@ fn latency_vs_baseline(
     if group.uploads() == 0 {
         return Err("no uploads".into());
     }
-    let baseline = plan.baseline().ok_or("no baseline")?;
+    let baseline = data[plan.baseline().ok_or("no baseline")?].arm(Arm::All);
     let estimator = headline_latency(plan.analysis.latency_statistic);
-    let id = format!("criteria.{}.latency_vs_baseline", plan.stages[group.stage].name);
-    let ratio = ratio::of_metric(&plan.analysis, data[baseline].arm(Arm::All), group, estimator, &id)?;
+    let ratio =
+        ratio::of_groups(&plan.analysis, baseline, group, estimator, &pair_id(plan, baseline, group, estimator))?;
     Ok(Answer {
         value: ratio.value,
         interval: ratio.interval,
         n: ratio.n[1],
         more_needed: ratio.interval.and_then(|interval| more_for_ratio(ratio.value, interval, ratio.n[1], threshold)),
+        detectable: ratio.detectable.map(|factor| threshold * (factor - 1.0)),
         few_hours: ratio.few_hours,
     })
 }

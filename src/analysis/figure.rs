@@ -6,10 +6,12 @@ use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Figure, FigureWarning, IntervalMethod};
+use crate::stats::Interval;
 use crate::stats::bootstrap::{
-    CumulativeBlocks, maximum, percentile_interval, ratio_of_sums, resampled_means, resampled_ranks,
+    CumulativeBlocks, LogEstimate, maximum, percentile_interval, ratio_of_sums, resampled_means, resampled_ranks,
+    resampled_ratios, studentised_interval,
 };
-use crate::stats::clusters::{FEWEST_CLUSTERS, design_effect};
+use crate::stats::clusters::{DesignEffect, FEWEST_CLUSTERS, degrees_of_freedom, design_effect, design_effect_of_tail};
 use crate::stats::proportion::wilson;
 use crate::stats::random::Stream;
 
@@ -39,12 +41,19 @@ pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: 
         return rate(group, share).map(Rate::figure);
     }
     let (value, n) = point(group, estimator)?;
-    let Replicates { values, method, hours } = replicates(group, estimator, analysis, id);
+    let (ci, method, hours) =
+        match quantile_of(group, estimator).filter(|(known, _)| known.hours.len() >= FEWEST_CLUSTERS) {
+            Some((known, q)) => (woodruff(known, q), Some(IntervalMethod::Woodruff), known.hours.len() as u64),
+            None => {
+                let replicates = replicates(group, estimator, analysis, id);
+                (replicates.interval(), replicates.method, replicates.hours)
+            }
+        };
     // One observation has no spread that could be seen.
-    let enough = n >= 2 && method.is_some();
-    let ci = if enough { percentile_interval(values) } else { None };
+    let ci = ci.filter(|_| n >= 2);
     let mut warnings = Vec::new();
-    if method.is_some_and(|method| method != IntervalMethod::BlockBootstrap) {
+    let by_hours = [IntervalMethod::BlockBootstrap, IntervalMethod::StudentisedBootstrap, IntervalMethod::Woodruff];
+    if method.is_some_and(|method| !by_hours.contains(&method)) {
         warnings.push(FigureWarning::FewHours);
     }
     if method.is_some() && ci.is_none() {
@@ -66,7 +75,7 @@ pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: 
 pub struct Rate {
     pub events: u64,
     pub n: u64,
-    pub design_effect: f64,
+    pub design_effect: DesignEffect,
     pub hours: u64,
 }
 
@@ -77,10 +86,11 @@ impl Rate {
 
     /// Events and observations after the design effect.
     pub fn effective(self) -> (f64, f64) {
-        (self.events as f64 / self.design_effect, self.n as f64 / self.design_effect)
+        (self.events as f64 / self.design_effect.divisor, self.n as f64 / self.design_effect.divisor)
     }
 
-    fn figure(self) -> Figure {
+    /// As the report has it, with Wilson's interval on effective counts.
+    pub fn figure(self) -> Figure {
         let (events, n) = self.effective();
         let few = self.hours < FEWEST_CLUSTERS as u64;
         Figure {
@@ -89,7 +99,7 @@ impl Rate {
             n: self.n,
             interval_method: Some(IntervalMethod::Wilson),
             hours: self.hours,
-            design_effect: Some(self.design_effect),
+            design_effect: Some(self.design_effect.value),
             warnings: if few { vec![FigureWarning::FewHours] } else { Vec::new() },
         }
     }
@@ -136,7 +146,7 @@ pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotM
         }
         Estimator::Mean(Distribution::Memory) => {
             let memory = memory(group)?;
-            let (sum, n) = memory.sums.iter().fold((0, 0), |total, (sum, n)| (total.0 + sum, total.1 + n));
+            let (sum, n) = memory.sums.iter().fold((0, 0), |total, (_, sum, n)| (total.0 + sum, total.1 + n));
             Ok((sum as f64 / NANO_MB_PER_MB / n as f64, n))
         }
         Estimator::Quantile(Distribution::Memory, q) => {
@@ -156,13 +166,52 @@ fn memory(group: &GroupData) -> Result<&Memory, NotMeasured> {
     group.memory.as_ref().ok_or_else(|| "no memory in the log: neither memory_mb nor memory_sample events".into())
 }
 
+/// The distribution and quantile that an estimator asks for.
+fn quantile_of(group: &GroupData, estimator: Estimator) -> Option<(&HourlyHistograms, f64)> {
+    match estimator {
+        Estimator::Quantile(of, q) => histograms(group, of).map(|known| (known, q)),
+        _ => None,
+    }
+}
+
+/// Woodruff's interval of a quantile (1952): the Wilson interval of the share at or below it, on effective
+/// counts, turned over on the distribution itself.
+///
+/// `None` where the share's upper end lies above the last observation: the quantile may then be anything beyond it.
+fn woodruff(known: &HourlyHistograms, q: f64) -> Option<Interval> {
+    let n = known.pooled.total();
+    let bin = known.pooled.quantile_bin(q)?;
+    let hours = known.hours.iter().map(|(_, histogram)| (histogram.up_to_bin(bin), histogram.total()));
+    let effective = n as f64 / design_effect_of_tail(hours).divisor;
+    let (low, high) = wilson(q * effective, effective)?;
+    if (1.0 - high) * (n as f64) < 1.0 {
+        return None;
+    }
+    let value = |q: f64| known.pooled.quantile(Grid::FINE, q);
+    Some((value(low.max(f64::MIN_POSITIVE))?, value(high)?))
+}
+
 /// Bootstrap replicates of a metric.
 pub struct Replicates {
     pub values: Vec<f64>,
+    /// Of ratios of sums: the estimate, and each replicate with its own standard error.
+    pub studentised: Option<(LogEstimate, Vec<LogEstimate>)>,
     /// `None` where no interval is defined.
     pub method: Option<IntervalMethod>,
     /// Hours that there were to resample.
     pub hours: u64,
+    /// Of the blocks; infinite for single uploads.
+    pub degrees_of_freedom: f64,
+}
+
+impl Replicates {
+    /// The interval of the metric itself.
+    fn interval(&self) -> Option<Interval> {
+        match &self.studentised {
+            Some((estimate, replicates)) => studentised_interval(*estimate, replicates),
+            None => percentile_interval(self.values.clone(), self.degrees_of_freedom),
+        }
+    }
 }
 
 /// Replicates of a metric that is not a rate: of hours, or of single uploads (throughput: of
@@ -170,7 +219,13 @@ pub struct Replicates {
 pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: &str) -> Replicates {
     let stream = &mut Stream::new(analysis.seed, id);
     let count = analysis.replicates;
-    let none = || Replicates { values: Vec::new(), method: None, hours: group.hours.len() as u64 };
+    let none = || Replicates {
+        values: Vec::new(),
+        studentised: None,
+        method: None,
+        hours: group.hours.len() as u64,
+        degrees_of_freedom: f64::INFINITY,
+    };
     match estimator {
         Estimator::Rate(_) | Estimator::Concurrency => none(),
         Estimator::Mean(of) => {
@@ -183,7 +238,7 @@ pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, 
             let hours: Vec<f64> =
                 group.hours.iter().filter(|hour| hour.successes > 0).map(|hour| hour.success_duration_max_ms).collect();
             if hours.len() >= FEWEST_CLUSTERS {
-                return block(maximum(&hours, count, stream), hours.len());
+                return block(maximum(&hours, count, stream), hours.iter().map(|_| 1.0));
             }
             // The histogram knows values to 0.1 %: none of its bins may rise above the exact maximum.
             let longest = hours.into_iter().fold(0.0, f64::max);
@@ -198,8 +253,15 @@ pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, 
     }
 }
 
-fn block(values: Vec<f64>, hours: usize) -> Replicates {
-    Replicates { values, method: Some(IntervalMethod::BlockBootstrap), hours: hours as u64 }
+/// Replicates of hours with so many observations each.
+fn block(values: Vec<f64>, sizes: impl ExactSizeIterator<Item = f64>) -> Replicates {
+    Replicates {
+        values,
+        studentised: None,
+        method: Some(IntervalMethod::BlockBootstrap),
+        hours: sizes.len() as u64,
+        degrees_of_freedom: degrees_of_freedom(sizes),
+    }
 }
 
 /// `None` where the group has no memory.
@@ -224,12 +286,12 @@ fn mean_replicates(
         }
         Distribution::Memory => {
             let sums = group.memory.iter().flat_map(|memory| &memory.sums);
-            (sums.map(|(sum, n)| (*sum as f64, *n as f64)).collect(), NANO_MB_PER_MB)
+            (sums.map(|(_, sum, n)| (*sum as f64, *n as f64)).collect(), NANO_MB_PER_MB)
         }
     };
     let hours = sums.len();
     if hours >= FEWEST_CLUSTERS {
-        return block(ratio_of_sums(&sums, count, stream).into_iter().map(|mean| mean / unit).collect(), hours);
+        return ratio_replicates(&sums, unit, count, stream);
     }
     let each: Vec<(f64, u64)> = known.pooled.iter().map(|(bin, entries)| (Grid::FINE.middle(bin), entries)).collect();
     // The histogram knows values to 0.1 %, the sums know the mean exactly: only the spread is taken from it.
@@ -238,8 +300,29 @@ fn mean_replicates(
     let scale = if binned > 0.0 { exact / binned } else { 1.0 };
     Replicates {
         values: resampled_means(&each, count, stream).into_iter().map(|mean| mean * scale).collect(),
+        studentised: None,
         method: Some(IntervalMethod::UploadBootstrap),
         hours: hours as u64,
+        degrees_of_freedom: f64::INFINITY,
+    }
+}
+
+/// Replicates of a ratio of sums over blocks of (numerator, denominator), `unit` times too large.
+fn ratio_replicates(blocks: &[(f64, f64)], unit: f64, count: u32, stream: &mut Stream) -> Replicates {
+    let in_unit = |estimate: LogEstimate| LogEstimate { value: estimate.value / unit, ..estimate };
+    let replicates: Vec<LogEstimate> = resampled_ratios(blocks, count, stream).into_iter().map(in_unit).collect();
+    let degrees_of_freedom = degrees_of_freedom(blocks.iter().map(|(_, n)| *n));
+    // Residuals from the blocks' own ratio are too small by k / (k - 1).
+    let corrected = |estimate: LogEstimate| LogEstimate {
+        log_error: estimate.log_error * (1.0 + 1.0 / degrees_of_freedom).sqrt(),
+        ..in_unit(estimate)
+    };
+    Replicates {
+        values: replicates.iter().map(|replicate| replicate.value).collect(),
+        studentised: ratio_of_sums(blocks).map(|estimate| (corrected(estimate), replicates)),
+        method: Some(IntervalMethod::StudentisedBootstrap),
+        hours: blocks.len() as u64,
+        degrees_of_freedom,
     }
 }
 
@@ -248,7 +331,8 @@ fn quantile_replicates(known: &HourlyHistograms, q: f64, count: u32, stream: &mu
     if hours.len() >= FEWEST_CLUSTERS {
         let blocks = CumulativeBlocks::new(hours.iter().map(|(_, histogram)| histogram.iter()));
         let bins = blocks.quantiles(|n| nearest_rank(q, n), count, stream);
-        return block(bins.into_iter().map(|bin| Grid::FINE.middle(bin)).collect(), hours.len());
+        let sizes = hours.iter().map(|(_, histogram)| histogram.total() as f64);
+        return block(bins.into_iter().map(|bin| Grid::FINE.middle(bin)).collect(), sizes);
     }
     let n = known.pooled.total();
     let ranks = nearest_rank(q, n).and_then(|rank| resampled_ranks(rank, n, count, stream)).unwrap_or_default();
@@ -263,8 +347,10 @@ fn quantile_replicates(known: &HourlyHistograms, q: f64, count: u32, stream: &mu
     let value = |rank: u64| Grid::FINE.middle(cumulative[cumulative.partition_point(|(seen, _)| *seen < rank)].1);
     Replicates {
         values: ranks.into_iter().map(value).collect(),
+        studentised: None,
         method: Some(IntervalMethod::UploadBootstrap),
         hours: hours.len() as u64,
+        degrees_of_freedom: f64::INFINITY,
     }
 }
 
@@ -283,14 +369,16 @@ fn throughput_replicates(
             .iter()
             .map(|hour| (top(hour.successes, hour.success_size_nano_mb), hour.busy_seconds as f64))
             .collect();
-        return block(ratio_of_sums(&blocks, count, stream), hours);
+        return ratio_replicates(&blocks, 1.0, count, stream);
     }
     let blocks: Vec<(f64, f64)> = group
         .minutes
         .iter()
         .map(|minute| (top(minute.successes, minute.success_size_nano_mb), minute.busy_seconds as f64))
         .collect();
-    // Below two blocks a resample is always the sample.
-    let values = if blocks.len() < 2 { Vec::new() } else { ratio_of_sums(&blocks, count, stream) };
-    Replicates { values, method: Some(IntervalMethod::MinuteBootstrap), hours: hours as u64 }
+    Replicates {
+        method: Some(IntervalMethod::MinuteBootstrap),
+        hours: hours as u64,
+        ..ratio_replicates(&blocks, 1.0, count, stream)
+    }
 }

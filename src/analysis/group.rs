@@ -33,6 +33,10 @@ impl HourlyHistograms {
         hours.iter().for_each(|(_, histogram)| pooled.add(histogram));
         Self { hours, pooled }
     }
+
+    fn between(&self, from: i64, to: i64) -> Self {
+        Self::new(self.hours.iter().filter(|(hour, _)| (from..to).contains(hour)).cloned().collect())
+    }
 }
 
 /// The groups of one stage.
@@ -66,8 +70,8 @@ impl StageData {
 pub struct Memory {
     pub source: MemorySource,
     pub histograms: HourlyHistograms,
-    /// Sum (10^-9 MB) and count.
-    pub sums: Vec<(i128, u64)>,
+    /// Hour, sum (10^-9 MB) and count, rising.
+    pub sums: Vec<(i64, i128, u64)>,
 }
 
 impl GroupData {
@@ -83,6 +87,23 @@ impl GroupData {
             hours,
             minutes,
         })
+    }
+
+    /// The same group from an hour to another, exclusive; without its minutes.
+    pub fn between(&self, from: i64, to: i64) -> Self {
+        let inside = |hour: i64| (from..to).contains(&hour);
+        Self {
+            stage: self.stage,
+            arm: self.arm,
+            hours: self.hours.iter().filter(|hour| inside(hour.hour)).copied().collect(),
+            latency: self.latency.between(from, to),
+            memory: self.memory.as_ref().map(|memory| Memory {
+                source: memory.source,
+                histograms: memory.histograms.between(from, to),
+                sums: memory.sums.iter().filter(|(hour, ..)| inside(*hour)).copied().collect(),
+            }),
+            minutes: Vec::new(),
+        }
     }
 
     pub fn uploads(&self) -> u64 {
@@ -105,7 +126,7 @@ fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Opt
         return Ok(Some(Memory {
             source: MemorySource::Uploads,
             histograms: HourlyHistograms::new(cube.histograms(stage, arm, Measured::UploadMemory)?),
-            sums: carrying.map(|hour| (hour.memory_nano_mb, hour.memory_uploads)).collect(),
+            sums: carrying.map(|hour| (hour.hour, hour.memory_nano_mb, hour.memory_uploads)).collect(),
         }));
     }
     let samples = cube.memory_samples(stage)?;
@@ -115,6 +136,6 @@ fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Opt
     Ok(Some(Memory {
         source: MemorySource::MemorySamples,
         histograms: HourlyHistograms::new(cube.histograms(stage, arm, Measured::MemorySample)?),
-        sums: samples.into_iter().map(|(_, count, sum)| (sum, count)).collect(),
+        sums: samples.into_iter().map(|(hour, count, sum)| (hour, sum, count)).collect(),
     }))
 }

@@ -2,37 +2,54 @@
 
 use super::figure::{NotMeasured, headline_latency, rate};
 use super::group::{GroupData, StageData};
+use super::pair::{open_ends, pair_id, place};
 use super::ratio::{self, Ratio};
 use crate::config::{Plan, TargetSection};
 use crate::cube::slice::Arm;
 use crate::metric::{Distribution, Estimator, Share};
-use crate::report::model::{ComparisonKind, FigureWarning, Improvement, IntervalMethod, MemorySource, Status, Target};
+use crate::report::model::{
+    Adjusted, Comparison, ComparisonKind, FigureWarning, Improvement, MemorySource, Status, Target,
+};
 use crate::stats::Interval;
-use crate::stats::clusters::FEWEST_CLUSTERS;
-use crate::stats::ratio::koopman;
 
 /// The four headline improvements: baseline (all uploads) against the final stage (treated).
-pub fn improvements(plan: &Plan, data: &[StageData]) -> Vec<Improvement> {
+///
+/// `comparisons` hold the mix-adjusted figures of the same pair.
+pub fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Comparison]) -> Vec<Improvement> {
     let Some(baseline) = plan.baseline() else { return Vec::new() };
     let last = plan.final_stage();
     let (reference, candidate) = (data[baseline].arm(Arm::All), data[last].arm(Arm::Treated));
     let latency = headline_latency(plan.analysis.latency_statistic);
-    let of = |estimator, id: &str| {
+    let of = |estimator| {
         both_have_uploads(reference, candidate)?;
-        ratio::of_metric(&plan.analysis, reference, candidate, estimator, &format!("improvements.{id}"))
+        ratio::of_groups(
+            &plan.analysis,
+            reference,
+            candidate,
+            estimator,
+            &pair_id(plan, reference, candidate, estimator),
+        )
     };
-    let memory = same_memory_source(reference, candidate)
-        .and_then(|()| of(Estimator::Mean(Distribution::Memory), "memory_reduction"));
+    let memory = Estimator::Mean(Distribution::Memory);
     let list = [
-        ("memory_reduction", plan.targets.memory_reduction, memory.map(Ratio::reduction)),
-        ("throughput_ratio", plan.targets.throughput_ratio, of(Estimator::UploadThroughput, "throughput_ratio")),
-        ("latency_reduction", plan.targets.latency_reduction, of(latency, "latency_reduction").map(Ratio::reduction)),
-        ("timeout_reduction", plan.targets.timeout_reduction, timeouts(reference, candidate).map(Ratio::reduction)),
+        ("memory_reduction", plan.targets.memory_reduction, memory),
+        ("throughput_ratio", plan.targets.throughput_ratio, Estimator::UploadThroughput),
+        ("latency_reduction", plan.targets.latency_reduction, latency),
+        ("timeout_reduction", plan.targets.timeout_reduction, Estimator::Rate(Share::Timeouts)),
     ];
-    let place = |index: usize, arm: Arm| format!("{}/{}", plan.stages[index].name, arm.name());
     list.into_iter()
-        .map(|(id, target, measured)| {
-            improvement(id, target, measured, place(baseline, Arm::All), place(last, Arm::Treated))
+        .map(|(id, target, estimator)| {
+            let measured = match estimator {
+                Estimator::Mean(Distribution::Memory) => {
+                    same_memory_source(reference, candidate).and_then(|()| of(estimator))
+                }
+                Estimator::Rate(_) => no_timeouts(reference, candidate).and_then(|()| of(estimator)),
+                _ => of(estimator),
+            };
+            let is_reduction = estimator != Estimator::UploadThroughput;
+            let mix = comparison_of(comparisons, &pair_id(plan, reference, candidate, estimator));
+            let improvement = Measured { id, measured, is_reduction, mix };
+            improvement.against(target, place(plan, reference), place(plan, candidate))
         })
         .collect()
 }
@@ -63,58 +80,78 @@ fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<()
     }
 }
 
-/// timeout rate of candidate / reference, Koopman on effective counts.
-fn timeouts(reference: &GroupData, candidate: &GroupData) -> Result<Ratio, NotMeasured> {
+/// Without a timeout in the baseline there is nothing to reduce.
+fn no_timeouts(reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
     both_have_uploads(reference, candidate)?;
-    let (bottom, top) = (rate(reference, Share::Timeouts)?, rate(candidate, Share::Timeouts)?);
-    if bottom.events == 0 {
-        return Err("no timeouts in the baseline: there is nothing to reduce".into());
+    match rate(reference, Share::Timeouts)?.events {
+        0 => Err("no timeouts in the baseline: there is nothing to reduce".into()),
+        _ => Ok(()),
     }
-    let ((x2, n2), (x1, n1)) = (bottom.effective(), top.effective());
-    Ok(Ratio {
-        value: top.value() / bottom.value(),
-        interval: koopman(x1, n1, x2, n2),
-        method: IntervalMethod::Koopman,
-        n: [bottom.n, top.n],
-        few_hours: bottom.hours.min(top.hours) < FEWEST_CLUSTERS as u64,
-    })
 }
 
-fn improvement(
-    id: &str,
-    target: TargetSection,
+/// The comparison of the same two groups and metric, which knows the mix.
+fn comparison_of<'a>(comparisons: &'a [Comparison], id: &str) -> Option<&'a Comparison> {
+    comparisons.iter().find(|comparison| comparison.id == id)
+}
+
+/// One improvement before it is held against its target.
+struct Measured<'a> {
+    id: &'a str,
     measured: Result<Ratio, NotMeasured>,
-    reference: String,
-    candidate: String,
-) -> Improvement {
-    let finite = |end: f64| end.is_finite().then_some(end);
-    let (measured, reason) = match measured {
-        Ok(measured) => (Some(measured), None),
-        Err(reason) => (None, Some(reason)),
+    /// Whether the ratio is told as 1 - ratio.
+    is_reduction: bool,
+    mix: Option<&'a Comparison>,
+}
+
+impl Measured<'_> {
+    fn against(self, target: TargetSection, reference: String, candidate: String) -> Improvement {
+        let (ratio, reason) = match self.measured {
+            Ok(ratio) => (Some(ratio), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let detectable = ratio.as_ref().and_then(|ratio| ratio.detectable);
+        let ratio = ratio.map(|ratio| if self.is_reduction { ratio.reduction() } else { ratio });
+        let interval = ratio.as_ref().and_then(|ratio| ratio.interval);
+        let mut warnings = Vec::new();
+        if ratio.as_ref().is_some_and(|ratio| ratio.few_hours) {
+            warnings.push(FigureWarning::FewHours);
+        }
+        if ratio.is_some() && interval.is_none() {
+            warnings.push(FigureWarning::TooFewUploads);
+        }
+        let mix_changed = self.mix.is_some_and(|comparison| comparison.mix_changed);
+        if mix_changed && ratio.is_some() {
+            warnings.push(FigureWarning::MixChanged);
+        }
+        Improvement {
+            id: self.id.into(),
+            kind: ComparisonKind::BeforeAfter,
+            reference,
+            candidate,
+            value: ratio.as_ref().map(|ratio| ratio.value),
+            ci: interval.map(open_ends),
+            interval_method: interval.and(ratio.as_ref().map(|ratio| ratio.method)),
+            n: ratio.as_ref().map(|ratio| ratio.n),
+            target: Target { min: target.min, max: target.max },
+            adjusted: ratio.is_some().then(|| self.mix.and_then(|mix| adjusted(mix, self.is_reduction))).flatten(),
+            mix_changed,
+            smallest_detectable: detectable.map(|factor| if self.is_reduction { 1.0 - 1.0 / factor } else { factor }),
+            status: status(ratio.is_some(), interval, target),
+            reason,
+            warnings,
+        }
+    }
+}
+
+/// The mix-adjusted ratio in the improvement's own unit.
+fn adjusted(comparison: &Comparison, is_reduction: bool) -> Option<Adjusted> {
+    let ratio = comparison.adjusted.as_ref()?;
+    let (value, ci) = if is_reduction {
+        (1.0 - ratio.ratio, ratio.ci.map(|[low, high]| [high.map(|end| 1.0 - end), low.map(|end| 1.0 - end)]))
+    } else {
+        (ratio.ratio, ratio.ci)
     };
-    let interval = measured.as_ref().and_then(|measured| measured.interval);
-    let mut warnings = Vec::new();
-    if measured.as_ref().is_some_and(|measured| measured.few_hours) {
-        warnings.push(FigureWarning::FewHours);
-    }
-    if measured.is_some() && interval.is_none() {
-        warnings.push(FigureWarning::TooFewUploads);
-    }
-    Improvement {
-        id: id.into(),
-        kind: ComparisonKind::BeforeAfter,
-        reference,
-        candidate,
-        value: measured.as_ref().map(|measured| measured.value),
-        ci: interval.map(|(low, high)| [finite(low), finite(high)]),
-        interval_method: interval.and(measured.as_ref().map(|measured| measured.method)),
-        n: measured.as_ref().map(|measured| measured.n),
-        target: Target { min: target.min, max: target.max },
-        adjusted: None,
-        status: status(measured.is_some(), interval, target),
-        reason,
-        warnings,
-    }
+    Some(Adjusted { value, ci, mix_covered: ratio.mix_covered })
 }
 
 fn status(measured: bool, interval: Option<Interval>, target: TargetSection) -> Status {

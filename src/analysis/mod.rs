@@ -1,21 +1,38 @@
 //! The cube -> the sections of the report, one question per file. No file is read and no text
 //! is laid out here.
 
+mod change_points;
+mod comparisons;
+mod completion;
 mod criteria;
+mod decision;
+mod dimensions;
 mod figure;
 mod group;
 mod improvements;
+mod intention_to_treat;
+mod next_steps;
+mod pair;
 mod quality;
 mod ratio;
 mod series;
 mod split;
 mod stages;
+mod strata;
+mod triggers;
+mod variants;
 
 use crate::config::Plan;
 use crate::cube::Cube;
+use crate::cube::slice::CRITICAL_UPLOAD;
 use crate::error::Result;
 use crate::format::rfc3339;
-use crate::report::model::{Criterion, DataQuality, Event, Improvement, Input, Series, Stage};
+use crate::report::model::{
+    ChangePoint, ChangePointSearch, Comparison, Completion, Criterion, DataQuality, Decision, Event, Improvement,
+    Input, IntentionToTreat, NextStep, Regressions, Series, Stage, Tests, Trigger, Variant,
+};
+use completion::Evidence;
+use decision::Judged;
 
 /// Events that the report lists: the first ones.
 const EVENTS_LISTED: usize = 500;
@@ -23,13 +40,24 @@ const EVENTS_LISTED: usize = 500;
 /// What the analysis found.
 pub struct Findings {
     pub simulated: Option<String>,
+    pub decision: Decision,
+    pub next_steps: Vec<NextStep>,
     pub inputs: Vec<Input>,
     pub data_quality: DataQuality,
     pub stages: Vec<Stage>,
     pub improvements: Vec<Improvement>,
     pub criteria: Vec<Criterion>,
+    pub comparisons: Vec<Comparison>,
+    pub regressions: Regressions,
+    pub intention_to_treat: Vec<IntentionToTreat>,
+    pub triggers: Vec<Trigger>,
+    pub change_points: Vec<ChangePoint>,
+    pub change_point_searches: Vec<ChangePointSearch>,
     pub events: Vec<Event>,
     pub series: Series,
+    pub tests: Tests,
+    pub variants: Vec<Variant>,
+    pub completion: Vec<Completion>,
 }
 
 /// Answers every question.
@@ -38,20 +66,67 @@ pub struct Findings {
 /// The cube is damaged.
 pub fn run(plan: &Plan, cube: &Cube) -> Result<Findings> {
     let data = stages::gather(plan, cube)?;
-    let stages = stages::stages(plan, cube, &data)?;
+    let segmented = comparisons::Segmented::new(plan, cube)?;
+    let names = dimensions::Names::new(plan, cube);
     let logged = cube.events()?;
+    let stages = stages::stages(plan, cube, &data)?;
+    let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
+    let improvements = improvements::improvements(plan, &data, &comparisons);
+    let criteria = criteria::criteria(plan, &data);
+    let intention_to_treat = intention_to_treat::intention_to_treat(plan, &data);
+    let triggers = triggers::triggers(plan, cube, &data, &logged)?;
+    let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
+    let data_quality = quality::quality(plan, cube, &data, &stages);
+    let variants = variants::variants(plan, &names, &segmented);
+    let tests = Tests::default();
+    let completion = completion::completion(&Evidence {
+        plan,
+        cube,
+        names: &names,
+        stages: &stages,
+        criteria: &criteria,
+        improvements: &improvements,
+        variants: &variants,
+        tests: &tests,
+    });
+    let judged = Judged {
+        plan,
+        data: &data,
+        stages: &stages,
+        criteria: &criteria,
+        improvements: &improvements,
+        comparisons: &comparisons,
+        regressions: &regressions,
+        intention_to_treat: &intention_to_treat,
+        triggers: &triggers,
+        quality: &data_quality,
+        completion: &completion,
+    };
+    let decision = decision::decide(&judged);
+    let next_steps = next_steps::next_steps(plan, &judged, &decision);
     let simulated = logged.iter().find(|event| event.event_type == "simulation").map(|event| event.text.clone());
-    let listed = logged.into_iter().take(EVENTS_LISTED);
+    let told = logged.into_iter().filter(|event| event.event_type != CRITICAL_UPLOAD).take(EVENTS_LISTED);
     Ok(Findings {
         simulated,
+        decision,
+        next_steps,
         inputs: quality::inputs(cube),
-        data_quality: quality::quality(plan, cube, &data, &stages),
-        improvements: improvements::improvements(plan, &data),
-        criteria: criteria::criteria(plan, &data),
-        events: listed
-            .map(|event| Event { at: rfc3339(event.at), event_type: event.event_type, text: event.text })
-            .collect(),
+        data_quality,
         series: series::series(plan, &data),
         stages,
+        improvements,
+        criteria,
+        comparisons,
+        regressions,
+        intention_to_treat,
+        triggers,
+        change_points,
+        change_point_searches,
+        events: told
+            .map(|event| Event { at: rfc3339(event.at), event_type: event.event_type, text: event.text })
+            .collect(),
+        tests,
+        variants,
+        completion,
     })
 }

@@ -1,13 +1,16 @@
 //! One group against another: candidate / reference with its interval.
 
-use super::figure::{NotMeasured, point, replicates};
+use super::figure::{NotMeasured, Replicates, point, rate, replicates};
 use super::group::GroupData;
 use crate::config::Analysis;
-use crate::metric::Estimator;
+use crate::metric::{Estimator, Share};
 use crate::report::model::IntervalMethod;
-use crate::stats::Interval;
-use crate::stats::bootstrap::percentile_interval;
+use crate::stats::bootstrap::{
+    LogEstimate, percentile_interval, quotient, studentised_interval, variance, welch_degrees,
+};
 use crate::stats::clusters::FEWEST_CLUSTERS;
+use crate::stats::ratio::koopman;
+use crate::stats::{Interval, Z_95, Z_POWER};
 
 /// candidate / reference of a metric, or what was made of it.
 pub struct Ratio {
@@ -19,6 +22,8 @@ pub struct Ratio {
     pub n: [u64; 2],
     /// Whether either group has fewer than 8 hours.
     pub few_hours: bool,
+    /// The smallest ratio away from 1 that this log would have told from 1 (see [`detectable`]).
+    pub detectable: Option<f64>,
 }
 
 impl Ratio {
@@ -28,32 +33,113 @@ impl Ratio {
     }
 }
 
-/// candidate / reference of a metric that is not a rate: both groups are resampled, with random
-/// numbers seeded by `id`.
-pub fn of_metric(
+/// By what factor a ratio with this interval must differ from another so that a 95 % interval
+/// would exclude it in 80 of 100 rollouts like this one: exp((z_0.975 + z_0.8) s), s the standard
+/// error of the log ratio (Cohen 1988). Above 1.
+pub fn detectable(interval: Option<Interval>) -> Option<f64> {
+    let (low, high) = interval.filter(|(low, high)| *low > 0.0 && high.is_finite())?;
+    Some((((high / low).ln() / 2.0) * (Z_95 + Z_POWER) / Z_95).exp())
+}
+
+/// The ratio of any metric; `id` seeds the random numbers of those that are resampled.
+///
+/// # Errors
+/// Why there is none.
+pub fn of_groups(
     analysis: &Analysis,
     reference: &GroupData,
     candidate: &GroupData,
     estimator: Estimator,
     id: &str,
 ) -> Result<Ratio, NotMeasured> {
-    let (bottom, bottom_n) = point(reference, estimator).map_err(|reason| format!("baseline: {reason}"))?;
+    match estimator {
+        Estimator::Rate(share) => of_rate(reference, candidate, share),
+        _ => of_metric(analysis, reference, candidate, estimator, id),
+    }
+}
+
+/// candidate / reference of a metric that is not a rate: the hours of both groups are resampled.
+fn of_metric(
+    analysis: &Analysis,
+    reference: &GroupData,
+    candidate: &GroupData,
+    estimator: Estimator,
+    id: &str,
+) -> Result<Ratio, NotMeasured> {
+    let (bottom, bottom_n) = point(reference, estimator).map_err(|reason| format!("reference: {reason}"))?;
     let (top, top_n) = point(candidate, estimator)?;
     if bottom == 0.0 {
-        return Err("the baseline's value is 0: there is no ratio".into());
+        return Err("the reference's value is 0: there is no ratio".into());
     }
     let side = |group, name: &str| replicates(group, estimator, analysis, &format!("{id}.{name}"));
     let (below, above) = (side(reference, "reference"), side(candidate, "candidate"));
-    let pairs = above.values.iter().zip(&below.values).filter(|(_, bottom)| **bottom > 0.0);
-    let ratios: Vec<f64> = pairs.map(|(top, bottom)| top / bottom).collect();
     let few = |hours| hours < FEWEST_CLUSTERS as u64;
     // Where one side has few hours, its method is the weaker one and names the whole.
     let weaker = [&below, &above].into_iter().find(|side| few(side.hours)).and_then(|side| side.method);
+    let enough = bottom_n >= 2 && top_n >= 2;
+    let interval = if enough { interval(&below, &above, [bottom, top]) } else { None };
+    let method = weaker.or(above.method).unwrap_or(IntervalMethod::BlockBootstrap);
     Ok(Ratio {
         value: top / bottom,
-        interval: if bottom_n >= 2 && top_n >= 2 { percentile_interval(ratios) } else { None },
-        method: weaker.unwrap_or(IntervalMethod::BlockBootstrap),
+        interval,
+        method,
         n: [bottom_n, top_n],
         few_hours: few(below.hours.min(above.hours)),
+        detectable: detectable(interval),
     })
+}
+
+/// Studentised where both sides are ratios of sums, else by percentiles.
+fn interval(below: &Replicates, above: &Replicates, [bottom, top]: [f64; 2]) -> Option<Interval> {
+    if let (Some((below, below_replicates)), Some((above, above_replicates))) = (&below.studentised, &above.studentised)
+    {
+        let pairs = above_replicates.iter().zip(below_replicates);
+        let replicates: Vec<LogEstimate> = pairs.map(|(above, below)| quotient(*above, *below)).collect();
+        return studentised_interval(quotient(*above, *below), &replicates);
+    }
+    let pairs = above.values.iter().zip(&below.values).filter(|(_, bottom)| **bottom > 0.0);
+    let ratios: Vec<f64> = pairs.map(|(top, bottom)| top / bottom).collect();
+    let relative = |side: &Replicates, value: f64| (variance(&side.values) / (value * value), side.degrees_of_freedom);
+    percentile_interval(ratios, welch_degrees([relative(below, bottom), relative(above, top)]))
+}
+
+/// The ratio of two rates: Koopman on effective counts.
+fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share) -> Result<Ratio, NotMeasured> {
+    let (bottom, top) =
+        (rate(reference, share).map_err(|reason| format!("reference: {reason}"))?, rate(candidate, share)?);
+    if bottom.events == 0 {
+        return Err("no such upload in the reference: there is no ratio".into());
+    }
+    let ((x2, n2), (x1, n1)) = (bottom.effective(), top.effective());
+    let interval = koopman(x1, n1, x2, n2);
+    Ok(Ratio {
+        value: top.value() / bottom.value(),
+        interval,
+        method: IntervalMethod::Koopman,
+        n: [bottom.n, top.n],
+        few_hours: bottom.hours.min(top.hours) < FEWEST_CLUSTERS as u64,
+        detectable: detectable_rate(bottom.effective(), top.effective()),
+    })
+}
+
+/// Like [`detectable`], from the rate of the reference alone: a candidate without events still
+/// says how rare they would have to be to be seen as fewer.
+fn detectable_rate((x2, n2): (f64, f64), (_, n1): (f64, f64)) -> Option<f64> {
+    let p = x2 / n2;
+    let error = ((1.0 - p) / (p * n1) + (1.0 - p) / x2).sqrt();
+    (p > 0.0 && p < 1.0).then(|| ((Z_95 + Z_POWER) * error).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_have_been_seen_follows_the_width() {
+        // s = ln(1.21) / (2 z); exp(2.8016 s) by hand.
+        let want = (1.21_f64.ln() / 2.0 / Z_95 * 2.801_585_218).exp();
+        assert!((detectable(Some((1.0, 1.21))).unwrap() - want).abs() < 1e-6);
+        assert_eq!(detectable(Some((0.0, 1.2))), None);
+        assert_eq!(detectable(None), None);
+    }
 }

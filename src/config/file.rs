@@ -22,6 +22,8 @@ pub struct RolloutFile {
     pub tests: Vec<TestPhaseSection>,
     /// What end-to-end testing must have covered.
     pub variants: VariantsSection,
+    /// What the rollout is complete with.
+    pub completion: CompletionSection,
     /// Markdown written by people.
     pub notes: NotesSection,
     /// The external review.
@@ -45,6 +47,7 @@ impl Default for RolloutFile {
             targets: TargetsSection::default(),
             tests: Vec::new(),
             variants: VariantsSection::default(),
+            completion: CompletionSection::default(),
             notes: NotesSection::default(),
             validation: ValidationSection::default(),
         }
@@ -162,6 +165,8 @@ pub struct AnalysisSection {
     pub min_window_uploads: u64,
     /// How much worse a segment may be before it is called a regression.
     pub regression_margin: f64,
+    /// Share of the treated uploads that may fall back before the decision asks for a review, 0 to 1.
+    pub max_fallback_rate: f64,
     /// Bootstrap replicates, 100 to 100000.
     pub replicates: u32,
     /// Seed of the bootstrap.
@@ -187,6 +192,7 @@ impl Default for AnalysisSection {
             size_bounds_mb: vec![1.0, 10.0, 50.0, 100.0],
             min_window_uploads: 20,
             regression_margin: 0.05,
+            max_fallback_rate: 0.05,
             replicates: 2000,
             seed: 20_251_118,
         }
@@ -270,6 +276,52 @@ impl Default for VariantsSection {
             min_uploads: 1,
         }
     }
+}
+
+/// `[completion]`
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompletionSection {
+    /// The criteria that the plan asks for; what is left out is not asked for, and the report does not show it.
+    pub criteria: Vec<CompletionCriterion>,
+}
+
+impl Default for CompletionSection {
+    fn default() -> Self {
+        Self { criteria: CompletionCriterion::ALL.to_vec() }
+    }
+}
+
+/// What a rollout can be asked to be complete with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CompletionCriterion {
+    Deployment,
+    SuccessRate,
+    Uploads,
+    Tests,
+    FileTypes,
+    Providers,
+    FileSizes,
+    Performance,
+    Report,
+    Validation,
+}
+
+impl CompletionCriterion {
+    /// In the order of the plan.
+    pub const ALL: [Self; 10] = [
+        Self::Deployment,
+        Self::SuccessRate,
+        Self::Uploads,
+        Self::Tests,
+        Self::FileTypes,
+        Self::Providers,
+        Self::FileSizes,
+        Self::Performance,
+        Self::Report,
+        Self::Validation,
+    ];
 }
 
 /// `[notes]`

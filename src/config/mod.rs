@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use file::{InputFormat, LatencyStatistic, RolloutFile, Scope, TargetSection, TimestampMarks, schema};
+pub use file::{
+    CompletionCriterion, InputFormat, LatencyStatistic, RolloutFile, Scope, TargetSection, TimestampMarks, schema,
+};
 pub use init::commented_rollout_file;
 
 use crate::error::{Boundary, Error, Position, Result};
@@ -37,6 +39,12 @@ pub struct Plan {
     pub analysis: Analysis,
     pub targets: Targets,
     pub variants: file::VariantsSection,
+    /// The completion criteria that are asked for.
+    pub completion: Vec<CompletionCriterion>,
+    /// Of the external review.
+    pub consultation_id: Option<String>,
+    /// Tests that the phases of `[[tests]]` must have.
+    pub expected_tests: Vec<(String, u64)>,
 }
 
 /// One stage of the rollout.
@@ -71,6 +79,12 @@ pub struct Analysis {
     pub critical_errors: Vec<String>,
     /// Rising, positive, at most 14.
     pub size_bounds_mb: Vec<f64>,
+    /// Fewest uploads of a trigger window.
+    pub min_window_uploads: u64,
+    /// How much worse a segment may be before it is a regression, 0 to 1.
+    pub regression_margin: f64,
+    /// Share of the treated uploads that may fall back before the decision asks for a review.
+    pub max_fallback_rate: f64,
     pub replicates: u32,
     pub seed: u64,
 }
@@ -90,6 +104,7 @@ pub struct Targets {
 pub struct FoldingRules {
     pub timestamp_marks: TimestampMarks,
     pub size_bounds_mb: Vec<f64>,
+    pub critical_errors: Vec<String>,
     pub stages: Vec<StageRule>,
 }
 
@@ -136,6 +151,7 @@ impl Plan {
         FoldingRules {
             timestamp_marks: self.timestamp_marks,
             size_bounds_mb: self.analysis.size_bounds_mb.clone(),
+            critical_errors: self.analysis.critical_errors.clone(),
             stages: self.stages.iter().map(rule).collect(),
         }
     }

@@ -32,6 +32,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     check.sizes(&file.analysis.size_bounds_mb)?;
     check.within(f64::from(file.analysis.replicates), 100.0, 100_000.0, &[Key("analysis"), Key("replicates")])?;
     check.fraction(file.analysis.regression_margin, &[Key("analysis"), Key("regression_margin")])?;
+    check.fraction(file.analysis.max_fallback_rate, &[Key("analysis"), Key("max_fallback_rate")])?;
+    let windows = file.analysis.min_window_uploads as f64;
+    check.within(windows, 1.0, 1e6, &[Key("analysis"), Key("min_window_uploads")])?;
     let error_names = file.analysis.timeout_errors.len() + file.analysis.critical_errors.len();
     check.within(error_names as f64, 0.0, MAX_NAMED as f64, &[Key("analysis"), Key("timeout_errors")])?;
     check.within(file.variants.providers.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("providers")])?;
@@ -64,6 +67,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
             timeout_errors: file.analysis.timeout_errors,
             critical_errors: file.analysis.critical_errors,
             size_bounds_mb: file.analysis.size_bounds_mb,
+            min_window_uploads: file.analysis.min_window_uploads,
+            regression_margin: file.analysis.regression_margin,
+            max_fallback_rate: file.analysis.max_fallback_rate,
             replicates: file.analysis.replicates,
             seed: file.analysis.seed,
         },
@@ -74,6 +80,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
             timeout_reduction: targets.timeout_reduction,
         },
         variants: file.variants,
+        completion: file.completion.criteria,
+        consultation_id: file.validation.consultation_id,
+        expected_tests: file.tests.into_iter().map(|phase| (phase.name, phase.expected)).collect(),
     })
 }
 

@@ -8,6 +8,7 @@ use super::dimension::{Dimension, Interner, Numbers};
 use super::key::NO_STAGE;
 use super::partial::{Partial, Place};
 use super::request_ids::RequestIds;
+use super::slice::CRITICAL_UPLOAD;
 use super::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
 use crate::config::{Plan, TimestampMarks};
 use crate::error::Result;
@@ -17,6 +18,7 @@ use crate::ingest::native::{self, Event, EventKind, Line, Upload};
 use crate::ingest::reject::{Reject, RejectReason};
 use crate::ingest::source::{self, Source};
 use crate::ingest::timeline::{Placement, Timeline};
+use crate::ingest::timestamp::NANOS_PER_SECOND;
 use crate::phases::Phases;
 
 const NANOS_PER_MS: f64 = 1e6;
@@ -239,7 +241,22 @@ impl<'s> Worker<'s> {
             end,
         };
         self.partial.upload(upload, &place);
+        if failed {
+            self.critical_upload(upload, &place);
+        }
         Ok(())
+    }
+
+    /// A critical error counts by the minute, not by the hour as the others do: the clock for a
+    /// rollback starts with it.
+    fn critical_upload(&mut self, upload: &Upload<'_>, place: &Place) {
+        let critical = &self.shared.plan.analysis.critical_errors;
+        let Some(name) = upload.error_type.as_deref().filter(|name| critical.iter().any(|known| known == name)) else {
+            return;
+        };
+        let minute = place.end - place.end.rem_euclid(60 * NANOS_PER_SECOND);
+        let kind = f64::from(upload.execution_type as u8);
+        self.partial.event((minute, CRITICAL_UPLOAD.into(), place.stage as u8, kind.to_bits(), name.to_owned()));
     }
 
     fn event(&mut self, event: Event, file_stage: Option<usize>) {

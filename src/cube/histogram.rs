@@ -41,14 +41,32 @@ impl Grid {
         if fine == 0 { 0 } else { ((fine - 1) >> self.joined_bits) + 1 }
     }
 
-    /// The middle of a bin, in the unit of the values; the zero bin is 0.
-    pub fn middle(self, bin: u16) -> f64 {
+    /// How many entries of a histogram of this grid lie at or below `value` (0..2^32): whole bins below
+    /// it, and of the bin that holds it the part below, as if its entries lay evenly.
+    pub fn at_most(self, histogram: &Histogram, value: f64) -> f64 {
+        let holding = self.coarsen(fine_bin(value));
+        let (low, high) = self.edges(holding);
+        let part = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 1.0 };
+        histogram
+            .iter()
+            .take_while(|(bin, _)| *bin <= holding)
+            .map(|(bin, count)| if bin < holding { count as f64 } else { count as f64 * part })
+            .sum()
+    }
+
+    /// Lower and upper edge of a bin; the zero bin has none.
+    fn edges(self, bin: u16) -> (f64, f64) {
         if bin == 0 {
-            return 0.0;
+            return (0.0, 0.0);
         }
         let edge = |bin: u64| f64::from_bits(((bin << self.joined_bits) + BASE) << SHIFT);
-        let bin = u64::from(bin) - 1;
-        (edge(bin) + edge(bin + 1)) / 2.0
+        (edge(u64::from(bin) - 1), edge(u64::from(bin)))
+    }
+
+    /// The middle of a bin, in the unit of the values; the zero bin is 0.
+    pub fn middle(self, bin: u16) -> f64 {
+        let (low, high) = self.edges(bin);
+        f64::midpoint(low, high)
     }
 }
 
@@ -127,6 +145,11 @@ impl Histogram {
     /// The nearest-rank quantile x(ceil(q n)), q in (0, 1]: the middle of the bin that holds
     /// it. `None` when empty.
     pub fn quantile(&self, grid: Grid, q: f64) -> Option<f64> {
+        self.quantile_bin(q).map(|bin| grid.middle(bin))
+    }
+
+    /// The bin that holds the nearest-rank quantile. `None` when empty.
+    pub fn quantile_bin(&self, q: f64) -> Option<u16> {
         let rank = nearest_rank(q, self.total())?;
         let mut seen = 0;
         self.iter()
@@ -134,7 +157,12 @@ impl Histogram {
                 seen += count;
                 seen >= rank
             })
-            .map(|(bin, _)| grid.middle(bin))
+            .map(|(bin, _)| bin)
+    }
+
+    /// How many entries lie in a bin or below it.
+    pub fn up_to_bin(&self, last: u16) -> u64 {
+        self.iter().take_while(|(bin, _)| *bin <= last).map(|(_, count)| count).sum()
     }
 }
 
@@ -177,6 +205,19 @@ mod tests {
 
     fn value() -> impl Strategy<Value = f64> {
         (-20.0..31.9_f64, 1.0..2.0_f64).prop_map(|(exponent, mantissa)| (exponent.floor().exp2() * mantissa).min(4e9))
+    }
+
+    #[test]
+    fn entries_below_a_value_are_interpolated_in_its_bin() {
+        let mut coarse = Histogram::default();
+        // 1 to 1.125, 1.125 to 1.25, … of the octave from 1.
+        coarse.push(Grid::SEGMENT.coarsen(fine_bin(1.0)), 8);
+        coarse.push(Grid::SEGMENT.coarsen(fine_bin(1.2)), 4);
+        let at_most = |value| Grid::SEGMENT.at_most(&coarse, value);
+        assert_eq!(
+            (at_most(0.5), at_most(1.0625), at_most(1.125), at_most(1.1875), at_most(9.0)),
+            (0.0, 4.0, 8.0, 10.0, 12.0)
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use request_ids::{MAX_DISTINCT_IDS, RequestIds};
 use table::TABLES;
 
 /// Version of the cube's tables and header; a change of meaning raises it.
-pub const CUBE_VERSION: u32 = 1;
+pub const CUBE_VERSION: u32 = 2;
 
 /// Everything of a cube but its tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -161,6 +161,8 @@ pub fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()>
         "[input] timestamp_marks"
     } else if made_with.size_bounds_mb != wanted.size_bounds_mb {
         "[analysis] size_bounds_mb"
+    } else if made_with.critical_errors != wanted.critical_errors {
+        "[analysis] critical_errors"
     } else if made_with.stages != wanted.stages {
         "[[stages]] (names, percentages, files, from or to)"
     } else {

@@ -1,13 +1,19 @@
 //! The only way to ask the cube. Every answer is a plain value: sums by hour, histograms by
 //! hour, counts by name. Nothing here computes a figure.
 
+mod minutes;
+mod segments;
+
+pub use minutes::MinuteSums;
+pub use segments::{Segment, SegmentHour};
+
 use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
 use super::busy::BusySeconds;
 use super::histogram::Histogram;
-use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
+use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE, NO_STAGE};
 use super::table::{BUSY, ERRORS, EVENTS, FINE, HistogramRows, MEMORY_SAMPLES, MINUTES, SEGMENTS};
 use super::{Cube, damaged};
 use crate::config::EpochNanos;
@@ -39,7 +45,8 @@ impl Arm {
         }
     }
 
-    fn holds(self, execution_type: u8) -> bool {
+    /// Whether uploads of this execution type (by its number in the cube) belong to the arm.
+    pub fn holds(self, execution_type: u8) -> bool {
         let is = |kind: ExecutionType| execution_type == kind as u8;
         match self {
             Self::All => true,
@@ -86,6 +93,17 @@ pub enum Measured {
     MemorySample,
 }
 
+impl Measured {
+    /// The number of the fine tables.
+    fn number(self) -> u8 {
+        match self {
+            Self::SuccessDuration => METRIC_DURATION as u8,
+            Self::UploadMemory => METRIC_MEMORY as u8,
+            Self::MemorySample => METRIC_MEMORY_SAMPLE as u8,
+        }
+    }
+}
+
 /// Uploads, successes and busy seconds of one minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MinuteCounts {
@@ -96,11 +114,21 @@ pub struct MinuteCounts {
     pub busy_seconds: u64,
 }
 
+/// The event that stands for the uploads of one minute that failed with an error type of
+/// `critical_errors`: its text is the error type, its value the execution type.
+pub const CRITICAL_UPLOAD: &str = "stagegate.critical_upload";
+
 /// An event as the log told it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedEvent {
     pub at: EpochNanos,
     pub event_type: String,
+    /// Position of the stage; `None` where none places it.
+    pub stage: Option<usize>,
+    /// The percentage of a rollout_stage, the count of a complaint, the execution type of a [`CRITICAL_UPLOAD`].
+    pub value: f64,
+    /// How many of the same there were.
+    pub count: u64,
     pub text: String,
 }
 
@@ -261,11 +289,7 @@ impl Cube {
     /// Fine histograms by hour of a stage's arm, rising. Memory samples belong to no arm: they
     /// are the process's.
     pub fn histograms(&self, stage: usize, arm: Arm, measured: Measured) -> Result<Vec<(i64, Histogram)>> {
-        let wanted = match measured {
-            Measured::SuccessDuration => METRIC_DURATION,
-            Measured::UploadMemory => METRIC_MEMORY,
-            Measured::MemorySample => METRIC_MEMORY_SAMPLE,
-        } as u8;
+        let wanted = measured.number();
         let arm = if measured == Measured::MemorySample { Arm::All } else { arm };
         let read = || -> PolarsResult<_> {
             let table = &self.tables[FINE];
@@ -306,9 +330,22 @@ impl Cube {
         let read = || -> PolarsResult<_> {
             let table = &self.tables[EVENTS];
             let (kinds, texts) = (table.column("event_type")?.str()?, table.column("text")?.str()?);
+            let (stages, values) = (table.column("stage")?.u8()?, table.column("value")?);
+            let values: Vec<f64> = values.f64()?.no_null_iter().collect();
+            let counts = counts(table, "count")?;
             let at = table.column("at_ns")?.i64()?;
-            let rows = at.no_null_iter().zip(kinds.no_null_iter()).zip(texts.no_null_iter());
-            Ok(rows.map(|((at, kind), text)| LoggedEvent { at, event_type: kind.into(), text: text.into() }).collect())
+            let names = kinds.no_null_iter().zip(texts.no_null_iter());
+            let rows = at.no_null_iter().zip(stages.no_null_iter()).zip(names).zip(values.into_iter().zip(counts));
+            Ok(rows
+                .map(|(((at, stage), (kind, text)), (value, count))| LoggedEvent {
+                    at,
+                    event_type: kind.into(),
+                    stage: (stage != NO_STAGE).then_some(usize::from(stage)),
+                    value,
+                    count,
+                    text: text.into(),
+                })
+                .collect())
         };
         read().map_err(damaged)
     }

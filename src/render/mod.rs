@@ -2,6 +2,8 @@
 //! model and from nothing else.
 
 pub mod charts;
+pub mod check;
+mod judgement;
 mod pages;
 pub mod terminal;
 mod view;

@@ -12,11 +12,20 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     tera.register_filter("code", |text: &str, _: Kwargs, _: &State| markdown_code(text));
     tera.add_raw_templates([
         ("style.css", include_str!("../../templates/style.css")),
-        ("parts/improvements.html", include_str!("../../templates/parts/improvements.html.tera")),
+        ("parts/decision.html", include_str!("../../templates/parts/decision.html.tera")),
         ("parts/criteria.html", include_str!("../../templates/parts/criteria.html.tera")),
+        ("parts/chart.html", include_str!("../../templates/parts/chart.html.tera")),
+        ("parts/improvements.html", include_str!("../../templates/parts/improvements.html.tera")),
+        ("parts/comparisons.html", include_str!("../../templates/parts/comparisons.html.tera")),
+        ("parts/timeline.html", include_str!("../../templates/parts/timeline.html.tera")),
+        ("parts/figures.html", include_str!("../../templates/parts/figures.html.tera")),
+        ("parts/matrix.html", include_str!("../../templates/parts/matrix.html.tera")),
+        ("parts/regressions.html", include_str!("../../templates/parts/regressions.html.tera")),
+        ("parts/completion.html", include_str!("../../templates/parts/completion.html.tera")),
         ("parts/stages.html", include_str!("../../templates/parts/stages.html.tera")),
         ("parts/quality.html", include_str!("../../templates/parts/quality.html.tera")),
         ("parts/method.html", include_str!("../../templates/parts/method.html.tera")),
+        ("parts/inputs.html", include_str!("../../templates/parts/inputs.html.tera")),
         ("report.html", include_str!("../../templates/report.html.tera")),
         ("report.md", include_str!("../../templates/report.md.tera")),
     ])

@@ -3,8 +3,11 @@
 use std::fmt::Write;
 
 use crate::format;
-use crate::report::claims::{criterion_text, improvement_text};
-use crate::report::model::{Criterion, Direction, Gate, Improvement, Report, Severity, Status};
+use crate::report::model::{
+    Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
+    Trigger, TriggerSeverity,
+};
+use crate::report::words::{answer_text, criterion_text, decision_words, improvement_text};
 
 /// Whether to colour what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl Colour {
 }
 
 /// Text from outside without control characters: a log must not steer a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -54,15 +57,97 @@ pub fn summary(report: &Report, colour: Colour) -> String {
     text
 }
 
-/// What `stagegate check` prints: improvements and criteria, one a line.
+/// What `stagegate check` prints: the decision with its reasons, improvements, criteria, triggers,
+/// completion, one a line.
 pub fn check(report: &Report, colour: Colour) -> String {
     let mut text = heading(report, colour);
-    let _ = writeln!(text, "\n{}", colour.paint(BOLD, "Improvements"));
+    decision(&mut text, report, colour);
+    let title = |text: &mut String, words: &str| {
+        let _ = writeln!(text, "\n{}", colour.paint(BOLD, words));
+    };
+    title(&mut text, "Improvements");
     report.improvements.iter().for_each(|improvement| improvement_line(&mut text, improvement, colour));
-    let _ = writeln!(text, "\n{}", colour.paint(BOLD, "Criteria"));
+    title(&mut text, "Criteria");
     report.criteria.iter().for_each(|criterion| criterion_line(&mut text, criterion, colour));
+    title(&mut text, "Triggers");
+    triggers(&mut text, &report.triggers, colour);
+    title(&mut text, "Completion");
+    report.completion.iter().for_each(|item| completion_line(&mut text, item, colour));
     text.push_str(&findings(report, colour));
     text
+}
+
+fn decision_code(value: DecisionValue) -> &'static str {
+    match value {
+        DecisionValue::Go => GREEN,
+        DecisionValue::Incomplete | DecisionValue::Review => YELLOW,
+        DecisionValue::NoGo | DecisionValue::Rollback => RED,
+    }
+}
+
+/// The decision in one line.
+pub(super) fn decision_line(report: &Report) -> String {
+    let (word, meaning) = decision_words(report.decision.value);
+    format!("{word}: {meaning}")
+}
+
+fn decision(text: &mut String, report: &Report, colour: Colour) {
+    let (word, meaning) = decision_words(report.decision.value);
+    let _ = writeln!(text, "\n{}: {meaning}", colour.paint(decision_code(report.decision.value), &word.to_uppercase()));
+    for reason in &report.decision.reasons {
+        let word = decision_words(reason.level).0.to_lowercase();
+        let mark = colour.paint(decision_code(reason.level), &format!("{word:<12}"));
+        let _ = writeln!(text, "  {mark} {}  {}", plain(&reason.text), colour.paint(DIM, &plain(&reason.finding)));
+    }
+}
+
+/// An incident in one line.
+pub(super) fn trigger_text(trigger: &Trigger) -> String {
+    let answer = answer_text(trigger).map_or_else(String::new, |answer| format!("; {answer}"));
+    let p_value = trigger.p_value.map_or_else(String::new, |p| format!(", {}", format::p_value(p)));
+    plain(&format!(
+        "{}, {}; {}{p_value}{answer}",
+        format::period(&trigger.from, &trigger.to),
+        format::counted(trigger.uploads, "upload"),
+        trigger.text
+    ))
+}
+
+fn triggers(text: &mut String, triggers: &[Trigger], colour: Colour) {
+    for trigger in triggers.iter().filter(|trigger| trigger.fired) {
+        let (code, word) = match trigger.severity {
+            TriggerSeverity::Rollback => (RED, "ROLLBACK"),
+            TriggerSeverity::Review => (YELLOW, "review"),
+        };
+        let stage = plain(&trigger.stage);
+        let _ = writeln!(
+            text,
+            "  {} {stage:<10} {:<22} {:<8} {}",
+            colour.paint(code, &format!("{word:<12}")),
+            trigger.trigger,
+            trigger.scope,
+            trigger_text(trigger)
+        );
+    }
+    let chance: u64 = triggers.iter().filter(|trigger| !trigger.fired).map(|trigger| trigger.windows).sum();
+    let fired = triggers.iter().filter(|trigger| trigger.fired).count();
+    if fired == 0 {
+        let _ = writeln!(text, "  {} no trigger fired", colour.paint(GREEN, &format!("{:<12}", "none")));
+    }
+    if chance > 0 {
+        let windows = format::counted(chance, "window");
+        let _ = writeln!(text, "  {:<12} thresholds were crossed in {windows} that chance explains", "");
+    }
+}
+
+fn completion_line(text: &mut String, item: &Completion, colour: Colour) {
+    let (code, word) = match item.status {
+        CompletionStatus::Met => (GREEN, "met"),
+        CompletionStatus::NotMet => (RED, "NOT MET"),
+        CompletionStatus::NotEvidenced => (DIM, "no evidence"),
+    };
+    let _ =
+        writeln!(text, "  {} {:<32} {}", colour.paint(code, &format!("{word:<12}")), item.label, plain(&item.evidence));
 }
 
 fn heading(report: &Report, colour: Colour) -> String {
@@ -77,7 +162,7 @@ fn heading(report: &Report, colour: Colour) -> String {
     text
 }
 
-fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
+pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
     let words = improvement_text(&improvement.id);
     let ends = format::open_interval(improvement.ci);
     let shown = match (improvement.value, &improvement.reason) {
@@ -91,7 +176,7 @@ fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour
     let _ = writeln!(text, "  {} {:<20} {}", status(improvement.status, colour), words.label, plain(&shown));
 }
 
-fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
+pub(super) fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
     let (_, label, unit, _) = criterion_text(criterion.metric);
     let sign = if criterion.direction == Direction::AtLeast { "≥" } else { "≤" };
     let needs = format!("{sign} {}", format::value(criterion.threshold, unit));
@@ -131,50 +216,4 @@ fn findings(report: &Report, colour: Colour) -> String {
         let _ = writeln!(text, "  {} {}", colour.paint(code, &format!("{word:<8}")), plain(&finding.text));
     }
     text
-}
-
-/// `stagegate check --format json`: the judged parts of report.json.
-pub fn check_json(report: &Report) -> String {
-    let value = serde_json::json!({
-        "improvements": report.improvements,
-        "criteria": report.criteria,
-        "data_quality": {"gate": report.data_quality.gate, "findings": report.data_quality.findings},
-    });
-    format!("{value:#}\n")
-}
-
-/// `stagegate check --format github`: an annotation for everything that is not met or not settled.
-pub fn check_github(report: &Report) -> String {
-    let mut text = String::new();
-    let mut annotate = |status: Status, title: String, line: &dyn Fn(&mut String)| {
-        let level = match status {
-            Status::Met | Status::Exceeded => return,
-            Status::NotMet => "error",
-            Status::Inconclusive | Status::NotMeasured => "warning",
-        };
-        let mut message = String::new();
-        line(&mut message);
-        let _ = writeln!(text, "::{level} title={}::{}", github_property(&title), github_data(message.trim()));
-    };
-    for improvement in &report.improvements {
-        let title = improvement_text(&improvement.id).label.to_owned();
-        annotate(improvement.status, title, &|text| improvement_line(text, improvement, Colour::Never));
-    }
-    for criterion in &report.criteria {
-        let title = format!("{} at {}", criterion_text(criterion.metric).1, plain(&criterion.stage));
-        annotate(criterion.status, title, &|text| criterion_line(text, criterion, Colour::Never));
-    }
-    if report.data_quality.gate == Gate::Failed {
-        let _ = writeln!(text, "::error title=Data quality::the data-quality gate failed");
-    }
-    text
-}
-
-/// Text in an annotation: a log must not write commands of its own.
-fn github_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn github_property(text: &str) -> String {
-    github_data(text).replace(':', "%3A").replace(',', "%2C")
 }

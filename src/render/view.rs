@@ -1,19 +1,22 @@
 //! The report as the pages show it: every number already text, every list in its order. Both the
 //! HTML and the Markdown page are laid out from it.
 
+use base64::Engine;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use super::charts::{Chart, improvement_target};
+use super::charts::{Chart, Readout, improvement_bar, improvement_target};
+use super::judgement::{self, JudgementView};
 use crate::format;
 use crate::metric::{METRICS, Metric, Unit};
-use crate::report::claims::{criterion_text, improvement_text};
 use crate::report::model::{
     ComparisonKind, Criterion, CriterionMetric, Direction, Figure, FigureWarning, Gate, Group, Improvement,
     IntervalMethod, MemorySource, Report, Severity, SplitStatus, Stage, Status,
 };
+use crate::report::words::{criterion_text, improvement_text};
 
-/// Points of the series table in Markdown and HTML.
-const SERIES_ROWS: usize = 700;
+/// What the page runs: a convenience, allowed by its hash alone.
+const SCRIPT: &str = include_str!("../../templates/page.js");
 
 #[derive(Serialize)]
 pub struct View<'a> {
@@ -24,6 +27,7 @@ pub struct View<'a> {
     period: Option<String>,
     uploads: String,
     summary: &'a [String],
+    judgement: JudgementView,
     improvements: Vec<ImprovementView>,
     criteria: Vec<CriterionView>,
     stages: Vec<StageView>,
@@ -31,15 +35,22 @@ pub struct View<'a> {
     quality: QualityView,
     inputs: Vec<InputView>,
     events: Vec<EventView>,
-    bucket_hours: u64,
-    series: Vec<PointView>,
+    has_errors: bool,
+    script: &'static str,
+    script_hash: String,
 }
 
 #[derive(Serialize)]
-struct StatusView {
+pub(super) struct StatusView {
     class: &'static str,
     mark: &'static str,
     word: &'static str,
+}
+
+impl StatusView {
+    pub(super) fn new(class: &'static str, mark: &'static str, word: &'static str) -> Self {
+        Self { class, mark, word }
+    }
 }
 
 #[derive(Serialize)]
@@ -54,6 +65,15 @@ struct ImprovementView {
     kind: &'static str,
     n: Option<String>,
     note: Option<String>,
+    /// Where the value comes from, in one line.
+    about: String,
+    adjusted: Option<String>,
+    adjusted_interval: Option<String>,
+    mix_covered: Option<String>,
+    mix_changed: bool,
+    detectable: Option<String>,
+    /// A small picture: value and interval on the target band.
+    bar: String,
 }
 
 #[derive(Serialize)]
@@ -68,6 +88,7 @@ struct CriterionView {
     needs: String,
     status: StatusView,
     note: Option<String>,
+    about: String,
 }
 
 #[derive(Serialize)]
@@ -118,10 +139,14 @@ struct ErrorView {
 #[derive(Serialize)]
 struct ChartView<'a> {
     id: &'a str,
+    section: &'a str,
     title: &'a str,
     description: &'a str,
     wide: String,
     narrow: String,
+    columns: &'a [&'static str],
+    rows: &'a [Vec<String>],
+    readout: Option<&'a Readout>,
 }
 
 #[derive(Serialize)]
@@ -185,15 +210,6 @@ struct EventView {
     text: String,
 }
 
-#[derive(Serialize)]
-struct PointView {
-    at: String,
-    stage: String,
-    uploads: String,
-    p50: String,
-    p95: String,
-}
-
 /// Lays the report out.
 pub fn of<'a>(report: &'a Report, charts: &'a [Chart]) -> View<'a> {
     let uploads: u64 = report.stages.iter().map(|stage| stage.groups.all.uploads).sum();
@@ -205,6 +221,7 @@ pub fn of<'a>(report: &'a Report, charts: &'a [Chart]) -> View<'a> {
         period: period(report),
         uploads: format::counted(uploads, "upload"),
         summary: &report.summary,
+        judgement: judgement::of(report),
         improvements: report.improvements.iter().map(improvement).collect(),
         criteria: report.criteria.iter().map(criterion).collect(),
         stages: report.stages.iter().map(stage).collect(),
@@ -220,8 +237,9 @@ pub fn of<'a>(report: &'a Report, charts: &'a [Chart]) -> View<'a> {
                 text: event.text.clone(),
             })
             .collect(),
-        bucket_hours: report.series.bucket_hours,
-        series: series(report),
+        has_errors: report.stages.iter().any(|stage| !stage.groups.all.errors.is_empty()),
+        script: SCRIPT,
+        script_hash: base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT)),
     }
 }
 
@@ -239,13 +257,15 @@ fn status(status: Status) -> StatusView {
         Status::Inconclusive => ("inconclusive", "?", "inconclusive"),
         Status::NotMeasured => ("not-measured", "–", format::NOT_MEASURED),
     };
-    StatusView { class, mark, word }
+    StatusView::new(class, mark, word)
 }
 
 fn method(method: IntervalMethod) -> &'static str {
     match method {
         IntervalMethod::Wilson => "Wilson score on effective counts",
         IntervalMethod::Koopman => "Koopman score on effective counts",
+        IntervalMethod::StudentisedBootstrap => "studentised bootstrap of clock hours",
+        IntervalMethod::Woodruff => "Woodruff on effective counts",
         IntervalMethod::BlockBootstrap => "bootstrap of clock hours",
         IntervalMethod::MinuteBootstrap => "bootstrap of minutes",
         IntervalMethod::UploadBootstrap => "bootstrap of single uploads",
@@ -258,10 +278,12 @@ fn warning(warning: FigureWarning) -> &'static str {
             "fewer than 8 hours: uploads are taken as independent, the interval may be too narrow"
         }
         FigureWarning::TooFewUploads => "too few uploads for an interval",
+        FigureWarning::MixChanged => "the mix of files changed, and the figure with it",
+        FigureWarning::SplitMismatch => "the split is not what was set: the arms may differ in more than the treatment",
     }
 }
 
-fn warnings(list: &[FigureWarning]) -> Option<String> {
+pub(super) fn warnings(list: &[FigureWarning]) -> Option<String> {
     let texts: Vec<&str> = list.iter().map(|item| warning(*item)).collect();
     (!texts.is_empty()).then(|| texts.join("; "))
 }
@@ -273,6 +295,7 @@ fn improvement(improvement: &Improvement) -> ImprovementView {
     let kind = match improvement.kind {
         ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",
         ComparisonKind::Concurrent => "Concurrent: split at random",
+        ComparisonKind::Observational => "At the same time, but not split at random",
     };
     let n = improvement.n.map(|[reference, candidate]| {
         format!(
@@ -284,9 +307,24 @@ fn improvement(improvement: &Improvement) -> ImprovementView {
         )
     });
     let method = improvement.interval_method.map(|used| format!("interval: {}", method(used)));
+    let about: Vec<String> =
+        [Some(text.definition.to_owned()), n.clone(), method, Some(kind.to_owned())].into_iter().flatten().collect();
     let notes: Vec<String> =
-        [improvement.reason.clone(), method, warnings(&improvement.warnings)].into_iter().flatten().collect();
+        [improvement.reason.clone(), warnings(&improvement.warnings)].into_iter().flatten().collect();
+    let adjusted = improvement
+        .adjusted
+        .as_ref()
+        .map(|adjusted| format::figure(adjusted.value, format::open_interval(adjusted.ci), text.unit));
     ImprovementView {
+        about: about.join(" · "),
+        adjusted: adjusted.as_ref().map(|(value, _)| value.clone()),
+        adjusted_interval: adjusted.and_then(|(_, interval)| interval),
+        mix_covered: improvement.adjusted.as_ref().map(|adjusted| format::value(adjusted.mix_covered, Unit::Fraction)),
+        mix_changed: improvement.mix_changed,
+        detectable: improvement
+            .smallest_detectable
+            .map(|least| format!("a change of {} would have been seen", format::value(least, text.unit))),
+        bar: improvement_bar(improvement),
         anchor: anchor(&format!("improvements.{}", improvement.id)),
         label: text.label,
         definition: text.definition,
@@ -301,7 +339,7 @@ fn improvement(improvement: &Improvement) -> ImprovementView {
 }
 
 /// An id for a link: what is not a letter, digit, dot, dash or underscore becomes its code point.
-fn anchor(claim: &str) -> String {
+pub(super) fn anchor(claim: &str) -> String {
     let mut id = String::from("claims.");
     for character in claim.chars() {
         match character {
@@ -313,7 +351,7 @@ fn anchor(claim: &str) -> String {
 }
 
 fn criterion(criterion: &Criterion) -> CriterionView {
-    let (word, label, unit, _) = criterion_text(criterion.metric);
+    let (word, label, unit, definition) = criterion_text(criterion.metric);
     let shown = criterion.value.map(|value| format::figure(value, criterion.ci.map(|[low, high]| (low, high)), unit));
     let threshold = match criterion.metric {
         CriterionMetric::Uploads => format::count(criterion.threshold as u64),
@@ -330,9 +368,18 @@ fn criterion(criterion: &Criterion) -> CriterionView {
         }
         _ => None,
     };
+    let detectable = criterion.smallest_detectable.map(|least| {
+        format!("a distance of {} from the threshold would have been seen (power 80 %)", format::value(least, unit))
+    });
+    let about: Vec<String> =
+        [Some(definition.to_owned()), Some(format!("n = {}", format::count(criterion.n))), detectable]
+            .into_iter()
+            .flatten()
+            .collect();
     let notes: Vec<String> =
         [criterion.reason.clone(), more, warnings(&criterion.warnings)].into_iter().flatten().collect();
     CriterionView {
+        about: about.join(" · "),
         anchor: anchor(&format!("criteria.{}.{word}", criterion.stage)),
         stage: criterion.stage.clone(),
         label,
@@ -449,7 +496,17 @@ fn about(figure: &Figure) -> String {
 
 fn chart(chart: &Chart) -> ChartView<'_> {
     let [wide, narrow] = chart.inline();
-    ChartView { id: chart.id, title: chart.title, description: &chart.description, wide, narrow }
+    ChartView {
+        id: chart.id,
+        section: chart.section,
+        title: chart.title,
+        description: &chart.description,
+        wide,
+        narrow,
+        columns: &chart.columns,
+        rows: &chart.rows,
+        readout: chart.readout.as_ref(),
+    }
 }
 
 fn quality(report: &Report) -> QualityView {
@@ -521,19 +578,4 @@ fn inputs(report: &Report) -> Vec<InputView> {
         sha256: input.sha256.clone(),
     };
     report.inputs.iter().map(view).collect()
-}
-
-fn series(report: &Report) -> Vec<PointView> {
-    let latency =
-        |value: Option<f64>| value.map_or_else(|| "too few".into(), |ms| format::value(ms, Unit::Milliseconds));
-    let points = report.series.points.iter().take(SERIES_ROWS);
-    points
-        .map(|point| PointView {
-            at: format::date_time(&point.at),
-            stage: point.stage.clone(),
-            uploads: format::count(point.uploads),
-            p50: latency(point.latency_p50_ms),
-            p95: latency(point.latency_p95_ms),
-        })
-        .collect()
 }

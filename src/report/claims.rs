@@ -3,8 +3,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::model::{Claim, Criterion, CriterionMetric, Group, Improvement, Input, Stage, Status};
-use crate::metric::{METRICS, Unit};
+use super::model::{Claim, Criterion, Group, Improvement, Input, Stage, Status};
+use super::words::{criterion_text, improvement_text};
+use crate::metric::METRICS;
 
 /// Inputs up to which a claim names each.
 const INPUTS_NAMED: usize = 16;
@@ -56,31 +57,6 @@ fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> im
     })
 }
 
-/// What a headline improvement is called and how it is defined.
-pub struct ImprovementText {
-    pub label: &'static str,
-    pub definition: &'static str,
-    pub unit: Unit,
-}
-
-/// The words of an improvement.
-pub fn improvement_text(id: &str) -> ImprovementText {
-    let (label, definition, unit) = match id {
-        "memory_reduction" => ("Memory reduction", "1 - mean memory(final) / mean memory(baseline)", Unit::Fraction),
-        "throughput_ratio" => {
-            ("Throughput ratio", "throughput_uploads_per_s(final) / throughput_uploads_per_s(baseline)", Unit::Ratio)
-        }
-        "latency_reduction" => {
-            ("Latency reduction", "1 - headline latency(final) / headline latency(baseline)", Unit::Fraction)
-        }
-        "timeout_reduction" => {
-            ("Timeout reduction", "1 - timeout_rate(final) / timeout_rate(baseline)", Unit::Fraction)
-        }
-        other => unreachable!("{other} is not a headline improvement"),
-    };
-    ImprovementText { label, definition, unit }
-}
-
 fn of_improvement(improvement: &Improvement, evidence: &[String]) -> Option<Claim> {
     let text = improvement_text(&improvement.id);
     Some(Claim {
@@ -92,18 +68,6 @@ fn of_improvement(improvement: &Improvement, evidence: &[String]) -> Option<Clai
         definition: text.definition.into(),
         inputs: evidence.to_vec(),
     })
-}
-
-/// The word, label, unit and definition of a criterion's metric.
-pub fn criterion_text(metric: CriterionMetric) -> (&'static str, &'static str, Unit, &'static str) {
-    match metric {
-        CriterionMetric::SuccessRate => ("success_rate", "Success rate", Unit::Fraction, "successes / uploads"),
-        CriterionMetric::ErrorRate => ("error_rate", "Error rate", Unit::Fraction, "failures / uploads"),
-        CriterionMetric::LatencyVsBaseline => {
-            ("latency_vs_baseline", "Latency vs baseline", Unit::Ratio, "headline latency / that of the baseline")
-        }
-        CriterionMetric::Uploads => ("uploads", "Uploads", Unit::Uploads, "number of uploads"),
-    }
 }
 
 fn of_criterion(criterion: &Criterion, evidence: &[String]) -> Option<Claim> {

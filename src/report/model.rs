@@ -1,8 +1,11 @@
 //! The types of report.json. A leaf without logic: what the fields mean is the contract, how
 //! they are computed is `analysis`, how they look is `render`.
 
+mod judgement;
+
 use std::collections::BTreeMap;
 
+pub use judgement::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,17 +21,23 @@ pub struct Report {
     pub generated_at: String,
     /// What the log says of its simulation; `null` for a log that was measured.
     pub simulated: Option<String>,
-    /// `null` until the log has been judged.
-    pub decision: Option<Decision>,
+    pub decision: Decision,
     /// Plain sentences; each figure is one of `claims`.
     pub summary: Vec<String>,
+    /// What would settle what speaks against going on, the most urgent first. Derived, not written by people.
+    pub next_steps: Vec<NextStep>,
     pub inputs: Vec<Input>,
     pub data_quality: DataQuality,
     pub stages: Vec<Stage>,
     pub improvements: Vec<Improvement>,
     pub criteria: Vec<Criterion>,
     pub comparisons: Vec<Comparison>,
+    pub regressions: Regressions,
+    pub intention_to_treat: Vec<IntentionToTreat>,
     pub triggers: Vec<Trigger>,
+    pub change_points: Vec<ChangePoint>,
+    /// Where change points were looked for, and where there was too little to look.
+    pub change_point_searches: Vec<ChangePointSearch>,
     pub events: Vec<Event>,
     pub series: Series,
     pub tests: Tests,
@@ -50,11 +59,14 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// From good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionValue {
     Go,
+    /// Nothing bad, but evidence is missing.
     Incomplete,
+    /// A person must look.
     Review,
     NoGo,
     Rollback,
@@ -62,6 +74,16 @@ pub enum DecisionValue {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
+    /// What this reason alone would decide.
+    pub level: DecisionValue,
+    /// Id of the claim, trigger, comparison, data-quality finding or completion criterion.
+    pub finding: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NextStep {
+    /// Id of the finding that it follows from.
     pub finding: String,
     pub text: String,
 }
@@ -219,6 +241,10 @@ pub enum IntervalMethod {
     Wilson,
     /// Koopman score on effective counts.
     Koopman,
+    /// Clock hours resampled, each replicate in units of its own standard error.
+    StudentisedBootstrap,
+    /// The Wilson interval of the share at or below a quantile, turned over on the distribution.
+    Woodruff,
     /// Clock hours resampled.
     BlockBootstrap,
     /// Minutes resampled: fewer than 8 hours.
@@ -234,6 +260,10 @@ pub enum FigureWarning {
     FewHours,
     /// Too few uploads for an interval.
     TooFewUploads,
+    /// The mix of files changed between the two groups, and the figure with it.
+    MixChanged,
+    /// The split of the stage is not what was set: the arms may differ in more than the treatment.
+    SplitMismatch,
 }
 
 /// Does the traffic split fit what was set?
@@ -270,6 +300,10 @@ pub struct Improvement {
     pub target: Target,
     /// The same with the reference's mix of files.
     pub adjusted: Option<Adjusted>,
+    /// Whether `value` and `adjusted` tell different stories, beyond chance.
+    pub mix_changed: bool,
+    /// The smallest improvement that this log would have told from none (95 %, power 80 %).
+    pub smallest_detectable: Option<f64>,
     pub status: Status,
     /// Why it was not measured.
     pub reason: Option<String>,
@@ -284,6 +318,8 @@ pub enum ComparisonKind {
     BeforeAfter,
     /// The same stage and time, split at random.
     Concurrent,
+    /// The same stage and time, but not split at random: who uses which provider is no accident.
+    Observational,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -296,7 +332,8 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Adjusted {
     pub value: f64,
-    pub ci: Option<[f64; 2]>,
+    /// An end is `null` where the interval is open.
+    pub ci: Option<[Option<f64>; 2]>,
     /// Share of the mix that could be compared.
     pub mix_covered: f64,
 }
@@ -326,6 +363,8 @@ pub struct Criterion {
     pub status: Status,
     /// How many more uploads would settle an inconclusive criterion, if nothing changed.
     pub more_uploads_needed: Option<u64>,
+    /// The smallest distance from the threshold that this log would have seen (95 %, power 80 %).
+    pub smallest_detectable: Option<f64>,
     /// Why it was not measured.
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -346,57 +385,6 @@ pub enum CriterionMetric {
 pub enum Direction {
     AtLeast,
     AtMost,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Comparison {
-    pub id: String,
-    pub kind: ComparisonKind,
-    pub reference: String,
-    pub candidate: String,
-    pub segment: BTreeMap<String, String>,
-    pub metric: String,
-    pub crude: Option<RatioFigure>,
-    pub adjusted: Option<AdjustedRatio>,
-    pub mix_changed: bool,
-    pub p_adjusted: Option<f64>,
-    pub regression: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RatioFigure {
-    pub ratio: f64,
-    pub ci: Option<[f64; 2]>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AdjustedRatio {
-    pub ratio: f64,
-    pub ci: Option<[f64; 2]>,
-    pub mix_covered: f64,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Trigger {
-    pub trigger: String,
-    pub severity: TriggerSeverity,
-    pub fired: bool,
-    pub stage: String,
-    pub scope: String,
-    pub from: String,
-    pub to: String,
-    pub worst: f64,
-    pub threshold: f64,
-    pub uploads: u64,
-    pub p_value: Option<f64>,
-    pub answered_after_seconds: Option<f64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TriggerSeverity {
-    Rollback,
-    Review,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -456,6 +444,7 @@ pub struct Variant {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Completion {
     pub id: String,
+    pub label: String,
     pub status: CompletionStatus,
     pub evidence: String,
 }

@@ -1,116 +1,260 @@
-//! The executive summary: plain sentences. A figure enters a sentence only as a claim.
+//! The executive summary: three to six plain sentences. A figure enters a sentence only as a claim.
 
-use super::claims::{criterion_text, improvement_text};
-use super::model::{Claim, Criterion, DataQuality, Gate, Improvement, SplitStatus, Stage, Status};
+use super::model::{
+    Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Regressions, SplitStatus, Stage, Status,
+    Trigger, TriggerSeverity,
+};
+use super::words::{criterion_text, decision_words, improvement_text};
+use crate::analysis::Findings;
 use crate::format;
 
-/// Three to six sentences.
-pub fn summary(
-    claims: &[Claim],
-    stages: &[Stage],
-    improvements: &[Improvement],
-    criteria: &[Criterion],
-    quality: &DataQuality,
-) -> Vec<String> {
-    let mut sentences = vec![scope(stages)];
-    sentences.extend(improvement_sentences(claims, improvements));
-    sentences.extend(criteria_sentences(criteria));
-    sentences.extend(split_sentence(stages));
-    if quality.gate == Gate::Failed {
-        sentences.push("The log fails the data-quality gate: read every figure with the findings below.".into());
-    }
+/// Share of fallbacks from which the summary tells what leaving them out would have claimed.
+const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
+
+/// The decision and its main reason first, then what changed, what went wrong, and what the figures hide.
+pub fn summary(claims: &[Claim], findings: &Findings) -> Vec<String> {
+    let mut sentences = vec![decision(&findings.decision)];
+    sentences.extend(improvements(claims, &findings.improvements));
+    sentences.push(scope(&findings.stages, &findings.criteria, &findings.triggers));
+    sentences.extend(regressions(&findings.regressions));
+    sentences.extend(fallbacks(&findings.intention_to_treat));
+    sentences.extend(doubts(findings));
     sentences
 }
 
-fn scope(stages: &[Stage]) -> String {
-    let measured = stages.iter().filter(|stage| stage.groups.all.uploads > 0);
-    let names: Vec<&str> = measured.clone().map(|stage| stage.name.as_str()).collect();
-    let uploads: u64 = measured.map(|stage| stage.groups.all.uploads).sum();
-    match names.as_slice() {
-        [] => "The log holds no usable upload: nothing is measured.".into(),
-        [only] => format!("The log holds {}, all in stage {only}.", format::counted(uploads, "upload")),
-        [.., _] => {
-            let stages = join(&names);
-            format!("The log holds {} in {} stages: {stages}.", format::counted(uploads, "upload"), names.len())
-        }
-    }
-}
-
-fn split_sentence(stages: &[Stage]) -> Option<String> {
-    let wrong = stages.iter().filter(|stage| stage.split.status == SplitStatus::Mismatch);
-    let names: Vec<&str> = wrong.map(|stage| stage.name.as_str()).collect();
-    let stages = if names.len() == 1 { "stage" } else { "stages" };
-    (!names.is_empty()).then(|| format!("The traffic split of {stages} {} is not what was set.", join(&names)))
+fn decision(decision: &Decision) -> String {
+    let (word, meaning) = decision_words(decision.value);
+    let Some(first) = decision.reasons.first() else { return format!("{word}: {meaning}.") };
+    let more = match decision.reasons.iter().filter(|reason| reason.level == decision.value).count() as u64 - 1 {
+        0 => String::new(),
+        1 => ", and one reason more".into(),
+        more => format!(", and {} reasons more", format::count(more)),
+    };
+    format!("{word}: {meaning}. It rests on this: {}{more}.", first.text.trim_end_matches('.'))
 }
 
 /// `a, b and c`
-fn join(words: &[&str]) -> String {
+fn join(words: &[String]) -> String {
     match words {
         [] => String::new(),
-        [only] => (*only).into(),
+        [only] => only.clone(),
         [head @ .., last] => format!("{} and {last}", head.join(", ")),
     }
 }
 
-fn improvement_sentences(claims: &[Claim], improvements: &[Improvement]) -> Vec<String> {
+/// What changed from the baseline, then how that stands against the targets.
+fn improvements(claims: &[Claim], improvements: &[Improvement]) -> Vec<String> {
     let mut sentences = Vec::new();
-    let phrase = |improvement: &Improvement| {
-        let id = format!("improvements.{}", improvement.id);
-        let claim = claims.iter().find(|claim| claim.id == id)?;
-        let text = improvement_text(&improvement.id);
-        let ends = format::open_interval(claim.ci);
-        let (value, interval) = format::figure(claim.value, ends, text.unit);
-        let interval =
-            interval.map_or_else(|| ", no interval".into(), |interval| format!(" (95 % interval {interval})"));
-        Some(format!("{} {value}{interval}", text.label.to_lowercase()))
-    };
-    for (status, words) in [
-        (Status::Exceeded, "Above the target band"),
-        (Status::Met, "Target reached"),
-        (Status::NotMet, "Target missed"),
-        (Status::Inconclusive, "Not settled by this log"),
-    ] {
-        let phrases: Vec<String> =
-            improvements.iter().filter(|improvement| improvement.status == status).filter_map(phrase).collect();
-        if !phrases.is_empty() {
-            sentences.push(format!("{words}: {}.", phrases.join("; ")));
-        }
+    let told: Vec<String> = improvements.iter().filter_map(|improvement| change(claims, improvement)).collect();
+    if !told.is_empty() {
+        let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
+        sentences.push(format!("Compared with the baseline, {}; {}.", join(&told), against_targets(measured)));
     }
     let missing: Vec<String> = improvements
         .iter()
         .filter(|improvement| improvement.status == Status::NotMeasured)
         .map(|improvement| {
             let reason = improvement.reason.as_deref().unwrap_or("an ingredient is missing");
-            format!("{} ({reason})", improvement_text(&improvement.id).label.to_lowercase())
+            format!("{} ({reason})", noun(&improvement.id))
         })
         .collect();
     if !missing.is_empty() {
-        sentences.push(format!("Not measured: {}.", missing.join("; ")));
+        sentences.push(format!("Not measured: the change of {}.", join(&missing)));
     }
     sentences
 }
 
-fn criteria_sentences(criteria: &[Criterion]) -> Vec<String> {
-    if criteria.is_empty() {
-        return Vec::new();
+fn noun(id: &str) -> &'static str {
+    match id {
+        "memory_reduction" => "memory",
+        "throughput_ratio" => "throughput",
+        "latency_reduction" => "latency",
+        _ => "timeouts",
     }
-    let count = |status| criteria.iter().filter(|criterion| criterion.status == status).count();
-    let mut parts = vec![format!("{} of {} stage criteria are met", count(Status::Met), criteria.len())];
-    for (status, words) in
-        [(Status::NotMet, "not met"), (Status::Inconclusive, "inconclusive"), (Status::NotMeasured, "not measured")]
-    {
-        if count(status) > 0 {
-            parts.push(format!("{} {words}", count(status)));
+}
+
+/// `memory fell by 85.1 % (84.0 to 86.0)`
+fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
+    let id = format!("improvements.{}", improvement.id);
+    let claim = claims.iter().find(|claim| claim.id == id)?;
+    let unit = improvement_text(&improvement.id).unit;
+    let ends = format::open_interval(claim.ci);
+    let noun = noun(&improvement.id);
+    let same = if improvement.id == "throughput_ratio" { 1.0 } else { 0.0 };
+    if ends.is_some_and(|(low, high)| low <= same && same <= high) {
+        let estimate = format::estimate(claim.value, ends, unit);
+        let of = if same > 0.0 { "of its old level" } else { "less" };
+        return Some(format!("{noun} shows no sure change ({estimate} {of})"));
+    }
+    if improvement.id == "throughput_ratio" {
+        let direction = if claim.value >= 1.0 { "rose" } else { "fell" };
+        return Some(format!("{noun} {direction} to {} its old level", format::estimate(claim.value, ends, unit)));
+    }
+    if claim.value >= 0.0 {
+        return Some(format!("{noun} fell by {}", format::estimate(claim.value, ends, unit)));
+    }
+    // A negative reduction is a rise: the interval turns over with it.
+    let turned = ends.map(|(low, high)| (-high, -low));
+    Some(format!("{noun} rose by {}", format::estimate(-claim.value, turned, unit)))
+}
+
+fn against_targets<'a>(measured: impl Iterator<Item = &'a Improvement> + Clone) -> String {
+    let count = measured.clone().count();
+    let of = |wanted: &[Status]| -> Vec<String> {
+        measured
+            .clone()
+            .filter(|improvement| wanted.contains(&improvement.status))
+            .map(|improvement| noun(&improvement.id).to_owned())
+            .collect()
+    };
+    let (reached, missed, open) =
+        (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Inconclusive]));
+    if reached.len() == count {
+        return if count == 1 { "the target is reached".into() } else { format!("all {count} targets are reached") };
+    }
+    let mut parts = Vec::new();
+    for (names, words) in [(missed, "missed"), (open, "not settled"), (reached, "reached")] {
+        match names.len() {
+            0 => {}
+            1 => parts.push(format!("the target of {} is {words}", names[0])),
+            _ => parts.push(format!("the targets of {} are {words}", join(&names))),
         }
     }
-    let mut sentences = vec![format!("{}.", parts.join(", "))];
+    parts.join(", ")
+}
+
+/// How much there was to see, the criteria, and whether an alarm went off.
+fn scope(stages: &[Stage], criteria: &[Criterion], triggers: &[Trigger]) -> String {
+    let measured = stages.iter().filter(|stage| stage.groups.all.uploads > 0);
+    let count = measured.clone().count() as u64;
+    let uploads: u64 = measured.map(|stage| stage.groups.all.uploads).sum();
+    if count == 0 {
+        return "The log holds no usable upload: nothing is measured.".into();
+    }
+    let log = format!("The log holds {} in {}", format::counted(uploads, "upload"), format::counted(count, "stage"));
+    let incidents = incidents(triggers);
+    match criteria_text(criteria) {
+        Some(criteria) => format!("{log}: {criteria}, and {incidents}."),
+        None => format!("{log}; {incidents}."),
+    }
+}
+
+fn criteria_text(criteria: &[Criterion]) -> Option<String> {
+    if criteria.is_empty() {
+        return None;
+    }
+    let count = |status| criteria.iter().filter(|criterion| criterion.status == status).count();
+    let met = count(Status::Met);
+    let mut text = match met {
+        all if all == criteria.len() => format!("all {all} stage criteria are met"),
+        met => format!("{met} of {} stage criteria are met", criteria.len()),
+    };
     let missed: Vec<String> = criteria
         .iter()
         .filter(|criterion| criterion.status == Status::NotMet)
         .map(|criterion| format!("{} at {}", criterion_text(criterion.metric).1.to_lowercase(), criterion.stage))
         .collect();
-    if !missed.is_empty() {
-        sentences.push(format!("Not met: {}.", missed.join("; ")));
+    match missed.len() {
+        0 => {}
+        few @ 1..=3 => text.push_str(&format!(", {few} missed ({})", missed.join(", "))),
+        many => text.push_str(&format!(", {many} missed")),
+    }
+    for (status, words) in [(Status::Inconclusive, "not settled"), (Status::NotMeasured, "not measured")] {
+        if count(status) > 0 {
+            text.push_str(&format!(", {} {words}", count(status)));
+        }
+    }
+    Some(text)
+}
+
+fn incidents(triggers: &[Trigger]) -> String {
+    // One outage pulls several triggers in both scopes: stretches of time are counted, not triggers.
+    let mut stretches: Vec<(&str, &str, &str)> = Vec::new();
+    let mut unanswered = 0;
+    for trigger in triggers.iter().filter(|trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback) {
+        let (from, to) = (trigger.from.as_str(), trigger.to.as_str());
+        let known = stretches.iter().any(|(stage, start, end)| *stage == trigger.stage && *start <= to && from <= *end);
+        if !known {
+            stretches.push((&trigger.stage, from, to));
+            unanswered += usize::from(trigger.answer != Some(Answer::InTime));
+        }
+    }
+    let Some((stage, from, to)) = stretches.first() else { return "no rollback trigger fired".into() };
+    let where_ = format!("{} in stage {stage}", format::period(from, to));
+    let (count, place) = match stretches.len() as u64 {
+        1 => ("a rollback incident".to_owned(), where_),
+        count => (format!("{} rollback incidents", format::count(count)), format!("the first {where_}")),
+    };
+    let answered = match unanswered {
+        0 => "answered by a rollback within 5 minutes".to_owned(),
+        missed if missed == stretches.len() => "not answered by a rollback within 5 minutes".into(),
+        missed => format!("{missed} not answered by a rollback within 5 minutes"),
+    };
+    format!("{count} ({place}) happened, {answered}")
+}
+
+fn regressions(regressions: &Regressions) -> Option<String> {
+    if regressions.tested == 0 {
+        return None;
+    }
+    let margin = format::share(regressions.margin);
+    let found = match regressions.found.len() as u64 {
+        0 => format!("no file type, size or provider is shown to be worse by more than {margin}"),
+        1 => format!("one figure of a file type, size or provider is worse by more than {margin}"),
+        found => format!(
+            "{} figures of file types, sizes or providers are worse by more than {margin}",
+            format::count(found)
+        ),
+    };
+    let unsettled = match regressions.unsettled {
+        0 => String::new(),
+        open => format!(
+            ", while {} of {} cannot be told from this log",
+            format::count(open),
+            format::count(regressions.tested)
+        ),
+    };
+    let mut letters = found.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    Some(format!("{first}{}{unsettled}.", letters.as_str()))
+}
+
+/// Of the stage with most fallbacks, where there are enough to matter; the others stand below.
+fn fallbacks(stages: &[IntentionToTreat]) -> Option<String> {
+    let worth = |stage: &&IntentionToTreat| stage.fallback_rate.is_some_and(|rate| rate >= FALLBACKS_WORTH_A_SENTENCE);
+    stages.iter().filter(worth).max_by_key(|stage| stage.fallbacks).map(|stage| stage.text.clone())
+}
+
+/// What makes the figures above hard to read as they are.
+fn doubts(findings: &Findings) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let moved: Vec<String> = findings
+        .improvements
+        .iter()
+        .filter(|improvement| improvement.mix_changed)
+        .filter_map(|improvement| {
+            let unit = improvement_text(&improvement.id).unit;
+            let adjusted = improvement.adjusted.as_ref()?.value;
+            let label = improvement_text(&improvement.id).label.to_lowercase();
+            Some(format!("{label} would be {}", format::value(adjusted, unit)))
+        })
+        .collect();
+    if !moved.is_empty() {
+        sentences
+            .push(format!("The mix of files changed between the stages: with the baseline's mix, {}.", join(&moved)));
+    }
+    let wrong: Vec<String> = findings
+        .stages
+        .iter()
+        .filter(|stage| stage.split.status == SplitStatus::Mismatch)
+        .map(|stage| stage.name.clone())
+        .collect();
+    if !wrong.is_empty() {
+        let stages = if wrong.len() == 1 { "stage" } else { "stages" };
+        sentences.push(format!("The traffic split of {stages} {} is not what was set.", join(&wrong)));
+    }
+    if findings.data_quality.gate == Gate::Failed {
+        sentences.push("The log fails the data-quality gate: read every figure with the findings below.".into());
     }
     sentences
 }

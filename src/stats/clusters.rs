@@ -1,7 +1,64 @@
 //! What the hours of a group say about how independent its uploads are.
 
+use super::Z_95;
+use super::distributions::t_95;
+
 /// Fewest hours from which clusters can be learnt; with fewer, uploads are taken as independent.
 pub const FEWEST_CLUSTERS: usize = 8;
+
+/// How much less a group's uploads are worth than as many independent ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DesignEffect {
+    /// Variance of the rate from clusters / binomial variance, at least 1.
+    pub value: f64,
+    /// What counts are divided by: `value`, and the penalty for having learnt it from few clusters.
+    pub divisor: f64,
+}
+
+impl DesignEffect {
+    /// Independent observations.
+    pub const NONE: Self = Self { value: 1.0, divisor: 1.0 };
+
+    /// From the ratio of the two variances, learnt from clusters with so many degrees of freedom.
+    ///
+    /// The penalty is (t / z)^2 (Korn and Graubard 1998): a normal interval of the quotients is then as wide as
+    /// the t interval of the clusters. Effective counts are never above the real ones.
+    pub fn from_variances(ratio: f64, degrees_of_freedom: f64) -> Self {
+        let penalty = (t_95(degrees_of_freedom) / Z_95).powi(2);
+        Self { value: ratio.max(1.0), divisor: (ratio * penalty).max(1.0) }
+    }
+}
+
+/// Degrees of freedom of clusters of these sizes: the effective number of clusters (Kish 1965),
+/// (Σn)² / Σn², less 1. At least 1.
+pub fn degrees_of_freedom(sizes: impl Iterator<Item = f64>) -> f64 {
+    let (sum, squares) = sizes.fold((0.0, 0.0), |(sum, squares), n| (sum + n, n.mul_add(n, squares)));
+    if squares > 0.0 { (sum * sum / squares - 1.0).max(1.0) } else { 1.0 }
+}
+
+/// Degrees of freedom of a variance that few clusters make up (Satterthwaite 1946, from the clusters'
+/// own fourth moments): 2 (Σz²)² / (Σz⁴ - (Σz²)² / k) for what each of k clusters adds. At least 2.
+fn moment_degrees(influences: impl Iterator<Item = f64>) -> f64 {
+    let (count, squares, fourths) = influences
+        .fold((0.0, 0.0, 0.0), |(count, squares, fourths), z| (count + 1.0, squares + z * z, fourths + z.powi(4)));
+    let spread = fourths - squares * squares / f64::max(count, 1.0);
+    if spread > 0.0 { (2.0 * squares * squares / spread).max(2.0) } else { f64::INFINITY }
+}
+
+/// [`design_effect`] of the share at or below a quantile: where a few hours hold most of a tail, the
+/// variance rests on those few, and its degrees of freedom on their moments.
+pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> DesignEffect {
+    let plain = design_effect(clusters.clone());
+    let clusters = clusters.filter(|(_, n)| *n > 0);
+    let (events, total) = clusters.clone().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
+    if total == 0 || plain == DesignEffect::NONE {
+        return plain;
+    }
+    let rate = events as f64 / total as f64;
+    let by_moments = moment_degrees(clusters.clone().map(|(y, n)| y as f64 - rate * n as f64));
+    let by_sizes = degrees_of_freedom(clusters.map(|(_, n)| n as f64));
+    DesignEffect::from_variances(plain.value, by_moments.min(by_sizes))
+}
 
 /// Design effect of a rate from clusters: the variance of the ratio estimator sum(y) / sum(n)
 /// over clusters (Cochran 1977, section 11.7, with the factor k / (k - 1)), over the binomial variance; at
@@ -9,19 +66,38 @@ pub const FEWEST_CLUSTERS: usize = 8;
 ///
 /// `clusters` are (events, observations), events not above observations. 1 for fewer than
 /// [`FEWEST_CLUSTERS`] clusters with observations, and where every or no observation is an event.
-pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> f64 {
+pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> DesignEffect {
     let clusters = clusters.filter(|(_, n)| *n > 0);
     let (count, events, total) =
         clusters.clone().fold((0_usize, 0_u64, 0_u64), |sum, (y, n)| (sum.0 + 1, sum.1 + y, sum.2 + n));
     if count < FEWEST_CLUSTERS || events == 0 || events == total {
-        return 1.0;
+        return DesignEffect::NONE;
     }
     let rate = events as f64 / total as f64;
-    let squares: f64 = clusters.map(|(y, n)| (y as f64 - rate * n as f64).powi(2)).sum();
+    let squares: f64 = clusters.clone().map(|(y, n)| (y as f64 - rate * n as f64).powi(2)).sum();
     let k = count as f64;
     let variance = k / (k - 1.0) * squares / (total as f64).powi(2);
     let binomial = rate * (1.0 - rate) / total as f64;
-    (variance / binomial).max(1.0)
+    DesignEffect::from_variances(variance / binomial, degrees_of_freedom(clusters.map(|(_, n)| n as f64)))
+}
+
+/// How much the rate itself varies from cluster to cluster: the variance of the clusters' true
+/// rates over the squared mean rate (method of moments), at least 0.
+///
+/// `clusters` are (events, observations). 0 for fewer than [`FEWEST_CLUSTERS`] clusters or without events.
+pub fn squared_variation_of_rates(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> f64 {
+    let (count, events, total) = clusters
+        .clone()
+        .fold((0_usize, 0_u64, 0_u64), |sum, (y, n)| (sum.0 + usize::from(n > 0), sum.1 + y, sum.2 + n));
+    if count < FEWEST_CLUSTERS || events == 0 {
+        return 0.0;
+    }
+    let rate = events as f64 / total as f64;
+    let (excess, pairs) = clusters.fold((0.0, 0.0), |(excess, pairs), (y, n)| {
+        let n = n as f64;
+        ((y as f64 - rate * n).powi(2) - n * rate * (1.0 - rate) + excess, n * (n - 1.0) + pairs)
+    });
+    if pairs > 0.0 { (excess / pairs / (rate * rate)).max(0.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -33,15 +109,40 @@ mod tests {
         // Each hour of 10 is all events or none: deff = 10 k / (k - 1).
         let clusters = (0..20).map(|hour| if hour % 2 == 0 { (10, 10) } else { (0, 10) });
         let want = 10.0 * 20.0 / 19.0;
-        assert!((design_effect(clusters) - want).abs() < 1e-12);
+        let got = design_effect(clusters);
+        assert!((got.value - want).abs() < 1e-12);
+        // scipy 1.17.1: t.ppf(0.975, 19) = 2.0930240544082634
+        assert!((got.divisor / want - (2.093_024_054_408_263_4_f64 / Z_95).powi(2)).abs() < 1e-9);
     }
 
     #[test]
     fn few_hours_and_certain_rates_say_nothing() {
-        assert_eq!(design_effect([(1, 10); 7].into_iter()), 1.0);
-        assert_eq!(design_effect([(0, 10); 20].into_iter()), 1.0);
-        assert_eq!(design_effect([(10, 10); 20].into_iter()), 1.0);
+        assert_eq!(design_effect([(1, 10); 7].into_iter()), DesignEffect::NONE);
+        assert_eq!(design_effect([(0, 10); 20].into_iter()), DesignEffect::NONE);
+        assert_eq!(design_effect([(10, 10); 20].into_iter()), DesignEffect::NONE);
         // Less spread than chance is no gain.
-        assert_eq!(design_effect([(5, 10); 20].into_iter()), 1.0);
+        assert_eq!(design_effect([(5, 10); 20].into_iter()), DesignEffect::NONE);
+    }
+
+    #[test]
+    fn one_hour_that_holds_the_tail_is_worth_little() {
+        let even = (0..40).map(|hour| (95 + hour % 2 * 2, 100));
+        let heavy = (0..40).map(|hour| if hour == 0 { (20, 100) } else { (98, 100) });
+        assert!(design_effect_of_tail(heavy.clone()).divisor > design_effect(heavy).divisor);
+        assert!((design_effect_of_tail(even.clone()).divisor - design_effect(even).divisor).abs() < 1e-12);
+    }
+
+    #[test]
+    fn equal_clusters_have_one_degree_less_than_their_number() {
+        assert!((degrees_of_freedom([5.0; 12].into_iter()) - 11.0).abs() < 1e-9);
+        assert_eq!(degrees_of_freedom([5.0].into_iter()), 1.0);
+    }
+
+    #[test]
+    fn rates_that_vary_are_told_from_chance() {
+        // Rates of 0.1 and 0.3 in turn, in large clusters: variance 0.01 over 0.2 squared.
+        let clusters = (0..400).map(|hour| if hour % 2 == 0 { (1000, 10_000) } else { (3000, 10_000) });
+        assert!((squared_variation_of_rates(clusters) - 0.25).abs() < 0.001);
+        assert_eq!(squared_variation_of_rates([(1, 10); 20].into_iter()), 0.0);
     }
 }

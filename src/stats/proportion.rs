@@ -1,8 +1,15 @@
 //! Intervals of a proportion, and how many more observations would settle it.
 
-use super::{Interval, Z_95};
+use statrs::distribution::{ContinuousCDF, Gamma};
 
-/// Wilson score interval of a proportion at 95 % (Wilson 1927).
+use super::{Interval, Z_95, Z_POWER};
+
+/// Events up to which the end of an interval next to 0 or 1 is taken from the Poisson law.
+const FEW_EVENTS: f64 = 1.5;
+
+/// Wilson score interval of a proportion at 95 % (Wilson 1927), with the end next to 0 (or 1) of a single
+/// event (or success less than all) moved out to the one-sided 95 % Poisson limit, as Brown, Cai and
+/// DasGupta (2001) advise: there the score interval covers far too little.
 ///
 /// `successes` and `n` may be fractional (effective counts after the design effect), with
 /// `0 <= successes <= n`. Returns fractions, `0 <= low <= high <= 1`; `None` when `n <= 0`.
@@ -17,7 +24,14 @@ pub fn wilson(successes: f64, n: f64) -> Option<Interval> {
     // With no or only successes one end is exact; rounding must not move it.
     let low = if successes <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
     let high = if successes >= n { 1.0 } else { (centre + half).min(1.0) };
-    Some((low, high))
+    let poisson =
+        |events: f64| if events > 0.0 && events < FEW_EVENTS { poisson_lower(events) / n } else { f64::INFINITY };
+    Some((low.min(poisson(successes)), high.max(1.0 - poisson(n - successes))))
+}
+
+/// The one-sided 95 % lower limit of a Poisson mean of which `events` > 0 were seen (Garwood 1936).
+fn poisson_lower(events: f64) -> f64 {
+    Gamma::new(events, 1.0).map_or(0.0, |law| law.inverse_cdf(0.05))
 }
 
 /// The fewest further observations after which the Wilson interval would no longer hold
@@ -46,6 +60,14 @@ pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64) -> Op
     Some(enough.saturating_sub(n))
 }
 
+/// The smallest difference from `threshold` that a 95 % interval of `n` (effective) observations
+/// would exclude in 80 of 100 cases: (z_0.975 + z_0.8) sqrt(p (1 - p) / n) (Cohen 1988), at p =
+/// `threshold`. `None` when `n` is 0 or the threshold is 0 or 1, where the formula has no spread.
+pub fn detectable_difference(n: f64, threshold: f64) -> Option<f64> {
+    let spread = threshold * (1.0 - threshold);
+    (n > 0.0 && spread > 0.0).then(|| (Z_95 + Z_POWER) * (spread / n).sqrt())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +86,22 @@ mod tests {
         check(0.0, 20.0, (0.0, 0.161_125_158_052_819_35));
         check(20.0, 20.0, (0.838_874_841_947_180_8, 1.0));
         check(981.0, 1000.0, (0.970_515_544_087_686_8, 0.987_803_114_249_209_1));
+    }
+
+    // scipy 1.17.1: gamma.ppf(0.05, 1) = 0.05129329438755058
+    #[test]
+    fn a_single_event_has_the_poisson_limit() {
+        check(1.0, 1000.0, (0.000_051_293_294_387_55, wilson(1.0, 1000.0).unwrap().1));
+        check(999.0, 1000.0, (wilson(999.0, 1000.0).unwrap().0, 1.0 - 0.000_051_293_294_387_55));
+    }
+
+    // statsmodels 0.15.0: (norm.ppf(0.975) + norm.ppf(0.8)) * sqrt(0.02 * 0.98 / 1000)
+    #[test]
+    fn known_detectable_difference() {
+        let got = detectable_difference(1000.0, 0.98).unwrap();
+        assert!((got - 0.012_403_146_487_6).abs() < 1e-12, "{got}");
+        assert_eq!(detectable_difference(0.0, 0.98), None);
+        assert_eq!(detectable_difference(100.0, 1.0), None);
     }
 
     #[test]

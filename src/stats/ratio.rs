@@ -1,5 +1,6 @@
 //! Interval of the ratio of two proportions.
 
+use super::distributions::normal_upper_tail;
 use super::{Interval, Z_95};
 
 /// Koopman's score interval at 95 % of the ratio (x1 / n1) / (x2 / n2) of two independent
@@ -17,6 +18,19 @@ pub fn koopman(x1: f64, n1: f64, x2: f64, n2: f64) -> Option<Interval> {
     let low = if x1 <= 0.0 { 0.0 } else { edge(estimate, -1.0, outside).exp() };
     let high = if x2 <= 0.0 { f64::INFINITY } else { edge(estimate, 1.0, outside).exp() };
     Some((low, high))
+}
+
+/// One-sided p-value of the score test (Koopman 1984, Miettinen and Nurminen 1985) that the ratio of two
+/// independent proportions is not below `ratio` > 0: small where it surely is below.
+///
+/// Counts may be fractional. `None` when either `n` is 0 or both counts are 0.
+pub fn below_p_value(x1: f64, n1: f64, x2: f64, n2: f64, ratio: f64) -> Option<f64> {
+    if n1 <= 0.0 || n2 <= 0.0 || (x1 <= 0.0 && x2 <= 0.0) {
+        return None;
+    }
+    let z = score(ratio, x1, n1, x2, n2).sqrt();
+    let below = x1 / n1 < ratio * x2 / n2;
+    Some(normal_upper_tail(if below { z } else { -z }))
 }
 
 /// Walks from `from` until `outside`, then bisects the edge. On the log scale the score rises on
@@ -75,6 +89,21 @@ mod tests {
         check(36.0, 40.0, 16.0, 80.0, (2.939_569_192_214_996, 7.152_223_434_866_03));
         check(3.0, 5000.0, 140.0, 3500.0, (0.005_050_792_187_658_886, 0.044_515_764_095_145_93));
         check(50.0, 1000.0, 60.0, 900.0, (0.521_968_763_175_245_7, 1.077_453_760_899_588_2));
+    }
+
+    // statsmodels 0.15.0: test_proportions_2indep(x1, n1, x2, n2, value=r, method="score", compare="ratio",
+    // alternative="smaller", correction=False).pvalue
+    #[test]
+    fn known_p_values() {
+        for (x1, n1, x2, n2, ratio, want) in [
+            (930.0, 1000.0, 4900.0, 5000.0, 0.95, 0.451_679_815_630_737_9),
+            (80.0, 100.0, 470.0, 500.0, 0.95, 0.003_017_081_621_525_200_7),
+            (60.0, 1000.0, 20.0, 900.0, 1.05, 0.999_947_073_688_833_3),
+        ] {
+            let got = below_p_value(x1, n1, x2, n2, ratio).unwrap();
+            assert!((got / want - 1.0).abs() < 1e-6, "{got} for {want}");
+        }
+        assert_eq!(below_p_value(0.0, 10.0, 0.0, 10.0, 0.95), None);
     }
 
     #[test]

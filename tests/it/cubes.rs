@@ -76,15 +76,18 @@ fn what_does_not_fit_is_refused() {
     place.write("other.toml", "[analysis]\nsize_bounds_mb = [5.0]\n");
     let rules = place.run(&["check", "--config", "other.toml", "a.cube"]).expect(2);
     assert!(rules.err.contains("made with another [analysis] size_bounds_mb"), "{}", rules.err);
+    place.write("critical.toml", "[analysis]\ncritical_errors = [\"OSError\"]\n");
+    let rules = place.run(&["check", "--config", "critical.toml", "a.cube"]).expect(2);
+    assert!(rules.err.contains("made with another [analysis] critical_errors"), "{}", rules.err);
     std::fs::create_dir(place.path("mine")).unwrap();
     place.write("mine/keep.txt", "keep");
     assert!(place.run(&["cube", "log.jsonl", "-o", "mine"]).expect(2).err.contains("not a cube"));
     assert_eq!(place.read("mine/keep.txt"), "keep");
     place.write("a.cube/fine.parquet", "not parquet");
     assert!(place.run(&["check", "a.cube"]).expect(2).err.contains("fine.parquet: cannot read"));
-    let header = place.read("b.cube/header.json").replace("\"version\": 1", "\"version\": 99");
+    let header = place.read("b.cube/header.json").replace("\"version\": 2", "\"version\": 99");
     place.write("b.cube/header.json", header);
-    assert!(place.run(&["check", "b.cube"]).expect(2).err.contains("reads version 1"));
+    assert!(place.run(&["check", "b.cube"]).expect(2).err.contains("reads version 2"));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The real binary on real files. One test binary: each further one would link polars again.
 
+mod calibration;
 mod cli;
 mod cubes;
 mod figures;
 mod hostile;
 mod house;
 mod ingest;
+mod judgement;
 mod scale;
 
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ pub struct Role {
 }
 
 /// Every role. The dark colours stand in style.css.
-pub const THEME: [Role; 8] = [
+pub const THEME: [Role; 9] = [
     Role { name: "chart-ink", sentinel: "#010101", light: "#1d2733" },
     Role { name: "chart-muted", sentinel: "#020202", light: "#566272" },
     Role { name: "chart-grid", sentinel: "#030303", light: "#dfe5ec" },
@@ -22,6 +22,7 @@ pub const THEME: [Role; 8] = [
     Role { name: "chart-band", sentinel: "#060606", light: "#cdeadb" },
     Role { name: "chart-limit", sentinel: "#070707", light: "#0a7a55" },
     Role { name: "chart-shade", sentinel: "#080808", light: "#f1f4f8" },
+    Role { name: "chart-alarm", sentinel: "#090909", light: "#a31621" },
 ];
 
 pub const INK: RGBColor = RGBColor(1, 1, 1);
@@ -32,6 +33,7 @@ pub const CONTROL: RGBColor = RGBColor(5, 5, 5);
 pub const BAND: RGBColor = RGBColor(6, 6, 6);
 pub const LIMIT: RGBColor = RGBColor(7, 7, 7);
 pub const SHADE: RGBColor = RGBColor(8, 8, 8);
+pub const ALARM: RGBColor = RGBColor(9, 9, 9);
 
 /// Where a text is held.
 #[derive(Clone, Copy)]

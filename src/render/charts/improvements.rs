@@ -1,14 +1,16 @@
 //! The headline improvements: each on its own scale, its target band drawn, its interval as a line.
 
-use super::Chart;
-use super::canvas::{BAND, Canvas, GRID, Hold, INK, LIMIT, MUTED, TREATED, draw};
+use super::canvas::{BAND, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
 use super::scale::Scale;
+use super::{Chart, themed};
 use crate::format;
 use crate::metric::Unit;
-use crate::report::claims::improvement_text;
 use crate::report::model::{Improvement, Report};
+use crate::report::words::improvement_text;
 
 const ROW: f64 = 76.0;
+const BAR_WIDTH: u32 = 240;
+const BAR_HEIGHT: u32 = 24;
 
 pub fn chart(report: &Report) -> Option<Chart> {
     let improvements = &report.improvements;
@@ -17,13 +19,75 @@ pub fn chart(report: &Report) -> Option<Chart> {
     }
     let phrases: Vec<String> = improvements.iter().map(phrase).collect();
     let description = format!("{}.", phrases.join("; "));
-    Some(Chart::new("improvements", "Improvements against their targets", description, |width| {
-        draw(width, (improvements.len() as f64 * ROW) as u32 + 8, |canvas| {
-            for (index, improvement) in improvements.iter().enumerate() {
-                row(canvas, improvement, f64::from(width), index as f64 * ROW + 4.0);
-            }
-        })
-    }))
+    let rows = improvements.iter().map(cells).collect();
+    let chart =
+        Chart::new(("improvements", "improvements"), "Improvements against their targets", description, |width| {
+            draw(width, (improvements.len() as f64 * ROW) as u32 + 8, |canvas| {
+                for (index, improvement) in improvements.iter().enumerate() {
+                    row(canvas, improvement, f64::from(width), index as f64 * ROW + 4.0);
+                }
+            })
+        });
+    Some(chart.with_table(vec!["Improvement", "Value", "95 % interval", "Target"], rows))
+}
+
+fn cells(improvement: &Improvement) -> Vec<String> {
+    let (value, interval) = value_text(improvement).unwrap_or_else(|| (format::NOT_MEASURED.into(), None));
+    vec![
+        improvement_text(&improvement.id).label.into(),
+        value,
+        interval.unwrap_or_else(|| "–".into()),
+        target_text(improvement),
+    ]
+}
+
+/// A small picture of one improvement for its card: the value and its interval on the target band. The
+/// card says the same in words, so the picture is hidden from those who listen.
+pub fn bar(improvement: &Improvement) -> String {
+    let svg = draw(BAR_WIDTH, BAR_HEIGHT, |canvas| {
+        let (top, bottom, middle) = (4.0, f64::from(BAR_HEIGHT) - 4.0, f64::from(BAR_HEIGHT) / 2.0);
+        let scale = scale_of(improvement, 2.0, f64::from(BAR_WIDTH) - 8.0);
+        canvas.rectangle((2.0, top), (f64::from(BAR_WIDTH) - 2.0, bottom), SHADE);
+        let end = improvement.target.max.map_or(f64::from(BAR_WIDTH) - 2.0, |max| scale.at(max));
+        canvas.rectangle((scale.at(improvement.target.min), top), (end, bottom), BAND);
+        canvas.line(
+            (scale.at(improvement.target.min), 1.0),
+            (scale.at(improvement.target.min), bottom + 3.0),
+            LIMIT,
+            2,
+        );
+        mark(canvas, improvement, &scale, middle);
+    });
+    let svg = themed(&svg);
+    svg.split_once("<svg ")
+        .map_or_else(String::new, |(_, rest)| format!("<svg class=\"bar\" aria-hidden=\"true\" {rest}"))
+}
+
+/// Its value as a dot and its interval as a line with ends.
+fn mark(canvas: &Canvas<'_>, improvement: &Improvement, scale: &Scale, middle: f64) {
+    let Some(value) = improvement.value else { return };
+    if let Some((low, high)) = format::open_interval(improvement.ci) {
+        let (from, to) = (scale.at(low), scale.at(high));
+        canvas.line((from, middle), (to, middle), TREATED, 3);
+        for end in [from, to] {
+            canvas.line((end, middle - 6.0), (end, middle + 6.0), TREATED, 2);
+        }
+    }
+    canvas.dot((scale.at(value), middle), 5, TREATED);
+}
+
+/// Reductions from 0 (or the interval's lower end, at least -1) to 1; ratios from 0.
+fn scale_of(improvement: &Improvement, left: f64, right: f64) -> Scale {
+    let target = improvement.target;
+    let interval = format::open_interval(improvement.ci);
+    let known = |end: f64| end.is_finite().then_some(end);
+    let low_end = interval.and_then(|(low, _)| known(low)).or(improvement.value).unwrap_or(0.0);
+    let high_end = interval.and_then(|(_, high)| known(high)).or(improvement.value).unwrap_or(0.0);
+    let (low, high) = match improvement_text(&improvement.id).unit {
+        Unit::Fraction => (low_end.clamp(-1.0, 0.0), 1.0),
+        _ => (0.0, high_end.max(target.max.unwrap_or(target.min)) * 1.12),
+    };
+    Scale::linear(low, high, left, right)
 }
 
 fn value_text(improvement: &Improvement) -> Option<(String, Option<String>)> {
@@ -57,18 +121,11 @@ fn row(canvas: &Canvas<'_>, improvement: &Improvement, width: f64, top: f64) {
     let text = improvement_text(&improvement.id);
     let (left, right) = (2.0, width - 14.0);
     let target = improvement.target;
-    let interval = format::open_interval(improvement.ci);
-    let known = |end: f64| end.is_finite().then_some(end);
-    let low_end = interval.and_then(|(low, _)| known(low)).or(improvement.value).unwrap_or(0.0);
-    let high_end = interval.and_then(|(_, high)| known(high)).or(improvement.value).unwrap_or(0.0);
-    let (low, high) = match text.unit {
-        Unit::Fraction => (low_end.clamp(-1.0, 0.0), 1.0),
-        _ => (0.0, high_end.max(target.max.unwrap_or(target.min)) * 1.12),
-    };
-    let scale = Scale::linear(low, high, left, right);
+    let scale = scale_of(improvement, left, right);
+    let (low, high) = scale.range();
     canvas.text((left, top + 9.0), text.label, Hold::Start, 14, INK);
     let (band_top, band_bottom, middle) = (top + 22.0, top + 46.0, top + 34.0);
-    canvas.rectangle((left, band_top), (right, band_bottom), super::canvas::SHADE);
+    canvas.rectangle((left, band_top), (right, band_bottom), SHADE);
     canvas.rectangle((scale.at(target.min), band_top), (scale.at(target.max.unwrap_or(high)), band_bottom), BAND);
     canvas.line((scale.at(target.min), band_top - 2.0), (scale.at(target.min), band_bottom + 2.0), LIMIT, 2);
     for tick in scale.ticks(5) {
@@ -91,14 +148,6 @@ fn row(canvas: &Canvas<'_>, improvement: &Improvement, width: f64, top: f64) {
         canvas.text((left + 8.0, middle), format::NOT_MEASURED, Hold::Start, 13, MUTED);
         return;
     };
-    let at = scale.at(improvement.value.unwrap_or(0.0));
-    if let Some((low, high)) = interval {
-        let (from, to) = (scale.at(low), scale.at(high));
-        canvas.line((from, middle), (to, middle), TREATED, 3);
-        for end in [from, to] {
-            canvas.line((end, middle - 6.0), (end, middle + 6.0), TREATED, 2);
-        }
-    }
-    canvas.dot((at, middle), 5, TREATED);
+    mark(canvas, improvement, &scale, middle);
     canvas.text((right, top + 9.0), &format!("{value}  (target {})", target_text(improvement)), Hold::End, 13, MUTED);
 }

@@ -28,7 +28,8 @@ pub fn chart(report: &Report) -> Option<Chart> {
         return None;
     }
     let description = rows.iter().map(phrase).collect::<Vec<_>>().join("; ");
-    Some(Chart::new("latency", "Latency quantiles by stage", format!("{description}."), |width| {
+    let table = rows.iter().flat_map(cells).collect();
+    let chart = Chart::new(("latency", "figures"), "Latency quantiles by stage", format!("{description}."), |width| {
         draw(width, (rows.len() as f64 * ROW) as u32 + 30, |canvas| {
             let narrow = width < 500;
             let (left, right) = (if narrow { 82.0 } else { 150.0 }, f64::from(width) - 24.0);
@@ -42,7 +43,24 @@ pub fn chart(report: &Report) -> Option<Chart> {
                 line(canvas, row, &scale, 6.0 + (index as f64 + 0.5) * ROW, if narrow { 11 } else { 20 });
             }
         })
-    }))
+    });
+    Some(chart.with_table(vec!["Stage", "Arm", "Quantile", "Value", "95 % interval", "n"], table))
+}
+
+fn cells(row: &Row<'_>) -> Vec<Vec<String>> {
+    let cell = |(name, figure): &(&'static str, &Figure)| {
+        let ci = figure.ci.map(|[low, high]| (low, high));
+        let (value, interval) = format::figure(figure.value, ci, Unit::Milliseconds);
+        vec![
+            row.stage.name.clone(),
+            row.arm.into(),
+            (*name).into(),
+            value,
+            interval.unwrap_or_else(|| "–".into()),
+            format::count(figure.n),
+        ]
+    };
+    row.quantiles.iter().map(cell).collect()
 }
 
 fn rows(stage: &Stage) -> Vec<Row<'_>> {

@@ -2,12 +2,15 @@
 //! lines, targets and thresholds as shapes, labels at the marks. Each chart comes in two widths,
 //! so that a phone reads the same text sizes as a desk.
 
+mod by_stage;
 mod canvas;
+mod errors;
 mod improvements;
 mod latency;
 mod scale;
-mod success_rate;
 mod timeline;
+
+use serde::Serialize;
 
 use crate::format;
 use crate::report::model::Report;
@@ -22,16 +25,43 @@ const NARROW: u32 = 358;
 pub struct Chart {
     /// File name without ending, and anchor.
     pub id: &'static str,
+    /// The part of the page that shows it.
+    pub section: &'static str,
     pub title: &'static str,
     /// What the picture says, for those who cannot see it.
     pub description: String,
+    /// The data behind it as a table.
+    pub columns: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+    pub readout: Option<Readout>,
     wide: String,
     narrow: String,
 }
 
+/// What the cursor of a time chart reads: edges of its plot in pixels, its span, and a text per bucket.
+#[derive(Debug, Clone, Serialize)]
+pub struct Readout {
+    left: f64,
+    right: f64,
+    from: f64,
+    to: f64,
+    /// `[[seconds, text], …]` as JSON.
+    points: String,
+}
+
 impl Chart {
-    fn new(id: &'static str, title: &'static str, description: String, draw: impl Fn(u32) -> String) -> Self {
-        Self { id, title, description, wide: draw(WIDE), narrow: draw(NARROW) }
+    fn new(
+        (id, section): (&'static str, &'static str),
+        title: &'static str,
+        description: String,
+        draw: impl Fn(u32) -> String,
+    ) -> Self {
+        let (wide, narrow) = (draw(WIDE), draw(NARROW));
+        Self { id, section, title, description, columns: Vec::new(), rows: Vec::new(), readout: None, wide, narrow }
+    }
+
+    fn with_table(self, columns: Vec<&'static str>, rows: Vec<Vec<String>>) -> Self {
+        Self { columns, rows, ..self }
     }
 
     /// The chart as a file of its own: fixed colours on white.
@@ -43,12 +73,7 @@ impl Chart {
 
     /// The chart for the page at both widths, coloured by CSS variables.
     pub fn inline(&self) -> [String; 2] {
-        [("wide", &self.wide), ("narrow", &self.narrow)].map(|(suffix, svg)| {
-            let themed = THEME.iter().fold(svg.clone(), |svg, role| {
-                svg.replace(role.sentinel, &format!("var(--{},{})", role.name, role.light))
-            });
-            self.finish(&themed, suffix, "")
-        })
+        [("wide", &self.wide), ("narrow", &self.narrow)].map(|(suffix, svg)| self.finish(&themed(svg), suffix, ""))
     }
 
     /// Gives the picture a role, a title and a description.
@@ -66,7 +91,14 @@ impl Chart {
     }
 }
 
-pub(super) use improvements::target_text as improvement_target;
+/// Colours as CSS variables, with the light ones to fall back on.
+fn themed(svg: &str) -> String {
+    THEME
+        .iter()
+        .fold(svg.to_owned(), |svg, role| svg.replace(role.sentinel, &format!("var(--{},{})", role.name, role.light)))
+}
+
+pub(super) use improvements::{bar as improvement_bar, target_text as improvement_target};
 
 /// Text as it may stand in SVG.
 fn escape(text: &str) -> String {
@@ -75,10 +107,10 @@ fn escape(text: &str) -> String {
 
 /// The charts that the report has data for.
 pub fn all(report: &Report) -> Vec<Chart> {
-    [improvements::chart(report), success_rate::chart(report), latency::chart(report), timeline::chart(report)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let mut charts: Vec<Chart> = improvements::chart(report).into_iter().collect();
+    charts.extend(by_stage::charts(report));
+    charts.extend([latency::chart(report), timeline::chart(report), errors::chart(report)].into_iter().flatten());
+    charts
 }
 
 /// A duration on an axis: `300 ms`, `2 s`.

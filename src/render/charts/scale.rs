@@ -24,6 +24,11 @@ impl Scale {
         Self { low, high, start, end, logarithmic: true }
     }
 
+    /// The values at both ends.
+    pub fn range(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     /// The pixel of a value, held inside the scale.
     pub fn at(&self, value: f64) -> f64 {
         let value = value.clamp(self.low, self.high);

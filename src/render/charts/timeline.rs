@@ -2,12 +2,18 @@
 
 use chrono::DateTime;
 
-use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
+use super::canvas::{ALARM, CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
 use super::scale::Scale;
-use super::{Chart, duration, short};
+use super::{Chart, Readout, duration, short};
 use crate::format;
-use crate::report::model::{Report, SeriesPoint};
+use crate::metric::Unit;
+use crate::report::model::{Report, SeriesPoint, TriggerSeverity};
 
+/// Edges of the plot.
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = 40.0;
+/// Rows of the table.
+const MOST_ROWS: usize = 700;
 const LATENCY_TOP: f64 = 34.0;
 const LATENCY_HEIGHT: f64 = 170.0;
 const VOLUME_TOP: f64 = LATENCY_TOP + LATENCY_HEIGHT + 34.0;
@@ -30,18 +36,78 @@ pub fn chart(report: &Report) -> Option<Chart> {
         format::period(&first.at, &last.at),
         format::counted(uploads, "upload")
     );
-    Some(Chart::new("timeline", "Latency and volume over time", format!("{description}."), |width| {
-        draw(width, HEIGHT, |canvas| {
-            let narrow = width < 500;
-            let (left, right) = (52.0, f64::from(width) - 40.0);
-            let time = Scale::linear(from, to, left, right);
-            stages(canvas, report, &time, narrow);
-            latency(canvas, points, &time, width_s, (left, right));
-            volume(canvas, report, &time, width_s, (left, right));
-            days(canvas, from, to, &time, narrow);
-            rollbacks(canvas, report, &time);
+    let mut chart =
+        Chart::new(("timeline", "timeline"), "Latency and volume over time", format!("{description}."), |width| {
+            draw(width, HEIGHT, |canvas| {
+                let narrow = width < 500;
+                let (left, right) = (LEFT, f64::from(width) - RIGHT);
+                let time = Scale::linear(from, to, left, right);
+                stages(canvas, report, &time, narrow);
+                latency(canvas, points, &time, width_s, (left, right));
+                volume(canvas, report, &time, width_s, (left, right));
+                days(canvas, from, to, &time, narrow);
+                incidents(canvas, report, &time);
+                change_points(canvas, report, &time);
+                rollbacks(canvas, report, &time);
+            })
         })
-    }))
+        .with_table(
+            vec!["From", "Stage", "Uploads", "Failures", "p50", "p95"],
+            points.iter().take(MOST_ROWS).map(cells).collect(),
+        );
+    let told: Vec<(f64, String)> = points.iter().map(|point| (seconds(&point.at), readout(point))).collect();
+    chart.readout = Some(Readout {
+        left: LEFT,
+        right: RIGHT,
+        from,
+        to,
+        points: serde_json::to_string(&told).expect("numbers and strings"),
+    });
+    Some(chart)
+}
+
+fn latency_text(value: Option<f64>) -> String {
+    value.map_or_else(|| "too few".into(), |ms| format::value(ms, Unit::Milliseconds))
+}
+
+fn cells(point: &SeriesPoint) -> Vec<String> {
+    vec![
+        format::date_time(&point.at),
+        point.stage.clone(),
+        format::count(point.uploads),
+        format::count(point.uploads - point.successes),
+        latency_text(point.latency_p50_ms),
+        latency_text(point.latency_p95_ms),
+    ]
+}
+
+/// What the cursor reads of a bucket.
+fn readout(point: &SeriesPoint) -> String {
+    let [at, stage, uploads, failures, p50, p95]: [String; 6] = cells(point).try_into().expect("six columns");
+    format!("{at} · {stage} · {uploads} uploads, {failures} failed · p50 {p50} · p95 {p95}")
+}
+
+/// Incidents as bars below the stage names: rollbacks solid, reviews hollow.
+fn incidents(canvas: &Canvas<'_>, report: &Report, time: &Scale) {
+    for trigger in report.triggers.iter().filter(|trigger| trigger.fired) {
+        let (start, end) = (time.at(seconds(&trigger.from)), time.at(seconds(&trigger.to)));
+        let (end, top) = (end.max(start + 4.0), LATENCY_TOP - 14.0);
+        if trigger.severity == TriggerSeverity::Rollback {
+            canvas.rectangle((start, top), (end, top + 8.0), ALARM);
+            canvas.line((start, top), (start, VOLUME_TOP + VOLUME_HEIGHT), ALARM, 1);
+        } else {
+            canvas.line((start, top + 4.0), (end, top + 4.0), ALARM, 2);
+        }
+    }
+}
+
+/// Change points as ticks on the lower edge of the latency plot.
+fn change_points(canvas: &Canvas<'_>, report: &Report, time: &Scale) {
+    let bottom = LATENCY_TOP + LATENCY_HEIGHT;
+    for point in &report.change_points {
+        let x = time.at(seconds(&point.at));
+        canvas.path(&[(x - 5.0, bottom + 9.0), (x, bottom + 1.0), (x + 5.0, bottom + 9.0)], INK, 2);
+    }
 }
 
 fn bucket_name(hours: u64) -> String {
@@ -147,7 +213,12 @@ fn days(canvas: &Canvas<'_>, from: f64, to: f64, time: &Scale, narrow: bool) {
         canvas.text((time.at(day), bottom + 14.0), &label, Hold::Middle, 11, MUTED);
         day += step;
     }
-    canvas.text((time.at(from), bottom + 32.0), "UTC; bands: stages", Hold::Start, 11, MUTED);
+    let key = if narrow {
+        "UTC · ■ incident · ˄ shift"
+    } else {
+        "UTC; bands: stages; red bar: rollback incident, red line: review; ˄: shift of a level"
+    };
+    canvas.text((time.at(from), bottom + 32.0), key, Hold::Start, 11, MUTED);
 }
 
 fn rollbacks(canvas: &Canvas<'_>, report: &Report, time: &Scale) {

@@ -11,6 +11,7 @@ import pathlib
 import random
 
 import numpy as np
+from scipy import stats
 
 HERE = pathlib.Path(__file__).parent / "small"
 START = 1_762_905_600  # 2025-11-12T00:00:00Z
@@ -63,16 +64,59 @@ def wilson(successes, n):
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return [max(0.0, centre - half), min(1.0, centre + half)]
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    # Brown, Cai and DasGupta (2001): the end next to 0 or 1 of a single event.
+    if 0 < successes < 1.5:
+        low = min(low, stats.gamma.ppf(0.05, successes) / n)
+    if 0 < n - successes < 1.5:
+        high = max(high, 1 - stats.gamma.ppf(0.05, n - successes) / n)
+    return [low, high]
 
 
 def nearest_rank(values, q):
     return sorted(values)[math.ceil(q * len(values) - 1e-9) - 1]
 
 
-def bootstrap(blocks, statistic, rng):
-    draws = [statistic([blocks[i] for i in rng.integers(0, len(blocks), len(blocks))]) for _ in range(4000)]
-    return [float(end) for end in np.percentile(draws, [2.5, 97.5])]
+def penalty(sizes):
+    """Korn and Graubard: (t / z)^2 with Kish's effective number of hours, less one."""
+    sizes = np.asarray(sizes, float)
+    return (stats.t.ppf(0.975, max(1.0, sizes.sum() ** 2 / (sizes**2).sum() - 1)) / 1.959963984540054) ** 2
+
+
+def studentised(blocks, rng):
+    """Bootstrap-t of sum(y) / sum(n) over blocks, on the log scale."""
+    y, n = np.array(blocks, float).T
+    k = len(y)
+
+    def estimate(w):
+        r = (w * y).sum() / (w * n).sum()
+        return r, np.sqrt((w * (y - r * n) ** 2).sum()) / (w * y).sum()
+
+    value, error = estimate(np.ones(k))
+    error *= math.sqrt(1 + 1 / max(1.0, n.sum() ** 2 / (n**2).sum() - 1))
+    draws = [estimate(np.bincount(rng.integers(0, k, k), minlength=k)) for _ in range(8000)]
+    off = [math.log(r / value) / e for r, e in draws if e > 0]
+    low, high = np.percentile(off, [2.5, 97.5])
+    return [value * math.exp(-high * error), value * math.exp(-low * error)]
+
+
+def woodruff(blocks, q):
+    """Wilson's interval of the share at or below the quantile, on effective counts, turned over."""
+    values = sorted(value for block in blocks for value in block)
+    at = nearest_rank(values, q)
+    y = np.array([sum(value <= at for value in block) for block in blocks], float)
+    n = np.array([len(block) for block in blocks], float)
+    y, n = y[n > 0], n[n > 0]
+    k, p = len(n), y.sum() / n.sum()
+    z = y - p * n
+    ratio = k / (k - 1) * (z**2).sum() / n.sum() ** 2 / (p * (1 - p) / n.sum())
+    spread = (z**4).sum() - (z**2).sum() ** 2 / k
+    moments = max(2.0, 2 * (z**2).sum() ** 2 / spread)
+    sizes = max(1.0, n.sum() ** 2 / (n**2).sum() - 1)
+    divisor = max(1.0, max(1.0, ratio) * (stats.t.ppf(0.975, min(moments, sizes)) / 1.959963984540054) ** 2)
+    effective = n.sum() / divisor
+    low, high = wilson(q * effective, effective)
+    return [nearest_rank(values, low), nearest_rank(values, high)]
 
 
 def figures(group, rng):
@@ -92,7 +136,8 @@ def figures(group, rng):
     deff = 1.0
     if len(blocks) >= 8 and 0 < rate < 1:
         k = len(blocks)
-        deff = max(1.0, k / (k - 1) * ((y - rate * n) ** 2).sum() / n.sum() ** 2 / (rate * (1 - rate) / n.sum()))
+        ratio = k / (k - 1) * ((y - rate * n) ** 2).sum() / n.sum() ** 2 / (rate * (1 - rate) / n.sum())
+        deff = max(1.0, ratio * penalty(n))
     memory = [upload["memory_mb"] for upload in group if upload["memory_mb"] is not None]
     busy_by_hour = collections.Counter(second // 3600 for second in busy)
     throughput = [(sum(u["success"] for u in hours.get(hour, [])), busy_by_hour[hour]) for hour in set(hours) | set(busy_by_hour)]
@@ -111,13 +156,13 @@ def figures(group, rng):
         "memory_mean_mb": float(np.mean(memory)),
         "memory_p50_mb": nearest_rank(memory, 0.5),
         "bootstrap": {
-            "throughput_uploads_per_s": bootstrap(throughput, lambda b: sum(x for x, _ in b) / sum(z for _, z in b), rng),
-            "latency_mean_ms": bootstrap(
-                [(sum(u["duration_ms"] for u in block if u["success"]), sum(u["success"] for u in block)) for block in blocks],
-                lambda b: sum(x for x, _ in b) / max(1, sum(z for _, z in b)), rng),
-            "latency_p50_ms": bootstrap(
-                [[u["duration_ms"] for u in block if u["success"]] for block in blocks],
-                lambda b: nearest_rank([x for block in b for x in block], 0.5), rng),
+            "throughput_uploads_per_s": studentised(throughput, rng),
+            "latency_mean_ms": studentised(
+                [(sum(u["duration_ms"] for u in block if u["success"]), sum(u["success"] for u in block)) for block in blocks
+                 if any(u["success"] for u in block)], rng),
+        } if len(blocks) >= 8 else {},
+        "woodruff": {
+            "latency_p50_ms": woodruff([[u["duration_ms"] for u in block if u["success"]] for block in blocks], 0.5),
         } if len(blocks) >= 8 else {},
     }
 

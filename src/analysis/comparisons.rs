@@ -1,0 +1,383 @@
+//! What changed from one group to another, as measured and with the mix held still (methodology 7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::dimensions::{Dimension, Names};
+use super::figure::headline_latency;
+use super::group::StageData;
+use super::pair::{metric_id, open_ends, pair_id, place_of};
+use super::ratio;
+use super::strata::{Pairing, SegmentedGroup, Standardised, compare, detectable_ratio};
+use crate::config::Plan;
+use crate::cube::Cube;
+use crate::cube::slice::{Arm, Segment};
+use crate::error::Result;
+use crate::metric::{Distribution, Estimator, Share};
+use crate::report::model::{
+    Comparison, ComparisonKind, FigureWarning, RatioFigure, RegressionVerdict, Regressions, SplitStatus, Stage,
+};
+use crate::stats::multiple::benjamini_hochberg;
+
+/// Expected share of false ones among the regressions named.
+const FALSE_DISCOVERY_RATE: f64 = 0.05;
+
+/// Two groups that are held against each other.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    reference: (usize, Arm),
+    candidate: (usize, Arm),
+    kind: ComparisonKind,
+}
+
+impl Pair {
+    fn pairing(self) -> Pairing {
+        match self.kind {
+            ComparisonKind::BeforeAfter => Pairing::DifferentHours,
+            ComparisonKind::Concurrent | ComparisonKind::Observational => Pairing::SharedHours,
+        }
+    }
+}
+
+/// What the segments of every stage and arm hold, asked once.
+pub struct Segmented {
+    /// By stage, in the order of [`Arm::ALL`].
+    groups: Vec<[SegmentedGroup; 3]>,
+}
+
+impl Segmented {
+    /// Asks the cube.
+    ///
+    /// # Errors
+    /// The cube is damaged.
+    pub fn new(plan: &Plan, cube: &Cube) -> Result<Self> {
+        let stage = |stage| {
+            let [all, treated, control] =
+                [Arm::All, Arm::Treated, Arm::Control].map(|arm| SegmentedGroup::new(plan, cube, stage, arm));
+            Ok([all?, treated?, control?])
+        };
+        Ok(Self { groups: (0..plan.stages.len()).into_par_iter().map(stage).collect::<Result<Vec<_>>>()? })
+    }
+
+    /// The segments of a group; per protocol has none of its own.
+    pub fn group(&self, stage: usize, arm: Arm) -> &SegmentedGroup {
+        &self.groups[stage][match arm {
+            Arm::All | Arm::PerProtocol => 0,
+            Arm::Treated => 1,
+            Arm::Control => 2,
+        }]
+    }
+}
+
+/// Every comparison: groups, providers, then segments with the test for regressions.
+pub fn comparisons(
+    plan: &Plan,
+    cube: &Cube,
+    data: &[StageData],
+    stages: &[Stage],
+    segmented: &Segmented,
+) -> (Vec<Comparison>, Regressions) {
+    let margin = plan.analysis.regression_margin;
+    let work = Work { plan, data, stages, segmented, names: Names::new(plan, cube), margin };
+    let questions: Vec<(Pair, Estimator)> =
+        pairs(plan, data).into_iter().flat_map(|pair| metrics(plan).map(move |metric| (pair, metric))).collect();
+    let mut list: Vec<Comparison> =
+        questions.into_par_iter().filter_map(|(pair, metric)| work.groups(pair, metric)).collect();
+    list.extend(work.providers());
+    let (segments, regressions) = work.segments();
+    list.extend(segments);
+    (list, regressions)
+}
+
+/// Baseline → each stage, first treated stage → final, sync vs async where both are.
+fn pairs(plan: &Plan, data: &[StageData]) -> Vec<Pair> {
+    let uploads = |stage: usize, arm| data[stage].arm(arm).uploads();
+    let treated: Vec<usize> = (0..data.len())
+        .filter(|stage| plan.stages[*stage].percentage > 0.0 && uploads(*stage, Arm::Treated) > 0)
+        .collect();
+    let mut pairs = Vec::new();
+    if let Some(baseline) = plan.baseline().filter(|stage| uploads(*stage, Arm::All) > 0) {
+        pairs.extend(treated.iter().map(|stage| Pair {
+            reference: (baseline, Arm::All),
+            candidate: (*stage, Arm::Treated),
+            kind: ComparisonKind::BeforeAfter,
+        }));
+    }
+    if let (Some(first), Some(last)) = (treated.first(), treated.last())
+        && first != last
+    {
+        pairs.push(Pair {
+            reference: (*first, Arm::Treated),
+            candidate: (*last, Arm::Treated),
+            kind: ComparisonKind::BeforeAfter,
+        });
+    }
+    pairs.extend(treated.iter().filter(|stage| uploads(**stage, Arm::Control) > 0).map(|stage| Pair {
+        reference: (*stage, Arm::Control),
+        candidate: (*stage, Arm::Treated),
+        kind: ComparisonKind::Concurrent,
+    }));
+    pairs
+}
+
+/// What is compared between groups.
+fn metrics(plan: &Plan) -> impl Iterator<Item = Estimator> + use<> {
+    let headline = headline_latency(plan.analysis.latency_statistic);
+    let further = [Estimator::Quantile(Distribution::Latency, 0.95), Estimator::Mean(Distribution::Latency)];
+    [Estimator::Rate(Share::Successes), Estimator::Rate(Share::Failures), Estimator::Rate(Share::Timeouts), headline]
+        .into_iter()
+        .chain(further.into_iter().filter(move |metric| *metric != headline))
+        .chain([Estimator::UploadThroughput, Estimator::Mean(Distribution::Memory)])
+}
+
+struct Work<'a> {
+    plan: &'a Plan,
+    data: &'a [StageData],
+    stages: &'a [Stage],
+    segmented: &'a Segmented,
+    names: Names<'a>,
+    margin: f64,
+}
+
+impl Work<'_> {
+    fn place(&self, (stage, arm): (usize, Arm)) -> String {
+        place_of(self.plan, stage, arm)
+    }
+
+    fn empty(&self, id: String, kind: ComparisonKind, metric: Estimator) -> Comparison {
+        Comparison {
+            id,
+            kind,
+            reference: String::new(),
+            candidate: String::new(),
+            segment: BTreeMap::new(),
+            metric: metric_id(metric).into(),
+            n: None,
+            crude: None,
+            adjusted: None,
+            mix_changed: false,
+            p_adjusted: None,
+            regression: false,
+            verdict: None,
+            smallest_detectable: None,
+            reason: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// One metric between two groups. `None` where memory was not measured at all: nothing to compare.
+    fn groups(&self, pair: Pair, metric: Estimator) -> Option<Comparison> {
+        let [reference, candidate] = [pair.reference, pair.candidate].map(|(stage, arm)| self.data[stage].arm(arm));
+        if metric == Estimator::Mean(Distribution::Memory) && reference.memory.is_none() && candidate.memory.is_none() {
+            return None;
+        }
+        let id = pair_id(self.plan, reference, candidate, metric);
+        let ratio = match (&reference.memory, &candidate.memory, metric) {
+            (Some(a), Some(b), Estimator::Mean(Distribution::Memory)) if a.source != b.source => {
+                Err("memory was measured in two ways: not comparable".into())
+            }
+            _ => ratio::of_groups(&self.plan.analysis, reference, candidate, metric, &id),
+        };
+        let [below, above] = [pair.reference, pair.candidate].map(|(stage, arm)| self.segmented.group(stage, arm));
+        let standardised = compare(below, above, metric, pair.pairing(), self.margin);
+        let mut comparison = Comparison {
+            reference: self.place(pair.reference),
+            candidate: self.place(pair.candidate),
+            ..self.empty(id, pair.kind, metric)
+        };
+        match ratio {
+            Err(reason) => comparison.reason = Some(reason),
+            Ok(ratio) => {
+                comparison.n = Some(ratio.n);
+                comparison.smallest_detectable = ratio.detectable;
+                if ratio.few_hours {
+                    comparison.warnings.push(FigureWarning::FewHours);
+                }
+                // In one stage both arms had the same weather: hours are taken together, and it cancels.
+                let shared = standardised.as_ref().filter(|_| pair.kind == ComparisonKind::Concurrent);
+                let interval = shared.and_then(|shared| shared.crude_interval).or(ratio.interval);
+                comparison.crude = Some(RatioFigure { ratio: ratio.value, ci: interval.map(open_ends) });
+            }
+        }
+        if comparison.crude.is_some()
+            && let Some(standardised) = standardised
+        {
+            comparison.adjusted = standardised.adjusted;
+            comparison.mix_changed = standardised.mix_changed;
+        }
+        if comparison.mix_changed {
+            comparison.warnings.push(FigureWarning::MixChanged);
+        }
+        if self.unsafe_split(pair) {
+            comparison.warnings.push(FigureWarning::SplitMismatch);
+        }
+        Some(comparison)
+    }
+
+    fn unsafe_split(&self, pair: Pair) -> bool {
+        pair.kind == ComparisonKind::Concurrent && self.stages[pair.candidate.0].split.status == SplitStatus::Mismatch
+    }
+
+    /// Every provider of the final stage against the one with most uploads, in the stage's treated arm.
+    fn providers(&self) -> Vec<Comparison> {
+        let stage = self.plan.final_stage();
+        let arm = if self.plan.stages[stage].percentage > 0.0 { Arm::Treated } else { Arm::All };
+        let whole = self.segmented.group(stage, arm);
+        let providers: BTreeSet<u16> = whole.segments().map(|segment| segment.provider).collect();
+        let groups: Vec<(u16, SegmentedGroup)> =
+            providers.into_iter().map(|provider| (provider, whole.of_provider(provider))).collect();
+        let Some(most) = groups.iter().map(|(_, group)| group.uploads()).max() else { return Vec::new() };
+        let Some((first, reference)) = groups.iter().find(|(_, group)| group.uploads() == most) else {
+            return Vec::new();
+        };
+        let metrics = [
+            Estimator::Rate(Share::Successes),
+            Estimator::Rate(Share::Timeouts),
+            headline_latency(self.plan.analysis.latency_statistic),
+        ];
+        let place =
+            |provider| format!("{}[{}]", self.place((stage, arm)), self.names.name(Dimension::Provider, provider));
+        let others = groups.iter().filter(|(provider, _)| provider != first);
+        let questions: Vec<_> = others.flat_map(|other| metrics.map(|metric| (other, metric))).collect();
+        let compared = questions.into_par_iter().map(|((provider, candidate), metric)| {
+            let (reference_place, candidate_place) = (place(*first), place(*provider));
+            let id = format!("{reference_place}..{candidate_place}.{}", metric_id(metric));
+            let standardised = compare(reference, candidate, metric, Pairing::SharedHours, self.margin);
+            let comparison = Comparison {
+                reference: reference_place,
+                candidate: candidate_place,
+                ..self.empty(id, ComparisonKind::Observational, metric)
+            };
+            let comparison = filled(comparison, standardised);
+            let none =
+                comparison.crude.is_none().then(|| "no such upload in the reference: there is no ratio".to_owned());
+            Comparison { reason: none, ..comparison }
+        });
+        compared.collect()
+    }
+
+    /// The pairs whose segments are tested for regressions: baseline → final, and sync vs async in the
+    /// last stage that has both.
+    fn segment_pairs(&self) -> Vec<Pair> {
+        let all = pairs(self.plan, self.data);
+        let last = self.plan.final_stage();
+        let before_after = all.iter().find(|pair| {
+            pair.kind == ComparisonKind::BeforeAfter && pair.reference.1 == Arm::All && pair.candidate.0 == last
+        });
+        let concurrent = all.iter().rfind(|pair| pair.kind == ComparisonKind::Concurrent);
+        before_after.into_iter().chain(concurrent).copied().collect()
+    }
+
+    fn segments(&self) -> (Vec<Comparison>, Regressions) {
+        let metrics = [Estimator::Rate(Share::Successes), headline_latency(self.plan.analysis.latency_statistic)];
+        let mut questions = Vec::new();
+        for pair in self.segment_pairs() {
+            let [reference, candidate] =
+                [pair.reference, pair.candidate].map(|(stage, arm)| self.segmented.group(stage, arm));
+            for dimension in Dimension::ALL {
+                let value_of = |segment: Segment| dimension.value(segment);
+                let values: BTreeSet<u16> = reference.segments().chain(candidate.segments()).map(value_of).collect();
+                questions.extend(values.into_iter().map(|value| (pair, dimension, value)));
+            }
+        }
+        let compared: Vec<Vec<(Comparison, Option<f64>, bool)>> = questions
+            .into_par_iter()
+            .map(|(pair, dimension, value)| {
+                let [reference, candidate] = [pair.reference, pair.candidate]
+                    .map(|(stage, arm)| self.segmented.group(stage, arm).only(|s| dimension.value(s) == value));
+                let of = |metric| self.segment(pair, dimension, value, metric, (&reference, &candidate));
+                metrics.map(of).into_iter().collect()
+            })
+            .collect();
+        self.judge(compared.into_iter().flatten().collect())
+    }
+
+    fn segment(
+        &self,
+        pair: Pair,
+        dimension: Dimension,
+        value: u16,
+        metric: Estimator,
+        (reference, candidate): (&SegmentedGroup, &SegmentedGroup),
+    ) -> (Comparison, Option<f64>, bool) {
+        let (reference_place, candidate_place) = (self.place(pair.reference), self.place(pair.candidate));
+        let name = self.names.name(dimension, value);
+        let id = format!("{reference_place}..{candidate_place}.{}={name}.{}", dimension.word(), metric_id(metric));
+        let standardised = compare(reference, candidate, metric, pair.pairing(), self.margin);
+        let (p_value, within) =
+            standardised.as_ref().map_or((None, false), |found| (found.regression_p_value, found.within_margin));
+        let comparison = Comparison {
+            reference: reference_place,
+            candidate: candidate_place,
+            segment: BTreeMap::from([(dimension.word().to_owned(), name)]),
+            ..self.empty(id, pair.kind, metric)
+        };
+        let mut comparison = filled(comparison, standardised);
+        if comparison.crude.is_none() {
+            comparison.reason = Some(match (reference.uploads(), candidate.uploads()) {
+                (0, _) => "the reference has no such upload".into(),
+                (_, 0) => "the candidate has no such upload".into(),
+                _ => "too few successful uploads".into(),
+            });
+        }
+        if self.unsafe_split(pair) {
+            comparison.warnings.push(FigureWarning::SplitMismatch);
+        }
+        (comparison, p_value, within)
+    }
+
+    /// Corrects the p-values of all segments together, and says what each means.
+    fn judge(&self, compared: Vec<(Comparison, Option<f64>, bool)>) -> (Vec<Comparison>, Regressions) {
+        let tested: Vec<f64> = compared.iter().filter_map(|(_, p_value, _)| *p_value).collect();
+        let mut adjusted = benjamini_hochberg(&tested).into_iter();
+        let mut regressions = Regressions {
+            margin: self.margin,
+            false_discovery_rate: FALSE_DISCOVERY_RATE,
+            tested: tested.len() as u64,
+            found: Vec::new(),
+            within_margin: 0,
+            unsettled: 0,
+            not_measured: 0,
+        };
+        let mut list = Vec::with_capacity(compared.len());
+        for (mut comparison, p_value, within) in compared {
+            comparison.p_adjusted = p_value.and_then(|_| adjusted.next());
+            comparison.regression = comparison.p_adjusted.is_some_and(|p| p <= FALSE_DISCOVERY_RATE);
+            comparison.verdict = comparison.crude.as_ref().map(|_| match comparison.regression {
+                true => RegressionVerdict::Regression,
+                false if within => RegressionVerdict::WithinMargin,
+                false => RegressionVerdict::Unsettled,
+            });
+            match comparison.verdict {
+                Some(RegressionVerdict::Regression) => regressions.found.push(comparison.id.clone()),
+                Some(RegressionVerdict::WithinMargin) => regressions.within_margin += 1,
+                Some(RegressionVerdict::Unsettled) => regressions.unsettled += 1,
+                None => regressions.not_measured += 1,
+            }
+            list.push(comparison);
+        }
+        (list, regressions)
+    }
+}
+
+/// A comparison with what standardisation found.
+fn filled(comparison: Comparison, found: Option<Standardised>) -> Comparison {
+    let Some(found) = found else { return comparison };
+    let mut warnings = comparison.warnings.clone();
+    if found.mix_changed {
+        warnings.push(FigureWarning::MixChanged);
+    }
+    if found.crude_interval.is_none() {
+        warnings.push(FigureWarning::TooFewUploads);
+    }
+    Comparison {
+        n: Some(found.n),
+        crude: Some(RatioFigure { ratio: found.crude, ci: found.crude_interval.map(open_ends) }),
+        adjusted: found.adjusted,
+        mix_changed: found.mix_changed,
+        smallest_detectable: detectable_ratio(found.log_error),
+        warnings,
+        ..comparison
+    }
+}

@@ -1,0 +1,176 @@
+//! Is the rollout complete (methodology 12)? Each criterion with its evidence.
+
+use std::collections::BTreeMap;
+
+use super::dimensions::{Dimension, Names};
+use crate::config::{CompletionCriterion, Plan};
+use crate::cube::Cube;
+use crate::format;
+use crate::report::model::{
+    Completion, CompletionStatus, Criterion, CriterionMetric, Improvement, Stage, Status, Tests, Variant,
+};
+
+/// Tests that the plan expects where the config names no phases.
+const EXPECTED_TESTS: [u64; 3] = [16, 12, 29];
+
+/// What completion is read off.
+pub struct Evidence<'a> {
+    pub plan: &'a Plan,
+    pub cube: &'a Cube,
+    pub names: &'a Names<'a>,
+    pub stages: &'a [Stage],
+    pub criteria: &'a [Criterion],
+    pub improvements: &'a [Improvement],
+    pub variants: &'a [Variant],
+    pub tests: &'a Tests,
+}
+
+/// The criteria that the config asks for, in the order of the plan.
+pub fn completion(evidence: &Evidence<'_>) -> Vec<Completion> {
+    let asked = |criterion: &CompletionCriterion| evidence.plan.completion.contains(criterion);
+    CompletionCriterion::ALL.into_iter().filter(asked).map(|criterion| evidence.of(criterion)).collect()
+}
+
+fn item(id: &str, label: &str, status: CompletionStatus, evidence: String) -> Completion {
+    Completion { id: id.into(), label: label.into(), status, evidence }
+}
+
+impl Evidence<'_> {
+    fn of(&self, criterion: CompletionCriterion) -> Completion {
+        match criterion {
+            CompletionCriterion::Deployment => self.deployment(),
+            CompletionCriterion::SuccessRate => {
+                self.criterion("success_rate", "Success rate of the final stage", CriterionMetric::SuccessRate)
+            }
+            CompletionCriterion::Uploads => {
+                self.criterion("uploads", "Uploads of the final stage", CriterionMetric::Uploads)
+            }
+            CompletionCriterion::Tests => self.tests(),
+            CompletionCriterion::FileTypes => self.covered("file_types", "All file types", Dimension::FileType),
+            CompletionCriterion::Providers => self.covered("providers", "All providers", Dimension::Provider),
+            CompletionCriterion::FileSizes => self.covered("file_sizes", "All file sizes", Dimension::Size),
+            CompletionCriterion::Performance => self.performance(),
+            CompletionCriterion::Report => item("report", "Final report", CompletionStatus::Met, "this report".into()),
+            CompletionCriterion::Validation => item(
+                "validation",
+                "External validation",
+                CompletionStatus::NotEvidenced,
+                "no answer of the external reviewer was recorded".into(),
+            ),
+        }
+    }
+    fn deployment(&self) -> Completion {
+        let event = self.cube.header.timeline.starts().iter().any(|start| start.percentage == 100.0);
+        let stage = self.stages.iter().find(|stage| stage.percentage == 100.0 && stage.groups.all.uploads > 0);
+        let (status, evidence) = match (stage, event) {
+            (Some(stage), _) => (
+                CompletionStatus::Met,
+                format!(
+                    "stage {} has {}{}",
+                    stage.name,
+                    format::counted(stage.groups.all.uploads, "upload"),
+                    if event { "; the log has its rollout_stage event" } else { "" }
+                ),
+            ),
+            (None, true) => {
+                (CompletionStatus::Met, "the log has a rollout_stage event at 100 %, but no upload after it".into())
+            }
+            (None, false) => (CompletionStatus::NotEvidenced, "no stage at 100 % with an upload".into()),
+        };
+        item("deployment", "Deployment to 100 %", status, evidence)
+    }
+
+    fn criterion(&self, id: &str, label: &str, metric: CriterionMetric) -> Completion {
+        let stage = &self.plan.stages[self.plan.final_stage()].name;
+        let found = self.criteria.iter().find(|criterion| criterion.stage == *stage && criterion.metric == metric);
+        let Some(criterion) = found else {
+            return item(id, label, CompletionStatus::NotEvidenced, "the config asks for nothing".into());
+        };
+        let status = match criterion.status {
+            Status::Met | Status::Exceeded => CompletionStatus::Met,
+            Status::NotMet => CompletionStatus::NotMet,
+            Status::Inconclusive | Status::NotMeasured => CompletionStatus::NotEvidenced,
+        };
+        let unit = if metric == CriterionMetric::Uploads {
+            crate::metric::Unit::Uploads
+        } else {
+            crate::metric::Unit::Fraction
+        };
+        let ci = criterion.ci.map(|[low, high]| (low, high));
+        let evidence = match criterion.value.map(|value| format::figure(value, ci, unit)) {
+            None => criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
+            Some((value, None)) => format!("{value} in stage {stage}"),
+            Some((value, Some(interval))) => format!("{value} ({interval}) in stage {stage}"),
+        };
+        item(id, label, status, evidence)
+    }
+
+    fn tests(&self) -> Completion {
+        let configured: u64 = self.plan.expected_tests.iter().map(|(_, expected)| expected).sum();
+        let expected = if self.plan.expected_tests.is_empty() { EXPECTED_TESTS.iter().sum() } else { configured };
+        let phases = &self.tests.phases;
+        if phases.is_empty() {
+            let evidence = format!("no test results were read; {} are expected", format::counted(expected, "test"));
+            return item("tests", "Tests", CompletionStatus::NotEvidenced, evidence);
+        }
+        let sum = |of: fn(&crate::report::model::TestPhase) -> u64| phases.iter().map(of).sum::<u64>();
+        let (passed, bad) = (sum(|phase| phase.passed), sum(|phase| phase.failed + phase.errors));
+        let status = if bad > 0 {
+            CompletionStatus::NotMet
+        } else if passed >= expected {
+            CompletionStatus::Met
+        } else {
+            CompletionStatus::NotEvidenced
+        };
+        let evidence = format!("{passed} of {} passed, {bad} failed", format::counted(expected, "expected test"));
+        item("tests", "Tests", status, evidence)
+    }
+
+    /// Whether the treated path has carried every listed value of a dimension.
+    fn covered(&self, id: &str, label: &str, dimension: Dimension) -> Completion {
+        let asked = &self.plan.variants;
+        let wanted: Vec<String> = match dimension {
+            Dimension::FileType => asked.file_types.clone(),
+            Dimension::Provider => asked.providers.clone(),
+            Dimension::Size => {
+                asked.sizes_mb.iter().map(|size| self.names.name(dimension, self.names.size_bucket(*size))).collect()
+            }
+        };
+        let mut uploads: BTreeMap<&str, u64> = BTreeMap::new();
+        for variant in self.variants {
+            let name = match dimension {
+                Dimension::FileType => &variant.file_type,
+                Dimension::Provider => &variant.provider,
+                Dimension::Size => &variant.size,
+            };
+            *uploads.entry(name).or_default() += variant.uploads;
+        }
+        let carried = |name: &String| uploads.get(name.as_str()).copied().unwrap_or(0);
+        let missing: Vec<&str> =
+            wanted.iter().filter(|name| carried(name) < asked.min_uploads.max(1)).map(String::as_str).collect();
+        if missing.is_empty() {
+            let counts: Vec<String> =
+                wanted.iter().map(|name| format!("{name}: {}", format::count(carried(name)))).collect();
+            return item(id, label, CompletionStatus::Met, format!("treated uploads by name: {}", counts.join(", ")));
+        }
+        let evidence = format!("too few treated uploads of {}", missing.join(", "));
+        item(id, label, CompletionStatus::NotEvidenced, evidence)
+    }
+
+    fn performance(&self) -> Completion {
+        let of = |status: fn(Status) -> bool| -> Vec<&str> {
+            let found = self.improvements.iter().filter(|improvement| status(improvement.status));
+            found.map(|improvement| improvement.id.as_str()).collect()
+        };
+        let missed = of(|status| status == Status::NotMet);
+        let open = of(|status| matches!(status, Status::Inconclusive | Status::NotMeasured));
+        let (status, evidence) = if !missed.is_empty() {
+            (CompletionStatus::NotMet, format!("not met: {}", missed.join(", ")))
+        } else if !open.is_empty() {
+            (CompletionStatus::NotEvidenced, format!("not settled or not measured: {}", open.join(", ")))
+        } else {
+            (CompletionStatus::Met, format!("all {} improvements reach their targets", self.improvements.len()))
+        };
+        item("performance", "Performance targets", status, evidence)
+    }
+}

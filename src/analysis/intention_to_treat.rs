@@ -1,0 +1,76 @@
+//! What would leaving the fallbacks out have claimed (methodology 3)?
+
+use super::figure::{Rate, headline_latency, point, rate};
+use super::group::{GroupData, StageData};
+use super::pair::metric_id;
+use crate::config::Plan;
+use crate::cube::slice::Arm;
+use crate::format;
+use crate::metric::{Distribution, Estimator, METRICS, Share, Unit};
+use crate::report::model::{IntentionToTreat, IntentionToTreatFigure};
+use crate::stats::proportion::wilson;
+
+/// One answer for each stage whose treated arm holds a fallback.
+pub fn intention_to_treat(plan: &Plan, data: &[StageData]) -> Vec<IntentionToTreat> {
+    let stages = plan.stages.iter().zip(data);
+    stages.filter_map(|(stage, data)| of_stage(plan, &stage.name, data)).collect()
+}
+
+fn of_stage(plan: &Plan, stage: &str, data: &StageData) -> Option<IntentionToTreat> {
+    let (treated, per_protocol) = (data.arm(Arm::Treated), data.arm(Arm::PerProtocol));
+    let fallbacks = rate(treated, Share::Fallbacks).ok().filter(|rate| rate.events > 0)?;
+    let metrics = [
+        Estimator::Rate(Share::Successes),
+        headline_latency(plan.analysis.latency_statistic),
+        Estimator::Quantile(Distribution::Latency, 0.95),
+        Estimator::Mean(Distribution::Memory),
+    ];
+    let figures: Vec<IntentionToTreatFigure> =
+        metrics.into_iter().filter_map(|metric| both(treated, per_protocol, metric)).collect();
+    let limit = plan.analysis.max_fallback_rate;
+    Some(IntentionToTreat {
+        text: text(stage, fallbacks, &figures),
+        stage: stage.into(),
+        fallbacks: fallbacks.events,
+        fallback_rate: Some(fallbacks.value()),
+        above_limit: surely_above(fallbacks, limit),
+        max_fallback_rate: limit,
+        figures,
+    })
+}
+
+fn surely_above(rate: Rate, limit: f64) -> bool {
+    let (events, n) = rate.effective();
+    wilson(events, n).is_some_and(|(low, _)| low > limit)
+}
+
+fn both(treated: &GroupData, per_protocol: &GroupData, metric: Estimator) -> Option<IntentionToTreatFigure> {
+    Some(IntentionToTreatFigure {
+        metric: metric_id(metric).into(),
+        intention_to_treat: point(treated, metric).ok()?.0,
+        per_protocol: point(per_protocol, metric).ok()?.0,
+    })
+}
+
+fn text(stage: &str, fallbacks: Rate, figures: &[IntentionToTreatFigure]) -> String {
+    let share = format::value(fallbacks.value(), Unit::Fraction);
+    let intro = format!(
+        "In stage {stage}, {} fell back to the synchronous path ({share} of the treated)",
+        format::counted(fallbacks.events, "upload")
+    );
+    // What shows alike is no other claim.
+    let claims: Vec<String> = figures
+        .iter()
+        .filter_map(|figure| {
+            let metric = METRICS.iter().find(|metric| metric.id == figure.metric)?;
+            let show = |value| format::value(value, metric.unit);
+            let (with, without) = (show(figure.intention_to_treat), show(figure.per_protocol));
+            let label = metric.label.to_lowercase().replace(',', "");
+            (with != without).then(|| format!("{label} {without} instead of {with}"))
+        })
+        .collect();
+    if claims.is_empty() {
+        return format!("{intro}; leaving them out would have changed no figure that is shown.");
+    }
+    format!("{intro}; leaving them out would have claimed {}.", claims.join(", "))
+}

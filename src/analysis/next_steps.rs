@@ -1,0 +1,163 @@
+//! What to do next: for each thing that speaks against going on, the step that would settle it. Derived
+//! from findings, and marked as such beside what people wrote.
+
+use super::decision::Judged;
+use crate::config::Plan;
+use crate::format;
+use crate::report::model::{
+    CompletionStatus, CriterionMetric, Decision, DecisionValue, NextStep, SplitStatus, Status, TriggerSeverity,
+};
+use crate::report::words::criterion_text;
+
+/// Steps that are told; further ones stand with their findings.
+const MOST_STEPS: usize = 8;
+
+/// The steps, the most urgent first.
+pub fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) -> Vec<NextStep> {
+    let mut steps = Vec::new();
+    if decision.value == DecisionValue::Rollback {
+        let finding = decision.reasons.first().map_or("decision", |reason| reason.finding.as_str());
+        steps.push(step(finding, "Roll the last stage back, and find the cause before it starts again."));
+    }
+    steps.extend(incidents(judged));
+    steps.extend(splits(judged));
+    steps.extend(missed(judged));
+    steps.extend(regressions(judged));
+    steps.extend(fallbacks(judged));
+    steps.extend(mix(judged));
+    steps.extend(unsettled(judged));
+    steps.extend(unmeasured(judged));
+    steps.extend(evidence(plan, judged));
+    if steps.is_empty() {
+        steps.push(step("decision", "Go on. Keep the log running: the next report compares with this one."));
+    }
+    steps.truncate(MOST_STEPS);
+    steps
+}
+
+fn step(finding: &str, text: impl Into<String>) -> NextStep {
+    NextStep { finding: finding.into(), text: text.into() }
+}
+
+fn incidents(judged: &Judged<'_>) -> Option<NextStep> {
+    let fired = |severity| judged.triggers.iter().find(|trigger| trigger.fired && trigger.severity == severity);
+    let trigger = fired(TriggerSeverity::Rollback).or(fired(TriggerSeverity::Review))?;
+    let text =
+        format!("Explain the incident in stage {} of {}.", trigger.stage, format::period(&trigger.from, &trigger.to));
+    Some(step(&trigger.id, text))
+}
+
+fn splits(judged: &Judged<'_>) -> Option<NextStep> {
+    let stage = judged.stages.iter().find(|stage| stage.split.status == SplitStatus::Mismatch)?;
+    let text = format!(
+        "Find out why stage {} was not split as set: until then sync against async proves nothing there.",
+        stage.name
+    );
+    Some(step(&format!("data_quality.split.{}", stage.name), text))
+}
+
+fn missed(judged: &Judged<'_>) -> Vec<NextStep> {
+    let criteria = judged.criteria.iter().filter(|criterion| criterion.status == Status::NotMet);
+    let names: Vec<String> = criteria
+        .clone()
+        .map(|criterion| format!("{} at {}", criterion_text(criterion.metric).1.to_lowercase(), criterion.stage))
+        .collect();
+    let mut steps = Vec::new();
+    if let Some(first) = criteria.clone().next() {
+        let finding = format!("criteria.{}.{}", first.stage, criterion_text(first.metric).0);
+        steps.push(step(&finding, format!("Mend what missed its criterion: {}.", names.join(", "))));
+    }
+    let improvements: Vec<&str> = judged
+        .improvements
+        .iter()
+        .filter(|improvement| improvement.status == Status::NotMet)
+        .map(|improvement| improvement.id.as_str())
+        .collect();
+    if let Some(first) = improvements.first() {
+        let names = improvements.join(", ").replace('_', " ");
+        let text = format!("Decide whether the rollout is worth it without its target: {names}.");
+        steps.push(step(&format!("improvements.{first}"), text));
+    }
+    steps
+}
+
+fn regressions(judged: &Judged<'_>) -> Option<NextStep> {
+    let comparison = judged.comparisons.iter().find(|comparison| comparison.regression)?;
+    let (dimension, name) = comparison.segment.iter().next()?;
+    let text = format!("Look at {} {name} first: it got worse while others did not.", dimension.replace('_', " "));
+    Some(step(&format!("comparisons.{}", comparison.id), text))
+}
+
+fn fallbacks(judged: &Judged<'_>) -> Option<NextStep> {
+    let stage =
+        judged.intention_to_treat.iter().filter(|stage| stage.above_limit).max_by_key(|stage| stage.fallbacks)?;
+    let text = format!(
+        "Find out why {} uploads of stage {} fell back to the synchronous path.",
+        format::count(stage.fallbacks),
+        stage.stage
+    );
+    Some(step(&format!("fallbacks.{}", stage.stage), text))
+}
+
+fn mix(judged: &Judged<'_>) -> Option<NextStep> {
+    let improvement = judged.improvements.iter().find(|improvement| improvement.mix_changed)?;
+    let text = "Read the mix-adjusted figures: the files of the final stage are not those of the baseline.";
+    Some(step(&format!("improvements.{}", improvement.id), text))
+}
+
+/// Inconclusive criteria: the largest number of further uploads settles all of them.
+fn unsettled(judged: &Judged<'_>) -> Option<NextStep> {
+    let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Inconclusive);
+    let (criterion, more) = open
+        .filter_map(|criterion| criterion.more_uploads_needed.map(|more| (criterion, more)))
+        .max_by_key(|(_, more)| *more)?;
+    let (word, label, ..) = criterion_text(criterion.metric);
+    let text = format!(
+        "Collect about {} in stage {}: {} is not settled by {}.",
+        format::counted(more, "more upload"),
+        criterion.stage,
+        label.to_lowercase(),
+        format::count(criterion.n)
+    );
+    Some(step(&format!("criteria.{}.{word}", criterion.stage), text))
+}
+
+fn unmeasured(judged: &Judged<'_>) -> Vec<NextStep> {
+    let mut steps = Vec::new();
+    let memory = judged
+        .improvements
+        .iter()
+        .find(|improvement| improvement.id == "memory_reduction" && improvement.status == Status::NotMeasured);
+    if let Some(memory) = memory {
+        let text =
+            "Log memory_mb with every upload (or memory_sample events): without it the memory target cannot be judged.";
+        steps.push(step(&format!("improvements.{}", memory.id), text));
+    }
+    let empty = judged
+        .criteria
+        .iter()
+        .find(|criterion| criterion.status == Status::NotMeasured && criterion.metric == CriterionMetric::SuccessRate);
+    if let Some(criterion) = empty {
+        let text = format!("Stage {} has no uploads in this log: add its files, or run it.", criterion.stage);
+        steps.push(step(&format!("criteria.{}.success_rate", criterion.stage), text));
+    }
+    steps
+}
+
+fn evidence(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
+    let missing = judged.completion.iter().filter(|item| item.status != CompletionStatus::Met);
+    missing
+        .filter_map(|item| {
+            let text = match item.id.as_str() {
+                "tests" => "Bring the test results: completion asks for them.".to_owned(),
+                "file_types" | "providers" | "file_sizes" => format!("Run end-to-end uploads: {}.", item.evidence),
+                "validation" => match &plan.consultation_id {
+                    Some(id) => format!("Ask the external reviewer (consultation {id}) and record the answer."),
+                    None => "Ask the external reviewer and record the answer.".to_owned(),
+                },
+                _ => return None,
+            };
+            Some(step(&format!("completion.{}", item.id), text))
+        })
+        .collect()
+}

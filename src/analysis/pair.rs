@@ -1,0 +1,34 @@
+//! Two groups held against each other: their names, and the id of what is compared.
+
+use super::group::GroupData;
+use crate::config::Plan;
+use crate::cube::slice::Arm;
+use crate::metric::{Estimator, METRICS};
+use crate::stats::Interval;
+
+/// `stage/arm`, as the report names a group.
+pub fn place(plan: &Plan, group: &GroupData) -> String {
+    place_of(plan, group.stage, group.arm)
+}
+
+/// `stage/arm` of a stage's number.
+pub fn place_of(plan: &Plan, stage: usize, arm: Arm) -> String {
+    format!("{}/{}", plan.stages[stage].name, arm.name())
+}
+
+/// The id of a comparison, which also seeds its random numbers: the same pair and metric have the
+/// same interval wherever they appear.
+pub fn pair_id(plan: &Plan, reference: &GroupData, candidate: &GroupData, estimator: Estimator) -> String {
+    format!("{}..{}.{}", place(plan, reference), place(plan, candidate), metric_id(estimator))
+}
+
+/// The id of the metric that an estimator computes.
+pub fn metric_id(estimator: Estimator) -> &'static str {
+    METRICS.iter().find(|metric| metric.estimator == estimator).map_or("unknown", |metric| metric.id)
+}
+
+/// The ends of an interval as the report has them: an open end is `None`.
+pub fn open_ends((low, high): Interval) -> [Option<f64>; 2] {
+    let finite = |end: f64| end.is_finite().then_some(end);
+    [finite(low), finite(high)]
+}

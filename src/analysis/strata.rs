@@ -1,0 +1,382 @@
+//! A group by segment and hour, and its figures with another group's mix (methodology 7).
+
+use std::collections::BTreeMap;
+
+use super::pair::open_ends;
+use crate::config::Plan;
+use crate::cube::Cube;
+use crate::cube::histogram::{Grid, Histogram, nearest_rank};
+use crate::cube::slice::{Arm, Measured, Segment, SegmentHour};
+use crate::error::Result;
+use crate::metric::{Distribution, Estimator, Share};
+use crate::report::model::AdjustedRatio;
+use crate::stats::bootstrap::welch_degrees;
+use crate::stats::distributions::{t_95, t_upper_tail};
+use crate::stats::ratio::{below_p_value, koopman};
+use crate::stats::standardisation::{Cell, Estimate, crude, mix, mix_difference, standardised};
+use crate::stats::{Interval, Z_95, Z_POWER};
+
+/// Everything the cube knows of one arm of one stage by segment.
+pub struct SegmentedGroup {
+    hours: Vec<SegmentHour>,
+    /// Fine histograms of the latency of successful uploads.
+    latencies: Vec<(Segment, Histogram)>,
+}
+
+impl SegmentedGroup {
+    /// Asks the cube.
+    ///
+    /// # Errors
+    /// The cube is damaged.
+    pub fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
+        Ok(Self {
+            hours: cube.segment_hours(stage, arm, &plan.analysis.timeout_errors)?,
+            latencies: cube.segment_histograms(stage, arm, Measured::SuccessDuration)?,
+        })
+    }
+
+    /// The uploads of some of its segments.
+    pub fn only(&self, inside: impl Fn(Segment) -> bool) -> Self {
+        Self {
+            hours: self.hours.iter().filter(|row| inside(row.segment)).cloned().collect(),
+            latencies: self.latencies.iter().filter(|(segment, _)| inside(*segment)).cloned().collect(),
+        }
+    }
+
+    /// The uploads of one provider, as if providers were no part of the mix: for provider against provider.
+    pub fn of_provider(&self, provider: u16) -> Self {
+        let mut group = self.only(|segment| segment.provider == provider);
+        group.hours.iter_mut().for_each(|row| row.segment.provider = 0);
+        group.latencies.iter_mut().for_each(|(segment, _)| segment.provider = 0);
+        group
+    }
+
+    /// Uploads, successes and hours of each segment: (hour, successes, uploads).
+    pub fn successes_by_segment(&self) -> BTreeMap<Segment, Vec<(i64, u64, u64)>> {
+        let mut segments: BTreeMap<Segment, Vec<(i64, u64, u64)>> = BTreeMap::new();
+        for row in &self.hours {
+            segments.entry(row.segment).or_default().push((row.hour, row.successes, row.uploads));
+        }
+        segments
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+        self.hours.iter().map(|row| row.segment)
+    }
+
+    pub fn uploads(&self) -> u64 {
+        self.hours.iter().map(|row| row.uploads).sum()
+    }
+
+    /// Sums of an additive metric by stratum and hour; `below_ms` stands in for a quantile: the share of
+    /// the successful uploads that took at most so long.
+    fn cells(&self, of: Additive, strata: &BTreeMap<Segment, usize>) -> Vec<Cell> {
+        let cell = |row: &SegmentHour| {
+            let (y, n) = match of {
+                Additive::Rate(Share::Successes) => (row.successes as f64, row.uploads as f64),
+                Additive::Rate(Share::Timeouts) => (row.timeouts as f64, row.uploads as f64),
+                Additive::Rate(Share::Failures | Share::Fallbacks) => {
+                    ((row.uploads - row.successes) as f64, row.uploads as f64)
+                }
+                Additive::LatencyMean => (row.success_duration_ns as f64 / 1e6, row.successes as f64),
+                Additive::MemoryMean => (row.memory_nano_mb as f64 / 1e9, row.memory_uploads as f64),
+                Additive::AtMost(below_ms) => (Grid::SEGMENT.at_most(&row.durations, below_ms), row.successes as f64),
+            };
+            strata.get(&row.segment).map(|stratum| Cell { stratum: *stratum, hour: row.hour, y, n })
+        };
+        self.hours.iter().filter_map(cell).filter(|cell| cell.n > 0.0).collect()
+    }
+
+    /// The latency that a share `q` of the successful uploads does not exceed, with weights by stratum.
+    fn quantile(&self, q: f64, strata: &BTreeMap<Segment, usize>, weights: &[f64]) -> Option<f64> {
+        let weight = |segment: &Segment| strata.get(segment).map_or(0.0, |stratum| weights[*stratum]);
+        let mut bins: BTreeMap<u16, f64> = BTreeMap::new();
+        for (segment, histogram) in self.latencies.iter().filter(|(segment, _)| weight(segment) > 0.0) {
+            let each = weight(segment) / histogram.total() as f64;
+            for (bin, count) in histogram.iter() {
+                *bins.entry(bin).or_default() += each * count as f64;
+            }
+        }
+        let total: f64 = bins.values().sum();
+        // Sums of fractions end a hair off: a rank that is reached but for rounding is reached.
+        let wanted = q * total * (1.0 - 1e-12);
+        let mut seen = 0.0;
+        bins.iter()
+            .find(|(_, share)| {
+                seen += *share;
+                seen >= wanted
+            })
+            .or(bins.iter().next_back())
+            .map(|(bin, _)| Grid::FINE.middle(*bin))
+    }
+
+    /// The plain nearest-rank quantile of its uploads.
+    fn crude_quantile(&self, q: f64) -> Option<f64> {
+        let mut pooled = Histogram::default();
+        self.latencies.iter().for_each(|(_, histogram)| pooled.add(histogram));
+        nearest_rank(q, pooled.total()).and_then(|_| pooled.quantile(Grid::FINE, q))
+    }
+}
+
+/// What is added up over uploads.
+#[derive(Debug, Clone, Copy)]
+enum Additive {
+    Rate(Share),
+    LatencyMean,
+    MemoryMean,
+    /// Share of the successful uploads with at most so many ms.
+    AtMost(f64),
+}
+
+/// A crude and a mix-adjusted ratio, and what they say of each other.
+pub struct Standardised {
+    pub n: [u64; 2],
+    pub crude: f64,
+    pub crude_interval: Option<Interval>,
+    pub adjusted: Option<AdjustedRatio>,
+    pub mix_changed: bool,
+    /// Standard error of the log ratio, adjusted where it could be.
+    pub log_error: Option<f64>,
+    /// One-sided p-value that the candidate is not worse by more than the margin.
+    pub regression_p_value: Option<f64>,
+    /// Whether its whole interval lies within the margin.
+    pub within_margin: bool,
+}
+
+/// Whether the two groups' uploads fell into the same hours, so that what an hour does to both cancels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairing {
+    SharedHours,
+    DifferentHours,
+}
+
+/// The share of the effect by which crude and adjusted may differ before the mix is named.
+const MIX_SHARE_OF_EFFECT: f64 = 0.25;
+/// A difference below one percent is no other story.
+const MIX_LEAST_LOG_DIFFERENCE: f64 = 0.01;
+/// z beyond which a difference is no chance: two-sided 0.1 %.
+const MIX_Z: f64 = 3.290_526_731_491_926;
+/// Share of the mix that must be comparable for a regression to be judged with the mix adjusted.
+const LEAST_COVERED: f64 = 0.5;
+
+/// One side's value with its error on the scale of the ratio's logarithm.
+struct Side {
+    estimate: Estimate,
+    /// The metric's value; of a quantile, in ms.
+    value: f64,
+    /// d ln(value) / d estimate.
+    slope: f64,
+}
+
+/// candidate / reference of a metric, crude and with the reference's mix, from segment hours. `None` where a
+/// side has no observation or the reference is 0.
+pub fn compare(
+    reference: &SegmentedGroup,
+    candidate: &SegmentedGroup,
+    estimator: Estimator,
+    pairing: Pairing,
+    margin: f64,
+) -> Option<Standardised> {
+    let segments: std::collections::BTreeSet<Segment> = reference.segments().chain(candidate.segments()).collect();
+    let strata: BTreeMap<Segment, usize> = segments.into_iter().zip(0..).collect();
+    let question = Question { reference, candidate, estimator, pairing, strata: &strata };
+    let sides = question.sides(None)?;
+    let crude = question.ratio(&sides)?;
+    let additive = question.additive(0.0)?;
+    let shared = mix(&reference.cells(additive, &strata), &candidate.cells(additive, &strata), strata.len());
+    let adjusted = shared.and_then(|mix| {
+        let sides = question.sides(Some(&mix.weights))?;
+        let ratio = question.ratio(&sides)?;
+        let z = question.mix_z(&mix.weights);
+        Some((ratio, mix.covered, z))
+    });
+    let mix_changed = adjusted.as_ref().is_some_and(|(adjusted, _, z)| {
+        let (plain, standard) = (crude.value.ln(), adjusted.value.ln());
+        let other_story = plain * standard < 0.0 || (plain - standard).abs() > MIX_SHARE_OF_EFFECT * plain.abs();
+        other_story && (plain - standard).abs() > MIX_LEAST_LOG_DIFFERENCE && z.is_some_and(|z| z.abs() > MIX_Z)
+    });
+    let judged =
+        adjusted.as_ref().filter(|(_, covered, _)| *covered >= LEAST_COVERED).map_or(&crude, |(ratio, ..)| ratio);
+    let higher_is_better = estimator == Estimator::Rate(Share::Successes);
+    let within_margin = judged
+        .interval
+        .is_some_and(|(low, high)| if higher_is_better { low >= 1.0 - margin } else { high <= 1.0 + margin });
+    Some(Standardised {
+        n: [sides.0.estimate.n as u64, sides.1.estimate.n as u64],
+        crude: crude.value,
+        crude_interval: crude.interval,
+        mix_changed,
+        log_error: judged.log_error,
+        regression_p_value: judged.p_value(higher_is_better, margin),
+        within_margin,
+        adjusted: adjusted.map(|(ratio, mix_covered, _)| AdjustedRatio {
+            ratio: ratio.value,
+            ci: ratio.interval.map(open_ends),
+            mix_covered,
+        }),
+    })
+}
+
+/// A ratio with its interval and what tests need.
+struct StandardRatio {
+    value: f64,
+    interval: Option<Interval>,
+    log_error: Option<f64>,
+    degrees_of_freedom: f64,
+    /// Effective counts of candidate and reference, of rates.
+    counts: Option<[(f64, f64); 2]>,
+}
+
+impl StandardRatio {
+    fn p_value(&self, higher_is_better: bool, margin: f64) -> Option<f64> {
+        if let Some([(x1, n1), (x2, n2)]) = self.counts {
+            return if higher_is_better { below_p_value(x1, n1, x2, n2, 1.0 - margin) } else { None };
+        }
+        let t = (self.value.ln() - margin.ln_1p()) / self.log_error?;
+        Some(t_upper_tail(t, self.degrees_of_freedom))
+    }
+}
+
+/// Both groups and what is asked of them.
+struct Question<'a> {
+    reference: &'a SegmentedGroup,
+    candidate: &'a SegmentedGroup,
+    estimator: Estimator,
+    pairing: Pairing,
+    strata: &'a BTreeMap<Segment, usize>,
+}
+
+impl Question<'_> {
+    /// The additive quantity behind the metric; `None` for those that no standardisation has.
+    fn additive(&self, quantile: f64) -> Option<Additive> {
+        match self.estimator {
+            Estimator::Rate(share) => Some(Additive::Rate(share)),
+            Estimator::Mean(Distribution::Latency) => Some(Additive::LatencyMean),
+            Estimator::Mean(Distribution::Memory) => Some(Additive::MemoryMean),
+            Estimator::Quantile(Distribution::Latency, _) => Some(Additive::AtMost(quantile)),
+            _ => None,
+        }
+    }
+
+    /// Reference and candidate, crude or with the reference's mix over the strata that both have.
+    fn sides(&self, weights: Option<&[f64]>) -> Option<(Side, Side)> {
+        Some((self.side(self.reference, weights)?, self.side(self.candidate, weights)?))
+    }
+
+    fn side(&self, group: &SegmentedGroup, weights: Option<&[f64]>) -> Option<Side> {
+        let estimate_of = |additive| {
+            let cells = group.cells(additive, self.strata);
+            match weights {
+                None => crude(&cells),
+                Some(weights) => standardised(&cells, weights),
+            }
+        };
+        let Estimator::Quantile(_, q) = self.estimator else {
+            let estimate = estimate_of(self.additive(0.0)?)?;
+            let value = estimate.value;
+            return Some(Side { value, slope: 1.0 / value, estimate });
+        };
+        let quantile = |q| match weights {
+            None => group.crude_quantile(q),
+            Some(weights) => group.quantile(q, self.strata, weights),
+        };
+        let value = quantile(q)?;
+        let estimate = estimate_of(Additive::AtMost(value))?;
+        // Woodruff (1952): the interval of the share below, turned over on the distribution itself. Its half
+        // width on the log scale over that of the share is the slope by which hours move the quantile.
+        let binomial = estimate.binomial_variance(q);
+        let error = estimate.variance().unwrap_or(binomial).max(binomial).sqrt();
+        let reach = t_95(estimate.degrees_of_freedom) * error;
+        let (low, high) = (quantile((q - reach).max(1e-9))?, quantile((q + reach).min(1.0))?);
+        let slope = if reach > 0.0 && low > 0.0 { (high / low).ln() / (2.0 * reach) } else { 0.0 };
+        Some(Side { value, slope, estimate })
+    }
+
+    fn ratio(&self, (reference, candidate): &(Side, Side)) -> Option<StandardRatio> {
+        if reference.value <= 0.0 {
+            return None;
+        }
+        let value = candidate.value / reference.value;
+        if matches!(self.estimator, Estimator::Rate(_)) {
+            return Some(self.rate_ratio(value, &reference.estimate, &candidate.estimate));
+        }
+        let side = |side: &Side| {
+            let binomial = match self.estimator {
+                Estimator::Quantile(_, q) => side.estimate.binomial_variance(q),
+                _ => 0.0,
+            };
+            // With few hours a quantile's uploads count as independent; a mean's spread is not known.
+            let variance = side.estimate.variance().or((binomial > 0.0).then_some(binomial));
+            variance.map(|variance| side.slope * side.slope * variance.max(binomial))
+        };
+        let (below, above) = (side(reference), side(candidate));
+        let independent = below.zip(above).map(|(below, above)| below + above);
+        let variance = match self.pairing {
+            Pairing::DifferentHours => independent,
+            Pairing::SharedHours => candidate
+                .estimate
+                .joint_variance(candidate.slope, &reference.estimate, -reference.slope)
+                .map_or(independent, |joint| independent.map(|independent| joint.min(independent))),
+        };
+        let degrees = welch_degrees([
+            (below.unwrap_or(0.0), reference.estimate.degrees_of_freedom),
+            (above.unwrap_or(0.0), candidate.estimate.degrees_of_freedom),
+        ]);
+        let log_error = variance.map(f64::sqrt).filter(|error| *error > 0.0);
+        let reach = log_error.map(|error| t_95(degrees) * error);
+        Some(StandardRatio {
+            value,
+            interval: reach.map(|reach| (value * (-reach).exp(), value * reach.exp())),
+            log_error,
+            degrees_of_freedom: degrees,
+            counts: None,
+        })
+    }
+
+    /// Koopman's interval on the counts that independent uploads with the same error would have.
+    fn rate_ratio(&self, value: f64, reference: &Estimate, candidate: &Estimate) -> StandardRatio {
+        let joint = match self.pairing {
+            Pairing::SharedHours if reference.value > 0.0 && candidate.value > 0.0 => {
+                let joint = candidate.joint_variance(1.0 / candidate.value, reference, -1.0 / reference.value);
+                let separate = |side: &Estimate| side.variance().map(|variance| variance / side.value.powi(2));
+                joint.zip(separate(reference)).zip(separate(candidate)).map(|((joint, a), b)| joint / (a + b))
+            }
+            _ => None,
+        };
+        let effective = |side: &Estimate| {
+            let p = side.value.clamp(0.0, 1.0);
+            let binomial = side.binomial_variance(p);
+            let penalty = (t_95(side.degrees_of_freedom) / Z_95).powi(2);
+            // Shared weather shows in both variances and not in the ratio.
+            let clusters = side.variance().unwrap_or(0.0) * penalty * joint.unwrap_or(1.0).min(1.0);
+            let n = if binomial > 0.0 { p * (1.0 - p) / clusters.max(binomial) } else { 1.0 / side.unit_variance };
+            (p * n, n)
+        };
+        let ((x2, n2), (x1, n1)) = (effective(reference), effective(candidate));
+        let error = ((n1 - x1) / (x1.max(0.5) * n1) + (n2 - x2) / (x2.max(0.5) * n2)).max(0.0).sqrt();
+        StandardRatio {
+            value,
+            interval: koopman(x1, n1, x2, n2),
+            log_error: Some(error),
+            degrees_of_freedom: f64::INFINITY,
+            counts: Some([(x1, n1), (x2, n2)]),
+        }
+    }
+
+    /// How surely the mix moves the candidate's value.
+    fn mix_z(&self, weights: &[f64]) -> Option<f64> {
+        let at = match self.estimator {
+            Estimator::Quantile(_, q) => self.candidate.crude_quantile(q)?,
+            _ => 0.0,
+        };
+        let additive = self.additive(at)?;
+        let (reference, candidate) =
+            (self.reference.cells(additive, self.strata), self.candidate.cells(additive, self.strata));
+        mix_difference(&reference, &candidate, weights).map(|(_, z)| z)
+    }
+}
+
+/// The ratio away from 1 that a log ratio with this standard error would have told from 1.
+pub fn detectable_ratio(log_error: Option<f64>) -> Option<f64> {
+    log_error.map(|error| ((Z_95 + Z_POWER) * error).exp())
+}

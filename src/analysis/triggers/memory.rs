@@ -1,0 +1,141 @@
+//! Memory that jumps above that of the hour before it.
+
+use super::rates::MOST_MINUTES;
+use super::{Kind, Run, Watched, crossings_text};
+use crate::cube::Cube;
+use crate::cube::slice::Arm;
+use crate::error::Result;
+use crate::report::model::{Trigger, TriggerSeverity};
+use crate::stats::rank_sum::larger_p_value;
+use crate::stats::scan::{Minute, Reach, Window, incidents, windows};
+
+/// More than 20 % above the median of the preceding hour.
+const SPIKE: f64 = 1.20;
+const WINDOW_MINUTES: i64 = 5;
+/// Minutes before a window that it is held against, and how many of them must have data.
+const MINUTES_BEFORE: i64 = 60;
+const FEWEST_MINUTES_BEFORE: usize = 20;
+
+const MEMORY_SPIKE: Kind = Kind { word: "memory_spike", severity: TriggerSeverity::Rollback, threshold: SPIKE };
+
+/// Memory of one minute: sum in MB and count.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    minute: i64,
+    sum_mb: f64,
+    count: f64,
+}
+
+/// A window whose mean lies above the limit.
+struct Crossing {
+    window: usize,
+    times: f64,
+    p_value: f64,
+}
+
+/// Spikes of a stage's scope: windows whose mean is more than 20 % above the median minute of the
+/// hour before, and whose minutes, brought down by 20 %, still rank above that hour's beyond chance.
+///
+/// # Errors
+/// The cube is damaged.
+pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, level: f64) -> Result<Vec<Trigger>> {
+    let samples = samples(watched, cube)?;
+    let minutes: Vec<Minute> = watched
+        .minutes
+        .iter()
+        .map(|minute| Minute { minute: minute.minute, uploads: minute.uploads, n: 0, events: 0 })
+        .collect();
+    let fewest_uploads = watched.plan.analysis.min_window_uploads;
+    let windows = windows(&minutes, Reach { minutes: WINDOW_MINUTES, most_minutes: MOST_MINUTES, fewest_uploads });
+    let (mut tested, mut crossings) = (0_usize, Vec::new());
+    for (index, window) in windows.iter().enumerate() {
+        let between = |from: i64, to: i64| {
+            let start = samples.partition_point(|sample| sample.minute < from);
+            &samples[start..start + samples[start..].partition_point(|sample| sample.minute < to)]
+        };
+        let (inside, before) = (between(window.from, window.to), between(window.from - MINUTES_BEFORE, window.from));
+        if inside.is_empty() || before.len() < FEWEST_MINUTES_BEFORE {
+            continue;
+        }
+        tested += 1;
+        let sums = inside.iter().fold((0.0, 0.0), |sums, sample| (sums.0 + sample.sum_mb, sums.1 + sample.count));
+        let before: Vec<f64> = before.iter().map(|sample| sample.sum_mb / sample.count).collect();
+        let times = sums.0 / sums.1 / median(before.clone());
+        if times > SPIKE {
+            let lowered: Vec<f64> = inside.iter().map(|sample| sample.sum_mb / sample.count / SPIKE).collect();
+            let p_value = larger_p_value(&lowered, &before).unwrap_or(1.0);
+            crossings.push(Crossing { window: index, times, p_value });
+        }
+    }
+    Ok(triggers(watched, &windows, &crossings, level / tested.max(1) as f64))
+}
+
+/// By the uploads that carry memory; where none does, by the memory samples of the process, which
+/// belong to no arm.
+fn samples(watched: &Watched<'_>, cube: &Cube) -> Result<Vec<Sample>> {
+    let uploads = watched.minutes.iter().filter(|minute| minute.memory_uploads > 0);
+    let samples: Vec<Sample> = uploads
+        .map(|minute| Sample {
+            minute: minute.minute,
+            sum_mb: minute.memory_nano_mb as f64 / 1e9,
+            count: minute.memory_uploads as f64,
+        })
+        .collect();
+    if !samples.is_empty() || watched.arm != Arm::All {
+        return Ok(samples);
+    }
+    let events = cube.memory_samples_by_minute(watched.stage)?;
+    let sample =
+        |(minute, count, sum): (i64, u64, i128)| Sample { minute, sum_mb: sum as f64 / 1e9, count: count as f64 };
+    Ok(events.into_iter().map(sample).collect())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+fn triggers(watched: &Watched<'_>, windows: &[Window], crossings: &[Crossing], level: f64) -> Vec<Trigger> {
+    let of = |index: usize| crossings.iter().find(|crossing| crossing.window == index);
+    let fires = |index: usize| of(index).is_some_and(|crossing| crossing.p_value <= level);
+    let mut found = Vec::new();
+    let runs = incidents(windows, fires);
+    for (first, last) in &runs {
+        let fired: Vec<&Crossing> = (*first..=*last).filter(|index| fires(*index)).filter_map(of).collect();
+        found.extend(run(watched, windows, &fired, true));
+    }
+    let inside = |index: usize| runs.iter().any(|(first, last)| (*first..=*last).contains(&index));
+    let chance: Vec<&Crossing> = crossings.iter().filter(|crossing| !inside(crossing.window)).collect();
+    found.extend(run(watched, windows, &chance, false));
+    found
+}
+
+fn run(watched: &Watched<'_>, windows: &[Window], crossings: &[&Crossing], fired: bool) -> Option<Trigger> {
+    let held: Vec<Window> = crossings.iter().map(|crossing| windows[crossing.window]).collect();
+    let worst = crossings.iter().max_by(|a, b| a.times.total_cmp(&b.times))?;
+    let uploads = match (held.first(), held.last()) {
+        (Some(first), Some(last)) if fired => watched.uploads(first, last),
+        _ => windows[worst.window].uploads,
+    };
+    let run = Run {
+        windows: &held,
+        fired,
+        worst: worst.times,
+        p_value: crossings.iter().map(|crossing| crossing.p_value).reduce(f64::min),
+        uploads,
+    };
+    let text = if fired { MEMORY_SPIKE.worst_text(worst.times) } else { crossings_text(held.len()) };
+    watched.trigger(&MEMORY_SPIKE, &run, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_odd_and_even_samples() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+}

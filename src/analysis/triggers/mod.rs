@@ -1,0 +1,216 @@
+//! Did a trigger of the plan fire, and was it answered (methodology 10)?
+
+mod critical;
+mod memory;
+mod rates;
+
+use rayon::prelude::*;
+
+use super::group::StageData;
+use crate::config::Plan;
+use crate::cube::Cube;
+use crate::cube::slice::{Arm, LoggedEvent, MinuteSums};
+use crate::error::Result;
+use crate::format::{self, rfc3339};
+use crate::metric::Unit;
+use crate::report::model::{Answer, Trigger, TriggerSeverity};
+use crate::stats::scan::Window;
+
+pub use rates::RateAlarms;
+
+const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
+/// The plan: a rollback follows within so many seconds.
+const ANSWER_SECONDS: f64 = 300.0;
+/// Chance of a false rollback alarm in a whole rollout, and of a false review in a stage.
+const ROLLBACK_LEVEL: f64 = 0.01;
+const REVIEW_LEVEL: f64 = 0.05;
+const SCOPES: [Arm; 2] = [Arm::All, Arm::Treated];
+
+/// One stage and scope with its minutes.
+struct Watched<'a> {
+    plan: &'a Plan,
+    stage: usize,
+    arm: Arm,
+    minutes: &'a [MinuteSums],
+}
+
+/// All incidents and, per stage, the crossings that chance explains; in time order, rollbacks first.
+///
+/// # Errors
+/// The cube is damaged.
+pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEvent]) -> Result<Vec<Trigger>> {
+    let watched: Vec<usize> = (0..plan.stages.len())
+        .filter(|stage| plan.stages[*stage].percentage > 0.0 && data[*stage].arm(Arm::All).uploads() > 0)
+        .collect();
+    // The rollout's false alarms are shared out: over stages, scopes, and rates beside memory.
+    let level = ROLLBACK_LEVEL / (watched.len() * SCOPES.len() * 2).max(1) as f64;
+    let alarms = RateAlarms::new(plan, data, level, REVIEW_LEVEL);
+    let questions: Vec<(usize, Arm)> = watched.iter().flat_map(|stage| SCOPES.map(|arm| (*stage, arm))).collect();
+    let found: Vec<Result<Vec<Trigger>>> = questions
+        .into_par_iter()
+        .map(|(stage, arm)| {
+            let minutes = cube.minute_sums(stage, arm)?;
+            let watched = Watched { plan, stage, arm, minutes: &minutes };
+            let mut found = alarms.incidents(&watched);
+            found.extend(memory::spikes(&watched, cube, level)?);
+            Ok(found)
+        })
+        .collect();
+    let mut triggers = Vec::new();
+    for found in found {
+        triggers.extend(found?);
+    }
+    triggers.extend(critical::errors(plan, events));
+    triggers.extend(critical::complaints(plan, data, events));
+    answer(&mut triggers, events);
+    let order = |trigger: &Trigger| {
+        (!trigger.fired, trigger.severity != TriggerSeverity::Rollback, trigger.from.clone(), trigger.id.clone())
+    };
+    triggers.sort_by_key(order);
+    Ok(triggers)
+}
+
+/// What a trigger is called, how bad it is, and what it counts in.
+struct Kind {
+    word: &'static str,
+    severity: TriggerSeverity,
+    threshold: f64,
+}
+
+/// A run of windows of one kind.
+struct Run<'a> {
+    windows: &'a [Window],
+    fired: bool,
+    worst: f64,
+    p_value: Option<f64>,
+    /// Uploads from the first window's start to the last one's end.
+    uploads: u64,
+}
+
+impl Watched<'_> {
+    fn stage_name(&self) -> &str {
+        &self.plan.stages[self.stage].name
+    }
+
+    /// Uploads from a window's first minute to another's last.
+    fn uploads(&self, first: &Window, last: &Window) -> u64 {
+        self.minutes[first.first..=last.last].iter().map(|minute| minute.uploads).sum()
+    }
+
+    fn trigger(&self, kind: &Kind, run: &Run<'_>, text: String) -> Option<Trigger> {
+        let (first, last) = (run.windows.first()?, run.windows.last()?);
+        let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
+        let base = format!("triggers.{}.{}.{}", self.stage_name(), self.arm.name(), kind.word);
+        Some(Trigger {
+            id: if run.fired { format!("{base}.{}", time(first.from)) } else { base },
+            trigger: kind.word.into(),
+            severity: kind.severity,
+            fired: run.fired,
+            stage: self.stage_name().into(),
+            scope: self.arm.name().into(),
+            from: time(first.from),
+            to: time(last.to),
+            first_fired_at: run.fired.then(|| time(first.to)),
+            windows: run.windows.len() as u64,
+            worst: run.worst,
+            threshold: kind.threshold,
+            uploads: run.uploads,
+            p_value: run.p_value,
+            answer: None,
+            answered_after_seconds: None,
+            text,
+        })
+    }
+}
+
+/// "crossed in 41 windows, none beyond chance".
+fn crossings_text(count: usize) -> String {
+    format!("crossed in {}, none beyond chance", format::counted(count as u64, "window"))
+}
+
+impl Kind {
+    /// How the worst value is told.
+    fn worst_text(&self, worst: f64) -> String {
+        let rate = || format::value(worst, Unit::Fraction);
+        let times = || format::value(worst, Unit::Ratio);
+        match self.word {
+            "success_rate_low" | "success_rate_degraded" => format!("success rate {} at worst", rate()),
+            "error_rate_high" => format!("error rate {} at worst", rate()),
+            "memory_spike" => format!("memory {} that of the hour before at worst", times()),
+            "latency_degraded" => format!("latency {} the baseline's at worst", times()),
+            other => other.replace('_', " "),
+        }
+    }
+}
+
+/// Finds the rollback that followed each rollback incident.
+fn answer(triggers: &mut [Trigger], events: &[LoggedEvent]) {
+    let seconds = |rfc3339: &str| chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp());
+    let rollbacks: Vec<i64> = events
+        .iter()
+        .filter(|event| event.event_type == "rollback")
+        .map(|event| event.at.div_euclid(1_000_000_000))
+        .collect();
+    let rollback_incidents = triggers.iter_mut().filter(|trigger| trigger.severity == TriggerSeverity::Rollback);
+    for trigger in rollback_incidents.filter(|trigger| trigger.fired) {
+        let (from, known) = (seconds(&trigger.from), trigger.first_fired_at.as_deref().map_or(0, seconds));
+        let followed = rollbacks.iter().find(|at| **at >= from);
+        // People may be faster than the window that proves them right.
+        let after = followed.map(|at| (at - known).max(0) as f64);
+        trigger.answered_after_seconds = after;
+        trigger.answer = Some(match after {
+            Some(after) if after <= ANSWER_SECONDS => Answer::InTime,
+            Some(_) => Answer::Late,
+            None => Answer::None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incident(from: &str, known: &str) -> Trigger {
+        Trigger {
+            id: String::new(),
+            trigger: "success_rate_low".into(),
+            severity: TriggerSeverity::Rollback,
+            fired: true,
+            stage: "50%".into(),
+            scope: "all".into(),
+            from: from.into(),
+            to: known.into(),
+            first_fired_at: Some(known.into()),
+            windows: 1,
+            worst: 0.6,
+            threshold: 0.95,
+            uploads: 60,
+            p_value: None,
+            answer: None,
+            answered_after_seconds: None,
+            text: String::new(),
+        }
+    }
+
+    fn rollback(at: &str) -> LoggedEvent {
+        let at = chrono::DateTime::parse_from_rfc3339(at).unwrap().timestamp_nanos_opt().unwrap();
+        LoggedEvent { at, event_type: "rollback".into(), stage: None, value: 0.0, count: 1, text: String::new() }
+    }
+
+    #[track_caller]
+    fn check(rollbacks: &[&str], want: (Answer, Option<f64>)) {
+        let mut triggers = [incident("2025-11-10T08:00:00Z", "2025-11-10T08:05:00Z")];
+        answer(&mut triggers, &rollbacks.iter().map(|at| rollback(at)).collect::<Vec<_>>());
+        assert_eq!((triggers[0].answer.unwrap(), triggers[0].answered_after_seconds), want);
+    }
+
+    #[test]
+    fn the_first_rollback_that_follows_is_the_answer() {
+        check(&[], (Answer::None, None));
+        check(&["2025-11-10T07:59:59Z"], (Answer::None, None));
+        check(&["2025-11-10T08:09:00Z"], (Answer::InTime, Some(240.0)));
+        check(&["2025-11-10T08:10:01Z"], (Answer::Late, Some(301.0)));
+        // Before the window was full: faster than the proof.
+        check(&["2025-11-10T08:02:00Z", "2025-11-10T09:00:00Z"], (Answer::InTime, Some(0.0)));
+    }
+}

@@ -1,0 +1,81 @@
+//! The cube asked by minute, for what slides over it: trigger windows.
+
+use polars::prelude::*;
+
+use super::super::histogram::Histogram;
+use super::super::table::{ERRORS, HistogramRows, MEMORY_SAMPLES, MINUTES};
+use super::super::{Cube, damaged};
+use super::{Arm, counts, rows_of, sums, take, times};
+use crate::error::Result;
+
+/// The uploads of a group that ended in one minute.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MinuteSums {
+    /// Minutes since 1970-01-01T00:00Z.
+    pub minute: i64,
+    pub uploads: u64,
+    pub successes: u64,
+    pub memory_uploads: u64,
+    /// 10^-9 MB
+    pub memory_nano_mb: i128,
+    /// `duration_ms` of the successful uploads, 16 bins per octave.
+    pub durations: Histogram,
+}
+
+impl Cube {
+    /// Sums by minute of a stage's arm, rising; minutes without an upload are left out.
+    pub fn minute_sums(&self, stage: usize, arm: Arm) -> Result<Vec<MinuteSums>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[MINUTES];
+            let table = take(table, &rows_of(table, stage, arm)?)?;
+            let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
+            let (memory_uploads, memory) = (counts(&table, "memory_uploads")?, sums(&table, "memory_mb")?);
+            let histograms = HistogramRows::new(&table)?;
+            let mut minutes: Vec<MinuteSums> = Vec::new();
+            // Rows are sorted by minute; each holds the uploads of one execution type.
+            for (row, minute) in times(&table, "minute")?.into_iter().enumerate() {
+                if minutes.last().is_none_or(|last| last.minute != minute) {
+                    minutes.push(MinuteSums { minute, ..MinuteSums::default() });
+                }
+                let Some(sum) = minutes.last_mut() else { continue };
+                sum.uploads += uploads[row];
+                sum.successes += successes[row];
+                sum.memory_uploads += memory_uploads[row];
+                sum.memory_nano_mb += memory[row];
+                sum.durations.add(&histograms.histogram(row)?);
+            }
+            Ok(minutes)
+        };
+        read().map_err(damaged)
+    }
+
+    /// Count and sum (10^-9 MB) by minute of the memory samples of a stage, rising.
+    pub fn memory_samples_by_minute(&self, stage: usize) -> Result<Vec<(i64, u64, i128)>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[MEMORY_SAMPLES];
+            let stages = table.column("stage")?.u8()?;
+            let rows =
+                times(table, "minute")?.into_iter().zip(counts(table, "samples")?).zip(sums(table, "memory_mb")?);
+            let inside = rows.zip(stages.no_null_iter()).filter(|(_, of)| usize::from(*of) == stage);
+            Ok(inside.map(|(((minute, samples), sum), _)| (minute, samples, sum)).collect())
+        };
+        read().map_err(damaged)
+    }
+
+    /// Failures of a stage's arm as (hour, error type, failures), sorted.
+    pub fn errors_by_hour(&self, stage: usize, arm: Arm) -> Result<Vec<(i64, String, u64)>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[ERRORS];
+            let table = take(table, &rows_of(table, stage, arm)?)?;
+            let kinds = table.column("error_type")?.u16()?;
+            let rows = times(&table, "hour")?.into_iter().zip(kinds.no_null_iter()).zip(counts(&table, "failures")?);
+            let named = rows.map(|((hour, kind), failures)| {
+                (hour, self.header.error_types.names[usize::from(kind)].clone(), failures)
+            });
+            let mut rows: Vec<_> = named.collect();
+            rows.sort();
+            Ok(rows)
+        };
+        read().map_err(damaged)
+    }
+}

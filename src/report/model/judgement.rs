@@ -1,0 +1,183 @@
+//! The judged parts of report.json: comparisons, regressions, fallbacks, triggers, change points.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ComparisonKind, FigureWarning};
+
+/// One metric of one group against another, as candidate / reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// `reference..candidate[.dimension=name].metric`
+    pub id: String,
+    pub kind: ComparisonKind,
+    /// `stage/arm`; between providers `stage/arm[provider]`.
+    pub reference: String,
+    pub candidate: String,
+    /// The uploads that were compared, where not all: for example `{"provider": "kimi"}`.
+    pub segment: BTreeMap<String, String>,
+    pub metric: String,
+    /// Observations of reference and candidate.
+    pub n: Option<[u64; 2]>,
+    /// As measured.
+    pub crude: Option<RatioFigure>,
+    /// With the reference's mix of provider, file type and size.
+    pub adjusted: Option<AdjustedRatio>,
+    /// Whether the two tell different stories (direction, or more than a quarter of the effect), beyond chance.
+    pub mix_changed: bool,
+    /// Of a segment that was tested for a regression: Benjamini-Hochberg over all of them.
+    pub p_adjusted: Option<f64>,
+    pub regression: bool,
+    /// What the test for a regression says; `null` where none was made.
+    pub verdict: Option<RegressionVerdict>,
+    /// The smallest ratio above 1 (or 1 over it) that this log would have told from 1 (95 %, power 80 %).
+    pub smallest_detectable: Option<f64>,
+    /// Why it was not measured.
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RegressionVerdict {
+    /// Worse than the reference by more than the margin, beyond chance.
+    Regression,
+    /// Surely not worse by more than the margin: the whole interval lies within it.
+    WithinMargin,
+    /// The interval holds the margin: this log cannot tell.
+    Unsettled,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatioFigure {
+    pub ratio: f64,
+    /// An end is `null` where the interval is open.
+    pub ci: Option<[Option<f64>; 2]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AdjustedRatio {
+    pub ratio: f64,
+    /// An end is `null` where the interval is open.
+    pub ci: Option<[Option<f64>; 2]>,
+    /// Share of the reference's uploads that lie in strata which both groups have.
+    pub mix_covered: f64,
+}
+
+/// The answer to "verify no regressions".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Regressions {
+    /// How much worse a segment may be.
+    pub margin: f64,
+    /// Expected share of false ones among the regressions named.
+    pub false_discovery_rate: f64,
+    pub tested: u64,
+    /// Ids of the comparisons.
+    pub found: Vec<String>,
+    pub within_margin: u64,
+    pub unsettled: u64,
+    /// Segments that one of the two groups does not have.
+    pub not_measured: u64,
+}
+
+/// What leaving the fallbacks out would have claimed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IntentionToTreat {
+    pub stage: String,
+    /// `sync_fallback` uploads, which the treated arm holds and per protocol leaves out.
+    pub fallbacks: u64,
+    pub fallback_rate: Option<f64>,
+    /// Whether the fallback rate is surely above `max_fallback_rate`.
+    pub above_limit: bool,
+    pub max_fallback_rate: f64,
+    pub figures: Vec<IntentionToTreatFigure>,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IntentionToTreatFigure {
+    pub metric: String,
+    pub intention_to_treat: f64,
+    pub per_protocol: f64,
+}
+
+/// A run of windows in which a trigger's threshold was crossed: an incident where `fired`, else all
+/// crossings of the stage that chance explains, together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trigger {
+    /// `triggers.stage.scope.trigger.from`; without `from` where it did not fire.
+    pub id: String,
+    pub trigger: String,
+    pub severity: TriggerSeverity,
+    pub fired: bool,
+    pub stage: String,
+    pub scope: String,
+    /// First minute of the first window.
+    pub from: String,
+    /// End of the last window.
+    pub to: String,
+    /// End of the first window that fired: when it could have been known.
+    pub first_fired_at: Option<String>,
+    /// Windows that crossed the threshold.
+    pub windows: u64,
+    /// The worst value that a window showed.
+    pub worst: f64,
+    pub threshold: f64,
+    /// Uploads from `from` to `to`; where nothing fired, of the worst window.
+    pub uploads: u64,
+    /// The smallest one-sided p-value of a window against the threshold.
+    pub p_value: Option<f64>,
+    /// What a rollback trigger was answered by; `null` for reviews and what did not fire.
+    pub answer: Option<Answer>,
+    /// From `first_fired_at` to the rollback; 0 where people were faster.
+    pub answered_after_seconds: Option<f64>,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A rollback followed within the 5 minutes that the plan allows.
+    InTime,
+    Late,
+    /// No rollback followed.
+    None,
+}
+
+/// A shift of the level inside a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangePoint {
+    pub id: String,
+    pub stage: String,
+    pub scope: String,
+    pub metric: String,
+    /// Start of the first bucket of the new level.
+    pub at: String,
+    /// Level before and after, up to the neighbouring change points.
+    pub before: f64,
+    pub after: f64,
+    /// What else happened then.
+    pub coincidences: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangePointSearch {
+    pub stage: String,
+    pub scope: String,
+    pub metric: String,
+    pub bucket_hours: Option<u64>,
+    pub buckets: u64,
+    pub found: u64,
+    /// Why it was not searched.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerSeverity {
+    Rollback,
+    Review,
+}

@@ -1,0 +1,238 @@
+//! Windows that slide over a stage minute by minute: which of them surely cross a threshold, with as
+//! few false alarms over the whole stage as was asked for.
+
+use super::distributions::{beta_binomial_upper_tail, binomial_upper_tail};
+
+/// What ended in one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Minute {
+    /// Minutes since 1970-01-01T00:00Z.
+    pub minute: i64,
+    pub uploads: u64,
+    /// Observations, such as uploads, or successes where only they count.
+    pub n: u64,
+    /// Bad ones among them.
+    pub events: u64,
+}
+
+/// How far a window reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Minutes that it reaches back at least.
+    pub minutes: i64,
+    /// Minutes up to which it grows while it holds too few uploads.
+    pub most_minutes: i64,
+    pub fewest_uploads: u64,
+}
+
+/// A window that holds enough uploads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First minute.
+    pub from: i64,
+    /// The minute after its last one: when it could be known.
+    pub to: i64,
+    pub uploads: u64,
+    pub n: u64,
+    pub events: u64,
+    /// Positions of its first and last minute with an upload.
+    pub first: usize,
+    pub last: usize,
+}
+
+impl Window {
+    pub fn share(&self) -> f64 {
+        if self.n == 0 { 0.0 } else { self.events as f64 / self.n as f64 }
+    }
+}
+
+/// The windows that end with each minute in which an upload ended. Minutes without any say
+/// nothing: a gap neither starts nor ends an incident.
+///
+/// `minutes` rise; none before the first reaches into a window.
+pub fn windows(minutes: &[Minute], reach: Reach) -> Vec<Window> {
+    let Some(start) = minutes.first().map(|minute| minute.minute) else { return Vec::new() };
+    let mut windows = Vec::with_capacity(minutes.len());
+    // Sums over first..=last, moved along with both ends.
+    let (mut first, mut uploads, mut n, mut events) = (0, 0, 0, 0);
+    for (last, minute) in minutes.iter().enumerate() {
+        uploads += minute.uploads;
+        n += minute.n;
+        events += minute.events;
+        // Drop what lies too far back, and what is not needed to hold enough.
+        while first < last {
+            let oldest = &minutes[first];
+            let age = minute.minute - oldest.minute;
+            let needed = age < reach.minutes || uploads - oldest.uploads < reach.fewest_uploads;
+            if needed && age < reach.most_minutes {
+                break;
+            }
+            uploads -= oldest.uploads;
+            n -= oldest.n;
+            events -= oldest.events;
+            first += 1;
+        }
+        if uploads >= reach.fewest_uploads {
+            let from = minutes[first].minute.min(minute.minute + 1 - reach.minutes).max(start);
+            windows.push(Window { from, to: minute.minute + 1, uploads, n, events, first, last });
+        }
+    }
+    windows
+}
+
+/// What a stage does without an incident.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ordinary {
+    /// Bad observations of the whole stage, and all of them: what lies outside a window is its yardstick.
+    pub events: u64,
+    pub n: u64,
+    /// The rate that counts as ordinary at most, 0 to 1.
+    pub most: f64,
+    /// Squared coefficient of variation of the rates of ordinary hours.
+    pub squared_variation: f64,
+}
+
+impl Ordinary {
+    /// P(so many bad ones in a window) were it like the rest of the stage: beta-binomial, hours
+    /// varying as ordinary hours do.
+    fn upper_tail(&self, window: &Window) -> f64 {
+        let (events, n) = (self.events.saturating_sub(window.events), self.n.saturating_sub(window.n));
+        let rate = if n == 0 { self.most } else { (events as f64 / n as f64).min(self.most) };
+        // Without a single bad one outside, at most three would be no surprise (rule of three, Hanley 1983).
+        let rate = rate.max((3.0 / n.max(1) as f64).min(self.most));
+        let intraclass = (self.squared_variation * rate / (1.0 - rate).max(1e-9)).clamp(0.0, 0.5);
+        beta_binomial_upper_tail(window.events, window.n, rate, intraclass)
+    }
+}
+
+/// Level at which a single window must reject that its share is at most the threshold.
+const WINDOW_LEVEL: f64 = 0.001;
+
+/// When a window fires.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alarm {
+    /// Share of bad observations that is crossed from below, 0 to 1.
+    pub threshold: f64,
+    pub ordinary: Ordinary,
+    /// Chance of any false alarm among all windows of the stage, at most.
+    pub family_level: f64,
+    /// How many windows there are.
+    pub windows: usize,
+}
+
+/// What the test of one window says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// One-sided exact binomial p-value against the threshold.
+    pub p_value: f64,
+    pub fired: bool,
+}
+
+impl Alarm {
+    /// `None` where the share does not cross the threshold.
+    ///
+    /// It fires where both hold: the exact binomial test rejects the threshold at 0.1 %, and so many bad
+    /// ones would be ordinary with a probability of at most the family's level over the number of windows
+    /// (Bonferroni: the windows overlap, so the true level is lower).
+    pub fn test(&self, window: &Window) -> Option<Verdict> {
+        if window.n == 0 || window.share() <= self.threshold {
+            return None;
+        }
+        let p_value = binomial_upper_tail(window.events, window.n, self.threshold);
+        let fired = p_value <= WINDOW_LEVEL
+            && self.ordinary.upper_tail(window) <= self.family_level / self.windows.max(1) as f64;
+        Some(Verdict { p_value, fired })
+    }
+}
+
+/// Runs of firing windows as (first, last) positions: windows that touch or overlap, and windows with
+/// nothing but a gap between them, are one.
+pub fn incidents(windows: &[Window], fired: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for index in (0..windows.len()).filter(|index| fired(*index)) {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == index || windows[index].from <= windows[*last].to => *last = index,
+            _ => runs.push((index, index)),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const REACH: Reach = Reach { minutes: 5, most_minutes: 60, fewest_uploads: 20 };
+
+    fn minute(minute: i64, uploads: u64, events: u64) -> Minute {
+        Minute { minute, uploads, n: uploads, events }
+    }
+
+    #[test]
+    fn a_busy_window_reaches_back_five_minutes_and_a_quiet_one_further() {
+        let busy: Vec<Minute> = (0..10).map(|at| minute(at, 10, 1)).collect();
+        let last = *windows(&busy, REACH).last().unwrap();
+        assert_eq!((last.from, last.to, last.uploads, last.events), (5, 10, 50, 5));
+        let quiet: Vec<Minute> = (0..30).map(|at| minute(at, 1, 0)).collect();
+        let all = windows(&quiet, REACH);
+        assert_eq!((all.len(), all[0].from, all[0].to, all[0].uploads), (11, 0, 20, 20));
+        let silent: Vec<Minute> = (0..30).map(|at| minute(at * 10, 1, 0)).collect();
+        assert!(windows(&silent, REACH).is_empty());
+    }
+
+    #[test]
+    fn a_gap_neither_starts_nor_ends_an_incident() {
+        let before = (0..10).map(|at| minute(at, 10, 8));
+        let after = (200..210).map(|at| minute(at, 10, 8));
+        let minutes: Vec<Minute> = before.chain(after).collect();
+        let found = windows(&minutes, REACH);
+        assert_eq!(found.iter().filter(|window| window.to > 10 && window.to <= 200).count(), 0);
+        assert_eq!(incidents(&found, |_| true), [(0, found.len() - 1)]);
+    }
+
+    #[test]
+    fn windows_that_touch_are_one_incident_and_others_are_not() {
+        let minutes: Vec<Minute> = (0..40).map(|at| minute(at, 10, 0)).collect();
+        let found = windows(&minutes, REACH);
+        let ends = |wanted: &[i64]| incidents(&found, |index| wanted.contains(&found[index].to)).len();
+        assert_eq!((ends(&[10, 15]), ends(&[10, 16]), ends(&[10, 11, 14, 30])), (1, 2, 2));
+    }
+
+    #[test]
+    fn chance_crosses_and_does_not_fire() {
+        let alarm = Alarm {
+            threshold: 0.05,
+            ordinary: Ordinary { events: 80, n: 4000, most: 0.05, squared_variation: 0.0 },
+            family_level: 0.01,
+            windows: 4000,
+        };
+        let of = |events, n| alarm.test(&Window { from: 0, to: 5, uploads: n, n, events, first: 0, last: 0 });
+        assert_eq!(of(1, 20), None);
+        assert!(!of(2, 20).unwrap().fired && of(9, 20).unwrap().fired);
+        // scipy 1.17.1: binom.sf(12, 60, 0.05)
+        assert!((of(13, 60).unwrap().p_value / 6.849_576_048_646_659e-6 - 1.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn windows_hold_what_their_minutes_hold(
+            steps in prop::collection::vec((1i64..20, 0u64..15, 0u64..15), 1..80), fewest in 1u64..40,
+        ) {
+            let mut at = 0;
+            let minutes: Vec<Minute> = steps.into_iter().map(|(step, good, bad)| {
+                at += step;
+                minute(at, good + bad + 1, bad)
+            }).collect();
+            let reach = Reach { fewest_uploads: fewest, ..REACH };
+            let found = windows(&minutes, reach);
+            for (last, end) in minutes.iter().enumerate() {
+                // The shortest reach from 5 to 60 minutes that holds enough.
+                let held = |back: i64| minutes[..=last].iter().filter(|m| m.minute > end.minute - back).map(|m| m.uploads).sum::<u64>();
+                let back = (5..=60).find(|back| held(*back) >= fewest);
+                let window = found.iter().find(|window| window.last == last);
+                prop_assert_eq!(window.map(|window| window.uploads), back.map(held));
+            }
+        }
+    }
+}

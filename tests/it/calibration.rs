@@ -1,0 +1,456 @@
+//! Do the intervals cover the truth, and do alarms stay silent without cause? Rollouts with a known
+//! truth, simulated here and not by `generate`, go through the whole pipeline. The tables that these
+//! tests print stand in docs/methodology.md: `cargo test --release -- --ignored --nocapture calibration`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use stagegate::config::{self, Plan};
+use stagegate::phases::Phases;
+use stagegate::report::model::{Group, Report, SplitStatus, TriggerSeverity};
+use stagegate::stats::random::Stream;
+
+/// 2025-10-29T00:00:00Z
+const START: f64 = 1_761_696_000.0;
+const RUNS: usize = 1000;
+
+/// One law of the world: what uploads do, and what an hour does to all of its uploads.
+#[derive(Clone, Copy)]
+struct World {
+    name: &'static str,
+    /// Hours of each of the five stages.
+    hours: [usize; 5],
+    uploads_per_hour: f64,
+    /// Standard deviations of the logarithms of what an hour does to volume, latency and errors.
+    volume: f64,
+    slowness: f64,
+    trouble: f64,
+    /// Timeouts and other errors of sync and async.
+    sync: (f64, f64),
+    treated: (f64, f64),
+}
+
+const ORDINARY: World = World {
+    name: "ordinary hours",
+    hours: [96, 72, 72, 48, 72],
+    uploads_per_hour: 30.0,
+    volume: 0.3,
+    slowness: 0.1,
+    trouble: 0.35,
+    sync: (0.02, 0.005),
+    treated: (0.004, 0.004),
+};
+const STRONG: World = World { name: "strong hour effects", volume: 0.6, slowness: 0.4, trouble: 0.8, ..ORDINARY };
+const RARE: World = World { name: "rare events", sync: (0.004, 0.001), treated: (0.0005, 0.0005), ..ORDINARY };
+const SHORT: World = World { name: "short stages", hours: [16, 12, 12, 12, 16], uploads_per_hour: 60.0, ..ORDINARY };
+
+const PERCENTAGES: [f64; 5] = [0.0, 1.0, 10.0, 50.0, 100.0];
+
+/// What was drawn, pooled over all rollouts: the truth that an interval must cover.
+#[derive(Default)]
+struct Pool {
+    uploads: f64,
+    successes: f64,
+    timeouts: f64,
+    durations: Vec<f32>,
+    memory: f64,
+    busy: f64,
+}
+
+impl Pool {
+    fn add(&mut self, other: Self) {
+        self.uploads += other.uploads;
+        self.successes += other.successes;
+        self.timeouts += other.timeouts;
+        self.durations.extend(other.durations);
+        self.memory += other.memory;
+        self.busy += other.busy;
+    }
+
+    fn truth(&mut self) -> BTreeMap<&'static str, f64> {
+        self.durations.sort_by(f32::total_cmp);
+        let quantile = |q: f64| f64::from(self.durations[(q * self.durations.len() as f64) as usize]);
+        let mean = self.durations.iter().map(|ms| f64::from(*ms)).sum::<f64>() / self.durations.len() as f64;
+        BTreeMap::from([
+            ("success_rate", self.successes / self.uploads),
+            ("timeout_rate", self.timeouts / self.uploads),
+            ("latency_mean_ms", mean),
+            ("latency_p50_ms", quantile(0.5)),
+            ("latency_p90_ms", quantile(0.9)),
+            ("latency_p95_ms", quantile(0.95)),
+            ("latency_p99_ms", quantile(0.99)),
+            ("throughput_uploads_per_s", self.successes / self.busy),
+            ("memory_mean_mb", self.memory / self.uploads),
+        ])
+    }
+}
+
+/// What is planted into a rollout.
+#[derive(Clone, Copy, Default)]
+struct Planted {
+    /// In the 50 % stage: minutes from its start, uploads a minute, error rate, of a 5-minute outage.
+    outage: Option<(f64, u32, f64)>,
+    /// Providers whose async uploads are slower by this factor.
+    slow_providers: Option<(u32, f64)>,
+}
+
+struct Rollout {
+    log: String,
+    /// Of the groups that coverage looks at.
+    pools: [Pool; 3],
+}
+
+/// Stage and arm of each pool.
+const GROUPS: [(usize, bool); 3] = [(0, false), (2, true), (4, true)];
+
+fn poisson(mean: f64, random: &mut Stream) -> usize {
+    let (mut count, mut at) = (0, random.exponential());
+    while at < mean {
+        count += 1;
+        at += random.exponential();
+    }
+    count
+}
+
+fn simulate(world: &World, planted: Planted, seed: u64) -> Rollout {
+    let mut random = Stream::new(seed, world.name);
+    let mut log = String::new();
+    let mut pools: [Pool; 3] = Default::default();
+    let mut at_s = START;
+    for (stage, percentage) in PERCENTAGES.into_iter().enumerate() {
+        let stage_start_s = at_s;
+        if stage > 0 {
+            let _ = writeln!(
+                log,
+                "{{\"event_type\": \"rollout_stage\", \"timestamp\": {at_s}, \"stage\": {stage}, \"percentage\": {percentage}}}"
+            );
+        }
+        let mut busy: [std::collections::HashSet<i64>; 2] = Default::default();
+        for _ in 0..world.hours[stage] {
+            let factor = |deviation: f64, random: &mut Stream| (deviation * random.normal()).exp();
+            let (volume, slowness, trouble) = (
+                factor(world.volume, &mut random),
+                factor(world.slowness, &mut random),
+                factor(world.trouble, &mut random),
+            );
+            let mut ends: Vec<(f64, Option<f64>)> = (0..poisson(world.uploads_per_hour * volume, &mut random))
+                .map(|_| (at_s + 3600.0 * random.open_unit(), None))
+                .collect();
+            if let Some((minute, uploads, rate)) = planted.outage.filter(|_| stage == 3) {
+                let from = stage_start_s + minute * 60.0;
+                if (at_s..at_s + 3600.0).contains(&from) {
+                    let outage =
+                        (0..uploads * 5).map(|index| (from + f64::from(index) * 60.0 / f64::from(uploads), Some(rate)));
+                    ends.retain(|(end, _)| !(from..from + 300.0).contains(end));
+                    ends.extend(outage);
+                }
+            }
+            for (end, outage_rate) in ends {
+                let treated = random.open_unit() < percentage / 100.0;
+                let provider = random.below(10);
+                let (timeout_rate, error_rate) = if treated { world.treated } else { world.sync };
+                let luck = random.open_unit();
+                let timed_out = luck < timeout_rate * trouble;
+                let failed = outage_rate.map_or(luck < (timeout_rate + error_rate) * trouble, |rate| luck < rate);
+                let size = (1.2 * random.normal()).exp();
+                let mut duration = 1500.0 * (0.9 + 0.1 * size) * slowness * (0.5 * random.normal()).exp();
+                if treated {
+                    duration *= 0.6;
+                    if let Some((_, factor)) = planted.slow_providers.filter(|(count, _)| provider < *count) {
+                        duration *= factor / 0.6;
+                    }
+                }
+                let duration = (duration.min(300_000.0) * 100.0).round() / 100.0;
+                let memory = (20.0 + 5.0 * size) * if treated { 0.15 } else { 1.0 };
+                let memory = (memory * 10.0).round() / 10.0;
+                let end = (end * 1000.0).round() / 1000.0;
+                let kind = if treated { "async" } else { "sync" };
+                let error = match (failed, timed_out) {
+                    (false, _) => "null",
+                    (true, true) => "\"TimeoutError\"",
+                    (true, false) => "\"APIStatusError\"",
+                };
+                let _ = writeln!(
+                    log,
+                    "{{\"execution_type\": \"{kind}\", \"success\": {}, \"duration_ms\": {duration}, \"timestamp\": {end}, \"error_type\": {error}, \"file_size_mb\": {:.3}, \"provider\": \"p{provider}\", \"file_type\": \"json\", \"memory_mb\": {memory}}}",
+                    !failed, size
+                );
+                for (pool, (of, treated_only)) in pools.iter_mut().zip(GROUPS) {
+                    if of != stage || (treated_only && !treated) {
+                        continue;
+                    }
+                    pool.uploads += 1.0;
+                    pool.timeouts += f64::from(u8::from(failed && timed_out));
+                    pool.memory += memory;
+                    if !failed {
+                        pool.successes += 1.0;
+                        pool.durations.push(duration as f32);
+                    }
+                    let seconds = (end - duration / 1000.0).floor() as i64..=end.floor() as i64;
+                    busy[usize::from(treated_only)].extend(seconds);
+                }
+            }
+            at_s += 3600.0;
+        }
+        for (pool, (of, treated_only)) in pools.iter_mut().zip(GROUPS) {
+            if of == stage {
+                pool.busy += busy[usize::from(treated_only)].len() as f64;
+            }
+        }
+    }
+    Rollout { log, pools }
+}
+
+fn plan(log: &std::path::Path, replicates: u32) -> Plan {
+    let mut plan = config::parse("calibration", "", PathBuf::new()).unwrap();
+    plan.analysis.replicates = replicates;
+    plan.files = vec![log.display().to_string()];
+    plan.files_from_command_line = true;
+    plan
+}
+
+fn report(folder: &std::path::Path, seed: u64, log: &str, replicates: u32) -> Report {
+    let path = folder.join(format!("{seed}.jsonl"));
+    std::fs::write(&path, log).unwrap();
+    let report = stagegate::report(&plan(&path, replicates), "2025-11-18T12:00:00Z".into(), &Phases::new(1)).unwrap();
+    std::fs::remove_file(path).unwrap();
+    report
+}
+
+fn runs() -> usize {
+    std::env::var("STAGEGATE_CALIBRATION_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
+}
+
+/// Rollouts of a world with their reports; what `keep` takes of each. Alarms need no bootstrap: with few
+/// `replicates` they are quick.
+fn rollouts<T: Send>(
+    world: &World,
+    planted: Planted,
+    replicates: u32,
+    keep: impl Fn(&Report) -> T + Sync,
+) -> (Vec<T>, [Pool; 3]) {
+    let folder = tempfile::tempdir().unwrap();
+    // Threads of our own: a rollout inside a rollout would pile up on the pool's stacks.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let folder = folder.path();
+    let work = &|first: u64| {
+        (first..runs() as u64)
+            .step_by(threads as usize)
+            .map(|seed| {
+                let rollout = simulate(world, planted, seed);
+                (seed, keep(&report(folder, seed, &rollout.log, replicates)), rollout.pools)
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut drawn: Vec<(u64, T, [Pool; 3])> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || work(first))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    drawn.sort_by_key(|(seed, ..)| *seed);
+    let mut pools: [Pool; 3] = Default::default();
+    let mut kept = Vec::new();
+    for (_, one, drawn) in drawn {
+        kept.push(one);
+        pools.iter_mut().zip(drawn).for_each(|(pool, drawn)| pool.add(drawn));
+    }
+    (kept, pools)
+}
+
+type Ends = Option<(f64, f64)>;
+
+/// Intervals of a rollout: those of each group, then of the improvements.
+struct Intervals {
+    groups: Vec<BTreeMap<&'static str, Ends>>,
+    improvements: Vec<(String, Ends)>,
+    alarm: bool,
+    review: bool,
+    splits: usize,
+    regressions: usize,
+}
+
+const METRICS: [&str; 9] = [
+    "success_rate",
+    "timeout_rate",
+    "latency_mean_ms",
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "throughput_uploads_per_s",
+    "memory_mean_mb",
+];
+
+fn intervals(report: &Report) -> Intervals {
+    let of = |group: &Group| {
+        let ends = |id: &'static str| {
+            let figure = group.figures.get(id).and_then(Option::as_ref);
+            (id, figure.and_then(|figure| figure.ci).map(|[low, high]| (low, high)))
+        };
+        METRICS.into_iter().map(ends).collect()
+    };
+    let fired = |severity| report.triggers.iter().any(|trigger| trigger.fired && trigger.severity == severity);
+    Intervals {
+        groups: GROUPS
+            .iter()
+            .map(|(stage, treated)| {
+                let groups = &report.stages[*stage].groups;
+                of(if *treated { &groups.treated } else { &groups.all })
+            })
+            .collect(),
+        improvements: report
+            .improvements
+            .iter()
+            .map(|improvement| {
+                let ends =
+                    |[low, high]: [Option<f64>; 2]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+                (improvement.id.clone(), improvement.ci.map(ends))
+            })
+            .collect(),
+        alarm: fired(TriggerSeverity::Rollback),
+        review: fired(TriggerSeverity::Review),
+        splits: report.stages.iter().filter(|stage| stage.split.status == SplitStatus::Mismatch).count(),
+        regressions: report.regressions.found.len(),
+    }
+}
+
+/// Share of the runs with an interval in which it covers the truth; and of how many.
+fn coverage(intervals: impl Iterator<Item = Ends>, truth: f64) -> (f64, usize) {
+    let (mut covered, mut all) = (0, 0);
+    for (low, high) in intervals.flatten() {
+        all += 1;
+        covered += usize::from(low <= truth && truth <= high);
+    }
+    (covered as f64 / all.max(1) as f64, all)
+}
+
+/// Below so many expected events every interval covers too much or too little: the counts 0, 1, 2 are all there is.
+const FEWEST_EVENTS: f64 = 2.0;
+
+/// How a line of the table is judged.
+#[derive(Clone, Copy, PartialEq)]
+enum Judge {
+    /// 93 to 97 %, in whole percent; in short stages at least 93 %.
+    Headline,
+    /// Shown, not judged: tails, and rates with too few events.
+    Shown,
+}
+
+fn judge(metric: &str, truth: &BTreeMap<&'static str, f64>, uploads: f64) -> Judge {
+    let events = |rate: f64| rate.min(1.0 - rate) * uploads;
+    match metric {
+        "latency_p90_ms" | "latency_p95_ms" | "latency_p99_ms" => Judge::Shown,
+        "success_rate" | "timeout_rate" if events(truth[metric]) < FEWEST_EVENTS => Judge::Shown,
+        _ => Judge::Headline,
+    }
+}
+
+/// The table of one world, and its headline figures that miss the band.
+fn table(world: &World) -> Vec<String> {
+    let (kept, mut pools) = rollouts(world, Planted::default(), 2000, intervals);
+    let mut outside = Vec::new();
+    println!("\n{} ({} rollouts)", world.name, kept.len());
+    let uploads: Vec<f64> = pools.iter().map(|pool| pool.uploads / kept.len() as f64).collect();
+    let truths: Vec<BTreeMap<&'static str, f64>> = pools.iter_mut().map(Pool::truth).collect();
+    let mut check = |name: String, (share, all): (f64, usize), judge: Judge| {
+        let mark = if judge == Judge::Headline { "" } else { " (shown only)" };
+        println!("| {name} | {:.1} % | {all} |{mark}", share * 100.0);
+        // With 72 uploads in 12 hours the order statistics are too few to hit a level: there, wide is honest.
+        let most = if world.hours[2] < 24 { 100 } else { 97 };
+        if judge == Judge::Headline && !(93..=most).contains(&((share * 100.0).round() as i32)) {
+            outside.push(format!("{}: {name} {share:.3} of {all}", world.name));
+        }
+    };
+    for (index, (stage, _)) in GROUPS.iter().enumerate() {
+        for metric in METRICS {
+            let ends = kept.iter().map(|run| run.groups[index][metric]);
+            let judge = judge(metric, &truths[index], uploads[index]);
+            check(format!("{} % {metric}", PERCENTAGES[*stage]), coverage(ends, truths[index][metric]), judge);
+        }
+    }
+    let (before, after) = (&truths[0], &truths[2]);
+    let ratio = |metric: &str| after[metric] / before[metric];
+    let improvements = [
+        ("memory_reduction", 1.0 - ratio("memory_mean_mb")),
+        ("throughput_ratio", ratio("throughput_uploads_per_s")),
+        ("latency_reduction", 1.0 - ratio("latency_p50_ms")),
+        ("timeout_reduction", 1.0 - ratio("timeout_rate")),
+    ];
+    for (index, (id, truth)) in improvements.into_iter().enumerate() {
+        let ends = kept.iter().map(|run| {
+            assert_eq!(run.improvements[index].0, id);
+            run.improvements[index].1
+        });
+        check(id.into(), coverage(ends, truth), Judge::Headline);
+    }
+    let count = |of: fn(&Intervals) -> bool| kept.iter().filter(|run| of(run)).count();
+    let (alarms, splits) = (count(|run| run.alarm), kept.iter().map(|run| run.splits).sum::<usize>());
+    println!(
+        "rollouts with a false rollback alarm {alarms}, review alarm {}, regression {}; wrong splits {splits} of {} stages",
+        count(|run| run.review),
+        count(|run| run.regressions > 0),
+        3 * kept.len()
+    );
+    // In the world of strong hour effects whole hours really have more than 5 % of errors: those are no false alarms.
+    if world.trouble < 0.5 && alarms * 100 > kept.len() {
+        outside.push(format!("{}: {alarms} false rollback alarms", world.name));
+    }
+    // Nominal 0.1 % of the stages; three standard deviations of chance and the chi-square's own error at n p = 22.
+    if splits > 3 * kept.len() / 1000 + 3 * ((3 * kept.len()) as f64 / 1000.0).sqrt() as usize + 1 {
+        outside.push(format!("{}: {splits} wrong splits", world.name));
+    }
+    // Nothing is worse anywhere: each rollout with a regression is a false discovery of rate 1.
+    if count(|run| run.regressions > 0) * 20 > kept.len() {
+        outside.push(format!("{}: too many false regressions", world.name));
+    }
+    outside
+}
+
+#[test]
+#[ignore = "a thousand rollouts in each of four worlds"]
+fn calibration_of_intervals_and_false_alarms() {
+    let outside: Vec<String> = [ORDINARY, STRONG, RARE, SHORT].iter().flat_map(table).collect();
+    assert!(outside.is_empty(), "outside what is promised:\n{}", outside.join("\n"));
+}
+
+#[test]
+#[ignore = "a thousand rollouts for each size of an outage"]
+fn calibration_of_outages() {
+    // 5 minutes at 35 % errors from the 20th hour of the 50 % stage; background errors of 0.8 % and 2.5 %.
+    let mut missed = Vec::new();
+    for uploads_per_minute in [4_u32, 6, 8, 12, 20] {
+        let planted = Planted { outage: Some((20.0 * 60.0 + 17.0, uploads_per_minute, 0.35)), ..Planted::default() };
+        let (found, _) = rollouts(&ORDINARY, planted, 100, |report| {
+            let rollback = |trigger: &&stagegate::report::model::Trigger| {
+                trigger.fired && trigger.severity == TriggerSeverity::Rollback && trigger.stage == "50%"
+            };
+            report.triggers.iter().filter(rollback).any(|trigger| trigger.trigger == "success_rate_low")
+        });
+        let share = found.iter().filter(|found| **found).count() as f64 / found.len() as f64;
+        println!("| {} | {:.1} % |", uploads_per_minute * 5, share * 100.0);
+        if uploads_per_minute >= 12 && share < 0.99 {
+            missed.push(format!("{uploads_per_minute} a minute: {share}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+#[ignore = "a thousand rollouts with three slow providers of ten"]
+fn calibration_of_regressions() {
+    let world = World { uploads_per_hour: 90.0, name: "slow providers", ..ORDINARY };
+    let planted = Planted { slow_providers: Some((3, 1.3)), ..Planted::default() };
+    let (found, _) = rollouts(&world, planted, 100, |report| {
+        let slow =
+            |id: &&String| ["p0", "p1", "p2"].iter().any(|name| id.contains(&format!("provider={name}.latency")));
+        let all = report.regressions.found.len();
+        let true_ones = report.regressions.found.iter().filter(slow).count();
+        (true_ones, all - true_ones)
+    });
+    let proportion = |(right, wrong): &(usize, usize)| *wrong as f64 / (right + wrong).max(1) as f64;
+    let rate = found.iter().map(proportion).sum::<f64>() / found.len() as f64;
+    // Three providers in two pairs of groups.
+    let power = found.iter().map(|(right, _)| *right as f64 / 6.0).sum::<f64>() / found.len() as f64;
+    println!("false discovery rate {:.2} %, of the true regressions found {:.1} %", rate * 100.0, power * 100.0);
+    assert!(rate <= 0.05 && power > 0.5, "{rate} {power}");
+}
