@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use stagegate::config::{self, Plan};
+use stagegate::evidence::Evidence;
 use stagegate::ingest::chunks::line_ranges;
 use stagegate::ingest::native::parse_line;
 use stagegate::phases::Phases;
@@ -66,8 +67,9 @@ fn main() {
         show(&format!("log to cube, {threads} thread(s)"), Some(log.len()), whole);
     }
     let cube: cube::Cube = stagegate::cube(&plan, &[], &Phases::new(4)).expect("the log is good");
-    show("analysis", None, time(|| analysis::run(&plan, &cube).expect("the cube is whole")));
-    let findings = analysis::run(&plan, &cube).expect("the cube is whole");
+    let evidence = Evidence::default();
+    show("analysis", None, time(|| analysis::run(&plan, &cube, &evidence).expect("the cube is whole")));
+    let findings = analysis::run(&plan, &cube, &evidence).expect("the cube is whole");
     let report = report::assemble(&plan, findings, "2025-11-18T12:00:00Z".into());
     show("render", None, time(|| render::all(&report)));
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod cube;
 pub mod error;
+pub mod evidence;
 pub mod format;
 pub mod ingest;
 pub mod metric;
@@ -53,6 +54,7 @@ pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<C
 /// See [`cube`].
 pub fn report(plan: &Plan, generated_at: String, phases: &Phases) -> Result<Report> {
     let cube = cube(plan, &[], phases)?;
-    let findings = phases.time("analysis", || analysis::run(plan, &cube))?;
+    let evidence = evidence::read(plan)?;
+    let findings = phases.time("analysis", || analysis::run(plan, &cube, &evidence))?;
     Ok(report::assemble(plan, findings, generated_at))
 }

@@ -7,7 +7,7 @@ use crate::config::{CompletionCriterion, Plan};
 use crate::cube::Cube;
 use crate::format;
 use crate::report::model::{
-    Completion, CompletionStatus, Criterion, CriterionMetric, Improvement, Stage, Status, Tests, Variant,
+    Completion, CompletionStatus, Criterion, CriterionMetric, Improvement, Stage, Status, TestPhase, Tests, Variant,
 };
 
 /// Tests that the plan expects where the config names no phases.
@@ -106,23 +106,31 @@ impl Evidence<'_> {
     }
 
     fn tests(&self) -> Completion {
-        let configured: u64 = self.plan.expected_tests.iter().map(|(_, expected)| expected).sum();
-        let expected = if self.plan.expected_tests.is_empty() { EXPECTED_TESTS.iter().sum() } else { configured };
         let phases = &self.tests.phases;
-        if phases.is_empty() {
+        let expected = match phases.is_empty() {
+            true => EXPECTED_TESTS.iter().sum(),
+            false => phases.iter().map(|phase| phase.expected).sum::<u64>(),
+        };
+        if phases.iter().all(|phase| phase.files.is_empty()) {
             let evidence = format!("no test results were read; {} are expected", format::counted(expected, "test"));
             return item("tests", "Tests", CompletionStatus::NotEvidenced, evidence);
         }
-        let sum = |of: fn(&crate::report::model::TestPhase) -> u64| phases.iter().map(of).sum::<u64>();
-        let (passed, bad) = (sum(|phase| phase.passed), sum(|phase| phase.failed + phase.errors));
-        let status = if bad > 0 {
-            CompletionStatus::NotMet
-        } else if passed >= expected {
-            CompletionStatus::Met
-        } else {
-            CompletionStatus::NotEvidenced
+        let sum = |of: fn(&TestPhase) -> u64| phases.iter().map(of).sum::<u64>();
+        let bad = sum(|phase| phase.failed + phase.errors);
+        let (missing, skipped) = (sum(|phase| phase.missing), sum(|phase| phase.skipped));
+        let status = match (bad, missing + skipped) {
+            (0, 0) => CompletionStatus::Met,
+            (0, _) => CompletionStatus::NotEvidenced,
+            _ => CompletionStatus::NotMet,
         };
-        let evidence = format!("{passed} of {} passed, {bad} failed", format::counted(expected, "expected test"));
+        let evidence = format!(
+            "{} passed of {}; {} failed, {} skipped, {} missing",
+            format::count(sum(|phase| phase.passed)),
+            format::counted(expected, "expected test"),
+            format::count(bad),
+            format::count(skipped),
+            format::count(missing)
+        );
         item("tests", "Tests", status, evidence)
     }
 

@@ -19,6 +19,7 @@ mod series;
 mod split;
 mod stages;
 mod strata;
+mod tests;
 mod triggers;
 mod variants;
 
@@ -26,10 +27,11 @@ use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::CRITICAL_UPLOAD;
 use crate::error::Result;
+use crate::evidence;
 use crate::format::rfc3339;
 use crate::report::model::{
     ChangePoint, ChangePointSearch, Comparison, Completion, Criterion, DataQuality, Decision, Event, Improvement,
-    Input, IntentionToTreat, NextStep, Regressions, Series, Stage, Tests, Trigger, Variant,
+    Input, IntentionToTreat, NextStep, Note, Regressions, Series, Stage, Tests, Trigger, Variant,
 };
 use completion::Evidence;
 use decision::Judged;
@@ -56,6 +58,7 @@ pub struct Findings {
     pub events: Vec<Event>,
     pub series: Series,
     pub tests: Tests,
+    pub notes: Vec<Note>,
     pub variants: Vec<Variant>,
     pub completion: Vec<Completion>,
 }
@@ -64,7 +67,7 @@ pub struct Findings {
 ///
 /// # Errors
 /// The cube is damaged.
-pub fn run(plan: &Plan, cube: &Cube) -> Result<Findings> {
+pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Findings> {
     let data = stages::gather(plan, cube)?;
     let segmented = comparisons::Segmented::new(plan, cube)?;
     let names = dimensions::Names::new(plan, cube);
@@ -78,7 +81,7 @@ pub fn run(plan: &Plan, cube: &Cube) -> Result<Findings> {
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let data_quality = quality::quality(plan, cube, &data, &stages);
     let variants = variants::variants(plan, &names, &segmented);
-    let tests = Tests::default();
+    let tests = tests::tests(evidence);
     let completion = completion::completion(&Evidence {
         plan,
         cube,
@@ -126,6 +129,7 @@ pub fn run(plan: &Plan, cube: &Cube) -> Result<Findings> {
             .map(|event| Event { at: rfc3339(event.at), event_type: event.event_type, text: event.text })
             .collect(),
         tests,
+        notes: tests::notes(evidence),
         variants,
         completion,
     })

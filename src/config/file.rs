@@ -20,6 +20,8 @@ pub struct RolloutFile {
     pub targets: TargetsSection,
     /// JUnit XML per phase.
     pub tests: Vec<TestPhaseSection>,
+    /// Line coverage of the tests.
+    pub coverage: CoverageSection,
     /// What end-to-end testing must have covered.
     pub variants: VariantsSection,
     /// What the rollout is complete with.
@@ -46,6 +48,7 @@ impl Default for RolloutFile {
             analysis: AnalysisSection::default(),
             targets: TargetsSection::default(),
             tests: Vec::new(),
+            coverage: CoverageSection::default(),
             variants: VariantsSection::default(),
             completion: CompletionSection::default(),
             notes: NotesSection::default(),
@@ -254,6 +257,18 @@ pub struct TestPhaseSection {
     pub expected: u64,
     /// JUnit XML files (globs).
     pub files: Vec<String>,
+    /// JUnit XML files of the run before (globs): tests that turned are named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub previous: Vec<String>,
+}
+
+/// `[coverage]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CoverageSection {
+    /// Cobertura XML or LCOV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// `[variants]`

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use file::{
-    CompletionCriterion, InputFormat, LatencyStatistic, RolloutFile, Scope, TargetSection, TimestampMarks, schema,
+    CompletionCriterion, InputFormat, LatencyStatistic, NotesSection, RolloutFile, Scope, TargetSection,
+    TestPhaseSection, TimestampMarks, schema,
 };
 pub use init::commented_rollout_file;
 
@@ -43,8 +44,10 @@ pub struct Plan {
     pub completion: Vec<CompletionCriterion>,
     /// Of the external review.
     pub consultation_id: Option<String>,
-    /// Tests that the phases of `[[tests]]` must have.
-    pub expected_tests: Vec<(String, u64)>,
+    pub tests: Vec<TestPhaseSection>,
+    /// Cobertura XML or LCOV, relative to `base`.
+    pub coverage: Option<String>,
+    pub notes: NotesSection,
 }
 
 /// One stage of the rollout.

@@ -82,7 +82,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         variants: file.variants,
         completion: file.completion.criteria,
         consultation_id: file.validation.consultation_id,
-        expected_tests: file.tests.into_iter().map(|phase| (phase.name, phase.expected)).collect(),
+        tests: file.tests,
+        coverage: file.coverage.file,
+        notes: file.notes,
     })
 }
 

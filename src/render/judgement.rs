@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::notes;
 use super::view::{StatusView, anchor, warnings};
 use crate::format;
 use crate::metric::{METRICS, Metric, Unit};
 use crate::report::model::{
-    ChangePoint, Comparison, ComparisonKind, CompletionStatus, DecisionValue, IntentionToTreat, RegressionVerdict,
-    Report, Trigger, TriggerSeverity, Variant,
+    ChangePoint, Comparison, ComparisonKind, CompletionStatus, DecisionValue, IntentionToTreat, Note,
+    RegressionVerdict, Report, TestPhase, Trigger, TriggerSeverity, Variant,
 };
 use crate::report::words::{answer_text, decision_words};
 
@@ -31,6 +32,38 @@ pub struct JudgementView {
     searches: Vec<SearchView>,
     completion: Vec<CompletionView>,
     matrix: MatrixView,
+    tests: TestsView,
+    notes: Vec<NoteView>,
+}
+
+#[derive(Serialize)]
+struct TestsView {
+    phases: Vec<PhaseView>,
+    coverage: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PhaseView {
+    name: String,
+    status: StatusView,
+    expected: String,
+    passed: String,
+    failed: String,
+    skipped: String,
+    missing: String,
+    failing: Vec<[String; 2]>,
+    flaky: Vec<String>,
+    /// `None` without a run before.
+    regressed: Option<Vec<String>>,
+    fixed: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct NoteView {
+    title: &'static str,
+    file: String,
+    html: String,
+    quotation: String,
 }
 
 /// A sentence that leads to its finding.
@@ -202,6 +235,8 @@ pub fn of(report: &Report) -> JudgementView {
         searches: searches(report),
         completion: completion(report),
         matrix: matrix(&report.variants),
+        tests: tests(report),
+        notes: report.notes.iter().map(note).collect(),
     }
 }
 
@@ -491,6 +526,47 @@ fn completion(report: &Report) -> Vec<CompletionView> {
         evidence: item.evidence.clone(),
     };
     report.completion.iter().map(view).collect()
+}
+
+fn tests(report: &Report) -> TestsView {
+    let phase = |phase: &TestPhase| {
+        let bad = phase.failed + phase.errors;
+        PhaseView {
+            name: phase.name.clone(),
+            status: match (bad, phase.missing + phase.skipped, phase.files.is_empty()) {
+                (_, _, true) => StatusView::new("not-measured", "–", "no results"),
+                (0, 0, _) => StatusView::new("met", "✓", "passed"),
+                (0, _, _) => StatusView::new("inconclusive", "?", "incomplete"),
+                _ => StatusView::new("not-met", "✕", "failed"),
+            },
+            expected: format::count(phase.expected),
+            passed: format::count(phase.passed),
+            failed: format::count(bad),
+            skipped: format::count(phase.skipped),
+            missing: format::count(phase.missing),
+            failing: phase.failing.iter().map(|test| [test.name.clone(), test.message.clone()]).collect(),
+            flaky: phase.flaky.clone(),
+            regressed: phase.regressed.clone(),
+            fixed: phase.fixed.clone(),
+        }
+    };
+    TestsView {
+        phases: report.tests.phases.iter().map(phase).collect(),
+        coverage: report.tests.coverage.map(format::rounded_share),
+    }
+}
+
+fn note(note: &Note) -> NoteView {
+    NoteView {
+        title: match note.kind.as_str() {
+            "findings" => "Findings",
+            "lessons_learned" => "Lessons learned",
+            _ => "Recommendations",
+        },
+        file: note.file.clone(),
+        html: notes::to_html(&note.markdown),
+        quotation: notes::to_quotation(&note.markdown),
+    }
 }
 
 /// File types that the matrix shows: those with most uploads first would hide what was never touched.

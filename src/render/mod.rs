@@ -4,6 +4,7 @@
 pub mod charts;
 pub mod check;
 mod judgement;
+mod notes;
 mod pages;
 pub mod terminal;
 mod view;

@@ -21,6 +21,8 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/figures.html", include_str!("../../templates/parts/figures.html.tera")),
         ("parts/matrix.html", include_str!("../../templates/parts/matrix.html.tera")),
         ("parts/regressions.html", include_str!("../../templates/parts/regressions.html.tera")),
+        ("parts/tests.html", include_str!("../../templates/parts/tests.html.tera")),
+        ("parts/notes.html", include_str!("../../templates/parts/notes.html.tera")),
         ("parts/completion.html", include_str!("../../templates/parts/completion.html.tera")),
         ("parts/stages.html", include_str!("../../templates/parts/stages.html.tera")),
         ("parts/quality.html", include_str!("../../templates/parts/quality.html.tera")),

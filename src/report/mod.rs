@@ -35,6 +35,7 @@ pub fn assemble(plan: &Plan, findings: Findings, generated_at: String) -> Report
         events: findings.events,
         series: findings.series,
         tests: findings.tests,
+        notes: findings.notes,
         variants: findings.variants,
         completion: findings.completion,
         validation: None,

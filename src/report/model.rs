@@ -41,6 +41,8 @@ pub struct Report {
     pub events: Vec<Event>,
     pub series: Series,
     pub tests: Tests,
+    /// What people wrote, as they wrote it.
+    pub notes: Vec<Note>,
     pub variants: Vec<Variant>,
     pub completion: Vec<Completion>,
     pub validation: Option<Validation>,
@@ -429,7 +431,32 @@ pub struct TestPhase {
     pub failed: u64,
     pub skipped: u64,
     pub errors: u64,
+    /// Expected tests that no result speaks of.
+    pub missing: u64,
     pub files: Vec<String>,
+    /// Failed and errored tests: the first 100.
+    pub failing: Vec<FailingTest>,
+    /// Tests that both failed and passed in this run.
+    pub flaky: Vec<String>,
+    /// Passed in the run before, and not in this one; `null` without a run before.
+    pub regressed: Option<Vec<String>>,
+    /// Failed in the run before, and passed in this one.
+    pub fixed: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FailingTest {
+    pub name: String,
+    pub message: String,
+}
+
+/// Markdown that people wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Note {
+    #[schemars(extend("enum" = ["findings", "lessons_learned", "recommendations"]))]
+    pub kind: String,
+    pub file: String,
+    pub markdown: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

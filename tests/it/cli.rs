@@ -147,3 +147,39 @@ fn github_annotations_name_what_is_not_met() {
     assert!(run.out.starts_with("::error title=decision::No go: "), "{}", run.out);
     assert!(run.out.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{}", run.out);
 }
+
+#[test]
+fn test_results_coverage_and_notes_stand_in_every_output() {
+    let place = Place::new();
+    place.write("log.jsonl", upload_line(1));
+    let passed = |count: usize| {
+        let cases: String = (0..count).map(|index| format!("<testcase classname=\"c\" name=\"t{index}\"/>")).collect();
+        format!("<testsuite>{cases}</testsuite>")
+    };
+    place.write("one.xml", passed(16));
+    let two = passed(10).replace("name=\"t3\"/>", "name=\"t3\"><failure message=\"&lt;b&gt;no\"/></testcase>");
+    place.write("two.xml", &two);
+    place.write("before.xml", passed(10));
+    place.write("cover.info", "LF:200\nLH:150\n");
+    place.write("lessons.md", "# Lesson\n\n<script>alert(1)</script>\n\n[x](javascript:y) *kept*\n");
+    let config = "[[tests]]\nname='phase1'\nexpected=16\nfiles=['one.xml']\n[[tests]]\nname='phase2'\nexpected=12\nfiles=['two.xml']\nprevious=['before.xml']\n[coverage]\nfile='cover.info'\n[notes]\nlessons_learned='lessons.md'\n";
+    place.write("rollout.toml", config);
+    let report = place.report("out", &["log.jsonl"]);
+    let phase = &report["tests"]["phases"][1];
+    assert_eq!((&phase["passed"], &phase["failed"], &phase["missing"]), (&9.into(), &1.into(), &2.into()));
+    assert_eq!(phase["regressed"][0], "c::t3");
+    assert_eq!(report["tests"]["coverage"], 0.75);
+    let tests = report["completion"].as_array().unwrap().iter().find(|item| item["id"] == "tests").unwrap();
+    assert_eq!(tests["status"], "not_met");
+    assert_eq!(report["decision"]["value"], "no_go");
+    let (html, markdown) = (place.read("out/report.html"), place.read("out/report.md"));
+    for page in [&html, &markdown] {
+        assert!(page.contains("c::t3") && page.contains("75"), "the failing test and the coverage are named");
+        assert!(
+            !page.contains("<script>alert") && !page.contains("href=\"javascript:") && !page.contains("](javascript:")
+        );
+    }
+    assert!(html.contains("<em>kept</em>") && markdown.contains("> &lt;script>"));
+    place.write("two.xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><testsuite/>");
+    assert!(place.run(&["check", "log.jsonl"]).expect(2).err.contains("two.xml:1:1: a document type is refused"));
+}
