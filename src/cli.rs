@@ -38,6 +38,48 @@ pub enum Command {
         /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
         #[arg(long, value_name = "TIME")]
         generated_at: Option<String>,
+        /// Print at most 15 plain lines, for a chat or a mail.
+        #[arg(long)]
+        summary: bool,
+        /// Also write report.pdf, with an installed Chromium (CHROMIUM names another).
+        #[arg(long)]
+        pdf: bool,
+        /// Stay, and write the report anew whenever the log has grown.
+        #[arg(long, conflicts_with = "generated_at")]
+        watch: bool,
+    },
+    /// Write the report of one day against the baseline and the day before.
+    #[command(after_help = "Example:\n  stagegate daily --date 2025-11-12 data/*.jsonl.gz")]
+    Daily {
+        #[command(flatten)]
+        input: InputArguments,
+        /// The UTC day, like 2025-11-12 [default: the last one of the log].
+        #[arg(long, value_name = "DATE")]
+        date: Option<String>,
+        /// Folder of reports; the day's goes to daily/DATE in it.
+        #[arg(long, default_value = "out", value_name = "FOLDER")]
+        out: PathBuf,
+        /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+        #[arg(long, value_name = "TIME")]
+        generated_at: Option<String>,
+    },
+    /// Write index.html: every report of a folder with its decision, and the trend over the days.
+    #[command(after_help = "Example:\n  stagegate status --out out")]
+    Status {
+        /// Folder of reports.
+        #[arg(long, default_value = "out", value_name = "FOLDER")]
+        out: PathBuf,
+        /// Time that the page says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+        #[arg(long, value_name = "TIME")]
+        generated_at: Option<String>,
+    },
+    /// Print what changed between two reports.
+    #[command(after_help = "Example:\n  stagegate diff monday/report.json tuesday/report.json")]
+    Diff {
+        /// report.json of the earlier report.
+        before: PathBuf,
+        /// report.json of the later one.
+        after: PathBuf,
     },
     /// Print the decision, improvements, criteria, triggers and completion; write nothing.
     #[command(

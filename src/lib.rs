@@ -12,15 +12,17 @@ pub mod format;
 pub mod ingest;
 pub mod metric;
 pub mod output;
+pub mod pdf;
 pub mod phases;
 pub mod render;
 pub mod report;
+pub mod reports;
 pub mod simulate;
 pub mod stats;
 
 use config::Plan;
 use cube::Cube;
-use error::Result;
+use error::{Boundary, Error, Result};
 use phases::Phases;
 use report::model::Report;
 
@@ -46,6 +48,36 @@ pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<C
         // Without a log the folded part is empty and merges with anything.
         cubes.into_iter().try_fold(folded.into_cube()?, |whole, cube| whole.merge(cube, plan))
     })
+}
+
+/// A day of the plan's logs -> its report against the baseline and the day before; and the day, since
+/// 1970-01-01. Without `day` it is the last one of the log.
+///
+/// # Errors
+/// See [`cube`]; a cube among the inputs, which does not know days by themselves; no upload that day.
+pub fn daily(plan: &Plan, day: Option<i64>, generated_at: String, phases: &Phases) -> Result<(Report, i64)> {
+    let fail = |message: String| Error::new(Boundary::Input, message);
+    if !ingest::source::resolve(plan)?.cubes.is_empty() {
+        return Err(fail("a daily report needs the logs: a cube holds segments of whole stages".into())
+            .help("give the log files instead of the cube"));
+    }
+    let stages_by_day = cube(plan, &[], phases)?.stages_by_day()?;
+    let Some(day) = day.or_else(|| stages_by_day.keys().next_back().copied()) else {
+        return Err(fail("the log holds no usable upload: there is no day to report".into()));
+    };
+    let Some(today) = stages_by_day.get(&day).copied() else {
+        let (first, last) = (stages_by_day.keys().next(), stages_by_day.keys().next_back());
+        let name = |day: Option<&i64>| day.map_or_else(String::new, |day| config::daily::date_folder(*day));
+        return Err(fail(format!("no upload ended on {}", config::daily::date_folder(day))).help(format!(
+            "the log reaches from {} to {}",
+            name(first),
+            name(last)
+        )));
+    };
+    let yesterday = stages_by_day.get(&(day - 1)).copied().unwrap_or(today);
+    let plan = config::daily::daily(plan, day, today, yesterday)
+        .ok_or_else(|| fail("a daily report needs a baseline stage".into()))?;
+    Ok((report(&plan, generated_at, phases)?, day))
 }
 
 /// The plan's logs and cubes -> the report, as of `generated_at` (RFC 3339).

@@ -10,12 +10,15 @@ use clap::{CommandFactory, Parser};
 use stagegate::cli::{CheckFormat, Cli, Command, InputArguments, SchemaOf};
 use stagegate::config::{self, Plan};
 use stagegate::error::{Boundary, Error, Result};
+use stagegate::output::OutputFile;
 use stagegate::phases::Phases;
-use stagegate::render::check;
 use stagegate::render::terminal::{self, Colour};
+use stagegate::render::{check, diff, status};
 use stagegate::report::model::DecisionValue;
-use stagegate::{clock, cube, output, render, report, simulate};
+use stagegate::{clock, cube, ingest, output, render, report, simulate};
 
+/// How often a watched log is looked at.
+const WATCH_PAUSE: Duration = Duration::from_millis(500);
 /// Usage, config or input error.
 const FAILURE: u8 = 2;
 
@@ -34,15 +37,57 @@ fn run(cli: &Cli) -> Result<u8> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let phases = Phases::new(cli.threads.map_or(cores, usize::from));
     let code = match &cli.command {
-        Command::Report { input, out, generated_at } => {
+        Command::Report { input, out, generated_at, summary, pdf, watch } => {
             let plan = load(input)?;
+            loop {
+                let seen = ingest::source::sizes(&plan)?;
+                let generated_at = clock(generated_at.as_deref())?;
+                let report = watched(cli, &phases, || stagegate::report(&plan, generated_at, &phases))?;
+                let mut files = phases.time("render", || render::all(&report));
+                if *pdf {
+                    files.push(phases.time("pdf", || stagegate::pdf::of(&files))?);
+                }
+                output::write(out, &files)?;
+                if *summary {
+                    print(&terminal::digest(&report))?;
+                } else if !cli.quiet {
+                    print(&terminal::summary(&report, colour()))?;
+                    print(&written(out, *pdf))?;
+                }
+                if !*watch {
+                    break;
+                }
+                while ingest::source::sizes(&plan)? == seen {
+                    std::thread::sleep(WATCH_PAUSE);
+                }
+            }
+            0
+        }
+        Command::Daily { input, date, out, generated_at } => {
+            let plan = load(input)?;
+            let day = date.as_deref().map(parse_day).transpose()?;
             let generated_at = clock(generated_at.as_deref())?;
-            let report = watched(cli, &phases, || stagegate::report(&plan, generated_at, &phases))?;
-            phases.time("render", || output::write(out, &render::all(&report)))?;
+            let (report, day) = watched(cli, &phases, || stagegate::daily(&plan, day, generated_at, &phases))?;
+            let folder = out.join("daily").join(config::daily::date_folder(day));
+            output::write(&folder, &render::all(&report))?;
             if !cli.quiet {
                 print(&terminal::summary(&report, colour()))?;
-                print(&written(out))?;
+                print(&written(&folder, false))?;
             }
+            0
+        }
+        Command::Status { out, generated_at } => {
+            let generated_at = clock(generated_at.as_deref())?;
+            let found = stagegate::reports::find(out)?;
+            output::write(out, &[OutputFile::new("index.html", status::html(&found, &generated_at))])?;
+            if !cli.quiet {
+                print(&format!("wrote {} ({} reports)\n", out.join("index.html").display(), found.len()))?;
+            }
+            0
+        }
+        Command::Diff { before, after } => {
+            let (before, after) = (stagegate::reports::read(before)?, stagegate::reports::read(after)?);
+            print(&diff::text(&before, &after, colour()))?;
             0
         }
         Command::Check { input, format } => {
@@ -133,9 +178,17 @@ fn colour() -> Colour {
     if wanted { Colour::Always } else { Colour::Never }
 }
 
-fn written(out: &Path) -> String {
-    let file = |name: &str| format!("  {}\n", out.join(name).display());
-    format!("\nwrote\n{}{}{}{}", file("report.html"), file("report.md"), file("report.json"), file("charts/"))
+/// A day of the calendar, in days since 1970-01-01.
+fn parse_day(text: &str) -> Result<i64> {
+    config::daily::parse_date(text).ok_or_else(|| {
+        Error::new(Boundary::Usage, format!("--date {text:?} is not a day")).help("write it like 2025-11-12")
+    })
+}
+
+fn written(out: &Path, pdf: bool) -> String {
+    let names = ["report.html", "report.md", "report.json", "charts/"].into_iter().chain(pdf.then_some("report.pdf"));
+    let lines: String = names.map(|name| format!("  {}\n", out.join(name).display())).collect();
+    format!("\nwrote\n{lines}")
 }
 
 /// Prints to standard output.

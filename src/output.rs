@@ -47,6 +47,11 @@ pub fn write(folder: &Path, files: &[OutputFile]) -> Result<()> {
     Ok(())
 }
 
+/// The bytes of a file that another program wrote for us; `None` where it did not.
+pub fn read(path: &Path) -> Option<Vec<u8>> {
+    fs::read(path).ok()
+}
+
 /// The folder that a path lies in.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

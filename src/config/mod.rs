@@ -1,6 +1,7 @@
 //! rollout.toml -> [`Plan`]: validated, defaults filled in, with the fingerprint of
 //! the parts that a cube depends on. It never looks at the log.
 
+pub mod daily;
 mod file;
 mod init;
 mod locate;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub max_distinct: usize,
     /// In rollout order, at most 64.
     pub stages: Vec<Stage>,
+    /// Of a daily plan: how uploads find its stages.
+    pub by_day: Option<daily::ByDay>,
     pub analysis: Analysis,
     pub targets: Targets,
     pub variants: file::VariantsSection,
@@ -132,14 +135,19 @@ impl Plan {
         self.stages.len() - 1
     }
 
-    /// Index of the stage that a `rollout_stage` event with this percentage starts.
-    pub fn stage_at_percentage(&self, percentage: f64) -> Option<usize> {
-        self.stages.iter().position(|stage| stage.percentage == percentage)
+    /// The stages that place an upload: those of the plan, or of the rollout that a daily plan is a day of.
+    pub fn placing_stages(&self) -> &[Stage] {
+        self.by_day.as_ref().map_or(&self.stages, |by_day| &by_day.stages)
     }
 
-    /// Index of the stage with this name.
+    /// Index among [`Self::placing_stages`] of the one that a `rollout_stage` event with this percentage starts.
+    pub fn stage_at_percentage(&self, percentage: f64) -> Option<usize> {
+        self.placing_stages().iter().position(|stage| stage.percentage == percentage)
+    }
+
+    /// Index among [`Self::placing_stages`] of the one with this name.
     pub fn stage_named(&self, name: &str) -> Option<usize> {
-        self.stages.iter().position(|stage| stage.name == name)
+        self.placing_stages().iter().position(|stage| stage.name == name)
     }
 
     /// The parts that a cube depends on.

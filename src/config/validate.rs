@@ -62,6 +62,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         max_rejected_share: file.input.max_rejected_share,
         max_distinct: usize::from(file.input.max_distinct),
         stages,
+        by_day: None,
         analysis: Analysis {
             latency_statistic: file.analysis.latency_statistic,
             timeout_errors: file.analysis.timeout_errors,

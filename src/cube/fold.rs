@@ -221,6 +221,12 @@ impl<'s> Worker<'s> {
             Some(_) => Reject::at(RejectReason::NoStage, line.as_bytes(), upload.stage_offset, message),
             None => Reject::whole_line(RejectReason::NoStage, message),
         })?;
+        let placed_in = match &self.shared.plan.by_day {
+            None => Some(placed.stage),
+            Some(by_day) => by_day.stage(placed.stage, end),
+        };
+        // Of another day: read, counted, and no part of this day's report.
+        let Some(stage) = placed_in else { return Ok(()) };
         if placed.by_timeline {
             self.partial.placed_span = join_spans(self.partial.placed_span, Some((start, start)));
         }
@@ -232,7 +238,7 @@ impl<'s> Worker<'s> {
         }
         let failed = !upload.success;
         let place = Place {
-            stage: placed.stage as u64,
+            stage: stage as u64,
             provider: self.providers.number(upload.provider.as_deref()),
             file_type: self.file_types.number(upload.file_type.as_deref()),
             size_bucket: size_bucket(upload.file_size_mb, &self.shared.plan.analysis.size_bounds_mb),
@@ -261,7 +267,16 @@ impl<'s> Worker<'s> {
 
     fn event(&mut self, event: Event, file_stage: Option<usize>) {
         let Some(at) = event.timestamp else { return };
-        let stage = self.shared.placement.place(file_stage, None, at).map_or(NO_STAGE, |placed| placed.stage as u8);
+        let placed = self.shared.placement.place(file_stage, None, at).ok().map(|placed| placed.stage);
+        let stage = match &self.shared.plan.by_day {
+            None => placed,
+            // A day tells what happened on it.
+            Some(by_day) => match placed.and_then(|stage| by_day.stage(stage, at)) {
+                None => return,
+                stage => stage,
+            },
+        };
+        let stage = stage.map_or(NO_STAGE, |stage| stage as u8);
         let value = match event.kind {
             EventKind::MemorySample { rss_mb } => {
                 self.partial.memory_sample(at, stage, rss_mb);

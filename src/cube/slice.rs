@@ -247,6 +247,28 @@ impl Cube {
         Ok(hours)
     }
 
+    /// The stage in which most uploads of each UTC day (since 1970-01-01) ended.
+    pub fn stages_by_day(&self) -> Result<BTreeMap<i64, usize>> {
+        let read = || -> PolarsResult<_> {
+            let table = &self.tables[MINUTES];
+            let stages: Vec<u8> = table.column("stage")?.u8()?.no_null_iter().collect();
+            let uploads = counts(table, "uploads")?;
+            let mut sums: BTreeMap<(i64, usize), u64> = BTreeMap::new();
+            for (row, minute) in times(table, "minute")?.into_iter().enumerate() {
+                *sums.entry((minute.div_euclid(24 * 60), usize::from(stages[row]))).or_default() += uploads[row];
+            }
+            let mut most: BTreeMap<i64, (usize, u64)> = BTreeMap::new();
+            for ((day, stage), uploads) in sums {
+                let known = most.entry(day).or_insert((stage, uploads));
+                if uploads > known.1 {
+                    *known = (stage, uploads);
+                }
+            }
+            Ok(most.into_iter().map(|(day, (stage, _))| (day, stage)).collect())
+        };
+        read().map_err(damaged)
+    }
+
     /// Minutes of a stage in which an upload ended, rising.
     pub fn minutes_with_uploads(&self, stage: usize) -> Result<Vec<i64>> {
         let read = || -> PolarsResult<_> {

@@ -46,6 +46,17 @@ pub struct Inputs {
     pub cubes: Vec<(String, PathBuf)>,
 }
 
+/// Name and size of every log, for those who wait for one to grow.
+///
+/// # Errors
+/// See [`resolve`].
+pub fn sizes(plan: &Plan) -> Result<Vec<(String, u64)>> {
+    if plan.files.iter().any(|file| file == "-") {
+        return Ok(Vec::new());
+    }
+    Ok(resolve(plan)?.logs.into_iter().map(|source| (source.name, source.bytes)).collect())
+}
+
 /// The file by which a folder is known to be a cube.
 pub const CUBE_HEADER: &str = "header.json";
 
@@ -157,7 +168,7 @@ fn file_stage(name: &str, canonical: &Path, plan: &Plan) -> Option<usize> {
         pattern.matches_with(name, options)
             || below_base.as_deref().is_some_and(|path| pattern.matches_with(path, options))
     };
-    plan.stages.iter().position(|stage| stage.files.iter().any(matches))
+    plan.placing_stages().iter().position(|stage| stage.files.iter().any(matches))
 }
 
 fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempfile::NamedTempFile>) -> Result<Source> {
@@ -184,7 +195,8 @@ fn standard_input(plan: &Plan) -> Result<Source> {
     let mut spool = tempfile::NamedTempFile::new().map_err(fail)?;
     io::copy(&mut io::stdin().lock(), spool.as_file_mut()).map_err(fail)?;
     let path = spool.path().to_path_buf();
-    let stage = plan.stages.iter().position(|stage| stage.files.iter().any(|pattern| pattern.as_str() == "-"));
+    let stage =
+        plan.placing_stages().iter().position(|stage| stage.files.iter().any(|pattern| pattern.as_str() == "-"));
     source("-".into(), path, stage, Some(spool))
 }
 

@@ -116,8 +116,10 @@ pub struct Placed {
 
 impl<'p> Placement<'p> {
     pub fn new(plan: &'p Plan, timeline: &'p Timeline) -> Self {
-        let baseline_before_events = plan.baseline().filter(|index| {
-            let stage = &plan.stages[*index];
+        let stages = plan.placing_stages();
+        let baseline = stages.iter().position(|stage| stage.percentage == 0.0);
+        let baseline_before_events = baseline.filter(|index| {
+            let stage = &stages[*index];
             stage.files.is_empty() && stage.from.is_none() && stage.to.is_none()
         });
         Self { plan, timeline, baseline_before_events }
@@ -132,7 +134,7 @@ impl<'p> Placement<'p> {
             return match self.plan.stage_named(name) {
                 Some(stage) => Ok(Placed { stage, by_timeline: false }),
                 None => {
-                    let near = did_you_mean(name, self.plan.stages.iter().map(|stage| stage.name.as_str()));
+                    let near = did_you_mean(name, self.plan.placing_stages().iter().map(|stage| stage.name.as_str()));
                     Err(format!("no stage of the config is called {:?}{near}", super::reject::cut(name)))
                 }
             };
@@ -146,7 +148,7 @@ impl<'p> Placement<'p> {
                 && stage.from.is_none_or(|from| from <= start)
                 && stage.to.is_none_or(|to| start < to)
         };
-        if let Some(stage) = self.plan.stages.iter().position(holds) {
+        if let Some(stage) = self.plan.placing_stages().iter().position(holds) {
             return Ok(Placed { stage, by_timeline: true });
         }
         match (event, self.baseline_before_events) {

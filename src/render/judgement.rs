@@ -240,7 +240,7 @@ pub fn of(report: &Report) -> JudgementView {
     }
 }
 
-fn level(value: DecisionValue) -> &'static str {
+pub(super) fn level(value: DecisionValue) -> &'static str {
     match value {
         DecisionValue::Go => "go",
         DecisionValue::Incomplete => "incomplete",

@@ -3,9 +3,11 @@
 
 pub mod charts;
 pub mod check;
+pub mod diff;
 mod judgement;
 mod notes;
 mod pages;
+pub mod status;
 pub mod terminal;
 mod view;
 

@@ -28,6 +28,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/quality.html", include_str!("../../templates/parts/quality.html.tera")),
         ("parts/method.html", include_str!("../../templates/parts/method.html.tera")),
         ("parts/inputs.html", include_str!("../../templates/parts/inputs.html.tera")),
+        ("status.html", include_str!("../../templates/status.html.tera")),
         ("report.html", include_str!("../../templates/report.html.tera")),
         ("report.md", include_str!("../../templates/report.md.tera")),
     ])
@@ -35,7 +36,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     tera
 });
 
-fn render(template: &str, view: &View<'_>) -> String {
+fn render(template: &str, view: &impl serde::Serialize) -> String {
     let context = Context::from_serialize(view).expect("a view has only string keys");
     TEMPLATES.render(template, &context).unwrap_or_else(|error| panic!("{template} does not fit the view: {error}"))
 }
@@ -48,6 +49,11 @@ pub fn html(view: &View<'_>) -> String {
 /// report.md
 pub fn markdown(view: &View<'_>) -> String {
     render("report.md", view)
+}
+
+/// index.html of the status dashboard
+pub fn status(view: &super::status::StatusView) -> String {
+    render("status.html", view)
 }
 
 /// Whether a character can turn the direction of a text or hide in it.

@@ -16,14 +16,14 @@ pub enum Colour {
     Never,
 }
 
-const RED: &str = "31";
-const GREEN: &str = "32";
+pub(super) const RED: &str = "31";
+pub(super) const GREEN: &str = "32";
 const YELLOW: &str = "33";
 const DIM: &str = "2";
 const BOLD: &str = "1";
 
 impl Colour {
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         match self {
             Self::Always => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             Self::Never => text.to_owned(),
@@ -55,6 +55,43 @@ pub fn summary(report: &Report, colour: Colour) -> String {
     }
     text.push_str(&findings(report, colour));
     text
+}
+
+/// Lines of a digest.
+const DIGEST_LINES: usize = 15;
+/// Characters of a line of it: a mail shows that many.
+const DIGEST_WIDTH: usize = 110;
+
+/// What `stagegate report --summary` prints: at most 15 plain lines for a chat or a mail.
+pub fn digest(report: &Report) -> String {
+    let mut lines = vec![plain(&report.title)];
+    if let Some(scenario) = &report.simulated {
+        lines.push(format!("simulated data, not a measurement: {}", plain(scenario)));
+    }
+    lines.push(format!("{}.", decision_line(report)));
+    for reason in report.decision.reasons.iter().take(3) {
+        lines.push(format!("- {}", plain(&reason.text)));
+    }
+    let more = report.decision.reasons.len().saturating_sub(3);
+    if more > 0 {
+        lines.push(format!("- and {} more", format::counted(more as u64, "reason")));
+    }
+    for improvement in &report.improvements {
+        let mut line = String::new();
+        improvement_line(&mut line, improvement, Colour::Never);
+        lines.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    for (index, step) in report.next_steps.iter().take(3).enumerate() {
+        lines.push(format!("next {}: {}", index + 1, plain(&step.text)));
+    }
+    lines.truncate(DIGEST_LINES);
+    let cut = |line: String| {
+        if line.chars().count() <= DIGEST_WIDTH {
+            return line;
+        }
+        format!("{}…", line.chars().take(DIGEST_WIDTH - 1).collect::<String>())
+    };
+    lines.into_iter().map(|line| cut(line) + "\n").collect()
 }
 
 /// What `stagegate check` prints: the decision with its reasons, improvements, criteria, triggers,

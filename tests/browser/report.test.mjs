@@ -193,6 +193,32 @@ test("the printed page keeps its tables and fits its paper", async () => {
   });
 });
 
+test("report --pdf prints with this browser", () => {
+  const out = join(folder, "printed");
+  const env = { ...process.env, CHROMIUM: process.env.CHROMIUM ?? "/usr/bin/chromium" };
+  execFileSync(stagegate, ["report", "-q", "--pdf", "--out", out, join(folder, "incident.jsonl")], { cwd: folder, env });
+  const pdf = readFileSync(join(out, "report.pdf"));
+  assert.ok(pdf.length > 20_000 && pdf.subarray(0, 5).toString() === "%PDF-");
+});
+
+test("the dashboard holds what the days say, and axe finds nothing in it", async () => {
+  const run = (...given) => execFileSync(stagegate, given, { cwd: folder });
+  for (const date of ["2025-11-15", "2025-11-16", "2025-11-17"]) run("daily", "-q", "--out", "days", "--date", date, "incident.jsonl");
+  run("status", "-q", "--out", "days");
+  pages.status = `file://${folder}/days/index.html`;
+  for (const view of views) {
+    await open("status", { ...view, bypassCSP: true }, async (page, said) => {
+      assert.deepEqual(said, []);
+      assert.equal(await page.locator("table.stack tbody tr").count(), 3);
+      assert.ok((await page.locator("figure svg:visible").count()) >= 3);
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= view.viewport.width);
+      await page.addScriptTag({ content: axe });
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target)}`), []);
+    });
+  }
+});
+
 test("the page is light", async () => {
   await open("sample", { viewport: { width: 1440, height: 900 } }, async (page) => {
     const { elements, paint } = await page.evaluate(() => ({

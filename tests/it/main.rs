@@ -3,6 +3,7 @@
 mod calibration;
 mod cli;
 mod cubes;
+mod days;
 mod figures;
 mod hostile;
 mod house;

@@ -17,11 +17,11 @@ const NANOS_PER_DAY: i64 = 24 * 60 * NANOS_PER_MINUTE;
 const COMPLAINTS_FACTOR: f64 = 2.0;
 const COMPLAINTS_LEVEL: f64 = 0.01;
 
-/// `critical_error` events and uploads that failed with an error type of `critical_errors`, in stages
-/// with treated traffic.
-pub(super) fn errors(plan: &Plan, events: &[LoggedEvent]) -> Vec<Trigger> {
+/// `critical_error` events and uploads that failed with an error type of `critical_errors`, in the watched
+/// stages.
+pub(super) fn errors(plan: &Plan, stages: &[usize], events: &[LoggedEvent]) -> Vec<Trigger> {
     let mut incidents: Vec<Incident<'_>> = Vec::new();
-    let watched = |event: &&LoggedEvent| event.stage.is_some_and(|stage| plan.stages[stage].percentage > 0.0);
+    let watched = |event: &&LoggedEvent| event.stage.is_some_and(|stage| stages.contains(&stage));
     let critical = |event: &&LoggedEvent| event.event_type == "critical_error" || event.event_type == CRITICAL_UPLOAD;
     for event in events.iter().filter(critical).filter(watched) {
         let Some(stage) = event.stage else { continue };
@@ -93,7 +93,7 @@ impl Incident<'_> {
 
 /// Days whose complaints per upload are surely above twice the baseline's: given the sum of both
 /// counts, the day's is binomial (Przyborowski and Wilenski 1940).
-pub(super) fn complaints(plan: &Plan, data: &[StageData], events: &[LoggedEvent]) -> Vec<Trigger> {
+pub(super) fn complaints(plan: &Plan, stages: &[usize], data: &[StageData], events: &[LoggedEvent]) -> Vec<Trigger> {
     let mut by_day: BTreeMap<(usize, i64), u64> = BTreeMap::new();
     for event in events.iter().filter(|event| event.event_type == "complaint") {
         let Some(stage) = event.stage else { continue };
@@ -103,7 +103,7 @@ pub(super) fn complaints(plan: &Plan, data: &[StageData], events: &[LoggedEvent]
     let before: u64 = by_day.iter().filter(|((stage, _), _)| *stage == baseline).map(|(_, count)| count).sum();
     let uploads_before = data[baseline].arm(Arm::All).uploads();
     let mut found = Vec::new();
-    for ((stage, day), complaints) in by_day.iter().filter(|((stage, _), _)| plan.stages[*stage].percentage > 0.0) {
+    for ((stage, day), complaints) in by_day.iter().filter(|((stage, _), _)| stages.contains(stage)) {
         let hours = &data[*stage].arm(Arm::All).hours;
         let uploads: u64 = hours.iter().filter(|hour| hour.hour.div_euclid(24) == *day).map(|hour| hour.uploads).sum();
         if uploads == 0 || uploads_before == 0 {

@@ -39,9 +39,12 @@ struct Watched<'a> {
 /// # Errors
 /// The cube is damaged.
 pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEvent]) -> Result<Vec<Trigger>> {
-    let watched: Vec<usize> = (0..plan.stages.len())
-        .filter(|stage| plan.stages[*stage].percentage > 0.0 && data[*stage].arm(Arm::All).uploads() > 0)
+    let begun: Vec<usize> = (0..plan.stages.len())
+        // What happened the day before was that day's report.
+        .filter(|stage| plan.by_day.is_none() || *stage == plan.final_stage())
+        .filter(|stage| plan.stages[*stage].percentage > 0.0)
         .collect();
+    let watched: Vec<usize> = begun.iter().copied().filter(|stage| data[*stage].arm(Arm::All).uploads() > 0).collect();
     // The rollout's false alarms are shared out: over stages, scopes, and rates beside memory.
     let level = ROLLBACK_LEVEL / (watched.len() * SCOPES.len() * 2).max(1) as f64;
     let alarms = RateAlarms::new(plan, data, level, REVIEW_LEVEL);
@@ -60,8 +63,8 @@ pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEv
     for found in found {
         triggers.extend(found?);
     }
-    triggers.extend(critical::errors(plan, events));
-    triggers.extend(critical::complaints(plan, data, events));
+    triggers.extend(critical::errors(plan, &begun, events));
+    triggers.extend(critical::complaints(plan, &watched, data, events));
     answer(&mut triggers, events);
     let order = |trigger: &Trigger| {
         (!trigger.fired, trigger.severity != TriggerSeverity::Rollback, trigger.from.clone(), trigger.id.clone())
@@ -143,7 +146,8 @@ impl Kind {
     }
 }
 
-/// Finds the rollback that followed each rollback incident.
+/// Finds the rollback that followed each rollback incident. Incidents of one stage that overlap, in other
+/// scopes or by other triggers, are one outage: its clock starts with the first of them.
 fn answer(triggers: &mut [Trigger], events: &[LoggedEvent]) {
     let seconds = |rfc3339: &str| chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp());
     let rollbacks: Vec<i64> = events
@@ -151,18 +155,33 @@ fn answer(triggers: &mut [Trigger], events: &[LoggedEvent]) {
         .filter(|event| event.event_type == "rollback")
         .map(|event| event.at.div_euclid(1_000_000_000))
         .collect();
-    let rollback_incidents = triggers.iter_mut().filter(|trigger| trigger.severity == TriggerSeverity::Rollback);
-    for trigger in rollback_incidents.filter(|trigger| trigger.fired) {
-        let (from, known) = (seconds(&trigger.from), trigger.first_fired_at.as_deref().map_or(0, seconds));
+    let mut incidents: Vec<&mut Trigger> =
+        triggers.iter_mut().filter(|trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback).collect();
+    incidents.sort_by(|a, b| (&a.stage, &a.from).cmp(&(&b.stage, &b.from)));
+    let mut start = 0;
+    while start < incidents.len() {
+        let (stage, mut end) = (incidents[start].stage.clone(), incidents[start].to.clone());
+        let mut next = start + 1;
+        while next < incidents.len() && incidents[next].stage == stage && incidents[next].from <= end {
+            end = end.max(incidents[next].to.clone());
+            next += 1;
+        }
+        let outage = &mut incidents[start..next];
+        let from = seconds(&outage[0].from);
+        let known =
+            outage.iter().filter_map(|trigger| trigger.first_fired_at.as_deref()).map(seconds).min().unwrap_or(from);
         let followed = rollbacks.iter().find(|at| **at >= from);
         // People may be faster than the window that proves them right.
         let after = followed.map(|at| (at - known).max(0) as f64);
-        trigger.answered_after_seconds = after;
-        trigger.answer = Some(match after {
-            Some(after) if after <= ANSWER_SECONDS => Answer::InTime,
-            Some(_) => Answer::Late,
-            None => Answer::None,
-        });
+        for trigger in outage {
+            trigger.answered_after_seconds = after;
+            trigger.answer = Some(match after {
+                Some(after) if after <= ANSWER_SECONDS => Answer::InTime,
+                Some(_) => Answer::Late,
+                None => Answer::None,
+            });
+        }
+        start = next;
     }
 }
 
@@ -210,6 +229,13 @@ mod tests {
         check(&["2025-11-10T07:59:59Z"], (Answer::None, None));
         check(&["2025-11-10T08:09:00Z"], (Answer::InTime, Some(240.0)));
         check(&["2025-11-10T08:10:01Z"], (Answer::Late, Some(301.0)));
+        // Another scope sees the same outage later: one outage, one answer.
+        let mut both = [
+            incident("2025-11-10T08:00:00Z", "2025-11-10T08:05:00Z"),
+            incident("2025-11-10T08:04:00Z", "2025-11-10T08:20:00Z"),
+        ];
+        answer(&mut both, &[rollback("2025-11-10T08:03:00Z")]);
+        assert!(both.iter().all(|trigger| trigger.answer == Some(Answer::InTime)));
         // Before the window was full: faster than the proof.
         check(&["2025-11-10T08:02:00Z", "2025-11-10T09:00:00Z"], (Answer::InTime, Some(0.0)));
     }

@@ -9,6 +9,7 @@ mod improvements;
 mod latency;
 mod scale;
 mod timeline;
+mod trend;
 
 use serde::Serialize;
 
@@ -90,6 +91,8 @@ impl Chart {
         )
     }
 }
+
+pub use trend::charts as trends;
 
 /// Colours as CSS variables, with the light ones to fall back on.
 fn themed(svg: &str) -> String {

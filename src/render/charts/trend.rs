@@ -1,0 +1,74 @@
+//! Headline figures over the days, each with its interval.
+
+use super::canvas::{Canvas, GRID, Hold, INK, MUTED, TREATED, draw};
+use super::scale::Scale;
+use super::{Chart, short};
+use crate::format;
+use crate::metric::{METRICS, Metric};
+use crate::render::status::headline;
+use crate::report::model::{Figure, Report};
+
+const HEIGHT: u32 = 190;
+const KINDS: [(&str, &str, &str); 4] = [
+    ("trend-success-rate", "Success rate by day", "success_rate"),
+    ("trend-latency", "Median latency by day", "latency_p50_ms"),
+    ("trend-throughput", "Throughput by day", "throughput_uploads_per_s"),
+    ("trend-memory", "Mean memory by day", "memory_mean_mb"),
+];
+
+/// The trends of daily reports, given as (day, report) in order; those with at least two days that have the figure.
+pub fn charts(days: &[(&str, &Report)]) -> Vec<Chart> {
+    KINDS.iter().filter_map(|kind| chart(*kind, days)).collect()
+}
+
+fn chart((id, title, metric): (&'static str, &'static str, &str), days: &[(&str, &Report)]) -> Option<Chart> {
+    let metric = METRICS.iter().find(|known| known.id == metric)?;
+    let points: Vec<(&str, &Figure)> =
+        days.iter().filter_map(|(day, report)| Some((*day, headline(report, metric.id)?))).collect();
+    if points.len() < 2 {
+        return None;
+    }
+    let show = |figure: &Figure| format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
+    let rows = points
+        .iter()
+        .map(|(day, figure)| {
+            let (value, interval) = show(figure);
+            vec![(*day).to_owned(), value, interval.unwrap_or_else(|| "–".into()), format::count(figure.n)]
+        })
+        .collect();
+    let described: Vec<String> = points.iter().map(|(day, figure)| format!("{day}: {}", show(figure).0)).collect();
+    let chart = Chart::new((id, "trends"), title, format!("{}.", described.join("; ")), |width| {
+        draw(width, HEIGHT, |canvas| picture(canvas, metric, &points, f64::from(width)))
+    });
+    Some(chart.with_table(vec!["Day", "Value", "95 % interval", "n"], rows))
+}
+
+fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], width: f64) {
+    let ends = points.iter().flat_map(|(_, figure)| figure.ci.unwrap_or([figure.value; 2]));
+    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| (low.min(end), high.max(end)));
+    let margin = ((high - low) * 0.1).max(high.abs() * 1e-3).max(1e-9);
+    let (top, bottom) = (10.0, f64::from(HEIGHT) - 30.0);
+    let scale = Scale::linear(low - margin, high + margin, bottom, top);
+    let left = 70.0;
+    for tick in scale.ticks(4) {
+        canvas.line((left, scale.at(tick)), (width - 10.0, scale.at(tick)), GRID, 1);
+        canvas.text((left - 6.0, scale.at(tick)), &format::value(tick, metric.unit), Hold::End, 11, MUTED);
+    }
+    let step = (width - left - 40.0) / (points.len() - 1) as f64;
+    let at = |index: usize| left + 20.0 + index as f64 * step;
+    let line: Vec<_> =
+        points.iter().enumerate().map(|(index, (_, figure))| (at(index), scale.at(figure.value))).collect();
+    canvas.path(&line, TREATED, 1);
+    // As many dates as fit.
+    let every = ((64.0 / step).ceil() as usize).max(1);
+    for (index, (day, figure)) in points.iter().enumerate() {
+        let x = at(index);
+        if let Some([from, to]) = figure.ci {
+            canvas.line((x, scale.at(from)), (x, scale.at(to)), TREATED, 3);
+        }
+        canvas.dot((x, scale.at(figure.value)), 4, TREATED);
+        if index % every == 0 {
+            canvas.text((x, bottom + 14.0), &short(day.get(5..).unwrap_or(day), 6), Hold::Middle, 11, INK);
+        }
+    }
+}

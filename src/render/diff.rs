@@ -1,0 +1,213 @@
+//! What changed from one report to another: statuses, values beyond both intervals, incidents.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::terminal::{Colour, plain};
+use crate::format;
+use crate::report::model::{CompletionStatus, Improvement, Report, Status};
+use crate::report::words::{criterion_text, decision_words, improvement_text};
+
+/// The differences as text, one a line; says so where there are none.
+pub fn text(before: &Report, after: &Report, colour: Colour) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{}\n  from {} ({})\n  to   {} ({})",
+        plain(&after.title),
+        format::date_time(&before.generated_at),
+        uploads(before),
+        format::date_time(&after.generated_at),
+        uploads(after)
+    );
+    let mut changes: Vec<Change> = decision(before, after).into_iter().collect();
+    changes.extend(improvements(before, after));
+    changes.extend(criteria(before, after));
+    changes.extend(names(before, after));
+    changes.extend(completion(before, after));
+    changes.extend(inputs(before, after));
+    if changes.is_empty() {
+        text.push_str("\nNothing changed: decision, improvements, criteria, incidents, regressions, completion and inputs are the same.\n");
+        return text;
+    }
+    text.push('\n');
+    for Change { direction, line } in changes {
+        let mark = match direction {
+            Direction::Better => colour.paint(super::terminal::GREEN, "+"),
+            Direction::Worse => colour.paint(super::terminal::RED, "-"),
+            Direction::Other => " ".into(),
+        };
+        let _ = writeln!(text, "{mark} {}", plain(&line));
+    }
+    text
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Better,
+    Worse,
+    Other,
+}
+
+struct Change {
+    direction: Direction,
+    line: String,
+}
+
+fn change(direction: Direction, line: String) -> Change {
+    Change { direction, line }
+}
+
+fn uploads(report: &Report) -> String {
+    format::counted(report.stages.iter().map(|stage| stage.groups.all.uploads).sum(), "upload")
+}
+
+fn decision(before: &Report, after: &Report) -> Option<Change> {
+    let (from, to) = (before.decision.value, after.decision.value);
+    let direction = if to < from { Direction::Better } else { Direction::Worse };
+    (from != to).then(|| change(direction, format!("decision: {} -> {}", decision_words(from).0, decision_words(to).0)))
+}
+
+fn rank(status: Status) -> u8 {
+    match status {
+        Status::NotMet => 0,
+        Status::NotMeasured => 1,
+        Status::Inconclusive => 2,
+        Status::Met => 3,
+        Status::Exceeded => 4,
+    }
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Met => "met",
+        Status::Exceeded => "exceeded",
+        Status::NotMet => "not met",
+        Status::Inconclusive => "inconclusive",
+        Status::NotMeasured => format::NOT_MEASURED,
+    }
+}
+
+fn of_status(from: Status, to: Status) -> Direction {
+    match rank(to).cmp(&rank(from)) {
+        std::cmp::Ordering::Greater => Direction::Better,
+        std::cmp::Ordering::Less => Direction::Worse,
+        std::cmp::Ordering::Equal => Direction::Other,
+    }
+}
+
+/// Status changes, and values that moved out of the other's interval.
+fn improvements(before: &Report, after: &Report) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for now in &after.improvements {
+        let Some(then) = before.improvements.iter().find(|then| then.id == now.id) else { continue };
+        let text = improvement_text(&now.id);
+        let show = |improvement: &Improvement| {
+            improvement.value.map_or_else(
+                || format::NOT_MEASURED.to_owned(),
+                |value| format::estimate(value, format::open_interval(improvement.ci), text.unit),
+            )
+        };
+        let apart = match (format::open_interval(then.ci), format::open_interval(now.ci)) {
+            (Some(a), Some(b)) => a.1 < b.0 || b.1 < a.0,
+            _ => false,
+        };
+        if then.status != now.status || apart {
+            let direction = match of_status(then.status, now.status) {
+                Direction::Other if now.value > then.value => Direction::Better,
+                Direction::Other => Direction::Worse,
+                direction => direction,
+            };
+            let line = format!(
+                "{}: {}, {} -> {}, {}",
+                text.label.to_lowercase(),
+                word(then.status),
+                show(then),
+                word(now.status),
+                show(now)
+            );
+            changes.push(change(direction, line));
+        }
+    }
+    changes
+}
+
+fn criteria(before: &Report, after: &Report) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for now in &after.criteria {
+        let (_, label, unit, _) = criterion_text(now.metric);
+        let then = before.criteria.iter().find(|then| then.stage == now.stage && then.metric == now.metric);
+        let Some(then) = then.filter(|then| then.status != now.status) else { continue };
+        let show = |criterion: &crate::report::model::Criterion| {
+            criterion.value.map_or_else(
+                || format::NOT_MEASURED.to_owned(),
+                |value| format::estimate(value, criterion.ci.map(|[low, high]| (low, high)), unit),
+            )
+        };
+        let line = format!(
+            "{} at {}: {}, {} -> {}, {}",
+            label.to_lowercase(),
+            now.stage,
+            word(then.status),
+            show(then),
+            word(now.status),
+            show(now)
+        );
+        changes.push(change(of_status(then.status, now.status), line));
+    }
+    changes
+}
+
+/// Incidents, regressions and change points that came or went.
+fn names(before: &Report, after: &Report) -> Vec<Change> {
+    let listed = |report: &Report| -> BTreeMap<String, &'static str> {
+        let fired =
+            report.triggers.iter().filter(|trigger| trigger.fired).map(|trigger| (trigger.id.clone(), "incident"));
+        let worse = report.regressions.found.iter().map(|id| (id.clone(), "regression"));
+        let shifts = report.change_points.iter().map(|point| (point.id.clone(), "shift"));
+        fired.chain(worse).chain(shifts).collect()
+    };
+    let (then, now) = (listed(before), listed(after));
+    let direction = |kind: &str, came: bool| match (kind, came) {
+        ("shift", _) => Direction::Other,
+        (_, true) => Direction::Worse,
+        (_, false) => Direction::Better,
+    };
+    let came = now.iter().filter(|(id, _)| !then.contains_key(*id));
+    let went = then.iter().filter(|(id, _)| !now.contains_key(*id));
+    let came = came.map(|(id, kind)| change(direction(kind, true), format!("new {kind}: {id}")));
+    came.chain(went.map(|(id, kind)| change(direction(kind, false), format!("no more {kind}: {id}")))).collect()
+}
+
+fn completion(before: &Report, after: &Report) -> Vec<Change> {
+    let word = |status| match status {
+        CompletionStatus::Met => "met",
+        CompletionStatus::NotMet => "not met",
+        CompletionStatus::NotEvidenced => "no evidence",
+    };
+    let turned = after.completion.iter().filter_map(|now| {
+        let then = before.completion.iter().find(|then| then.id == now.id).filter(|then| then.status != now.status)?;
+        let direction = if now.status == CompletionStatus::Met { Direction::Better } else { Direction::Worse };
+        let line = format!("completion, {}: {} -> {}", now.label.to_lowercase(), word(then.status), word(now.status));
+        Some(change(direction, line))
+    });
+    turned.collect()
+}
+
+fn inputs(before: &Report, after: &Report) -> Vec<Change> {
+    let digest = |report: &Report| -> BTreeMap<String, String> {
+        report.inputs.iter().map(|input| (input.path.clone(), input.sha256.clone())).collect()
+    };
+    let (then, now) = (digest(before), digest(after));
+    let mut changes = Vec::new();
+    for (path, sha256) in &now {
+        match then.get(path) {
+            None => changes.push(change(Direction::Other, format!("new input: {path}"))),
+            Some(old) if old != sha256 => changes.push(change(Direction::Other, format!("changed input: {path}"))),
+            Some(_) => {}
+        }
+    }
+    let gone = then.keys().filter(|path| !now.contains_key(*path));
+    changes.extend(gone.map(|path| change(Direction::Other, format!("no more input: {path}"))));
+    changes
+}

@@ -1,0 +1,129 @@
+//! The status dashboard: every report of a folder with its decision, and the trend of the headline figures
+//! over the daily ones.
+
+use serde::Serialize;
+
+use super::charts::{self, Chart};
+use super::judgement;
+use super::pages;
+use crate::format;
+use crate::report::model::{Figure, Report};
+use crate::report::words::decision_words;
+
+/// A report and where it lies, relative to the dashboard.
+pub struct Found {
+    /// Its folder, `.` for the dashboard's own.
+    pub folder: String,
+    pub report: Report,
+}
+
+#[derive(Serialize)]
+pub struct StatusView {
+    version: &'static str,
+    generated_at: String,
+    latest: Option<RowView>,
+    rows: Vec<RowView>,
+    charts: Vec<TrendView>,
+}
+
+#[derive(Serialize, Clone)]
+struct RowView {
+    href: String,
+    title: String,
+    class: &'static str,
+    word: &'static str,
+    meaning: &'static str,
+    reason: String,
+    period: String,
+    uploads: String,
+    success_rate: String,
+    latency: String,
+    throughput: String,
+    memory: String,
+    incidents: String,
+    generated_at: String,
+}
+
+#[derive(Serialize)]
+struct TrendView {
+    id: &'static str,
+    title: &'static str,
+    wide: String,
+    narrow: String,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+/// index.html of the folder that holds the reports; newest period first.
+pub fn html(found: &[Found], generated_at: &str) -> String {
+    let mut sorted: Vec<&Found> = found.iter().collect();
+    sorted.sort_by(|a, b| period_end(&b.report).cmp(&period_end(&a.report)).then_with(|| a.folder.cmp(&b.folder)));
+    let mut days: Vec<&Found> = sorted.iter().copied().filter(|found| found.folder.starts_with("daily/")).collect();
+    days.sort_by(|a, b| a.folder.cmp(&b.folder));
+    let trend = |chart: Chart| {
+        let [wide, narrow] = chart.inline();
+        TrendView { id: chart.id, title: chart.title, wide, narrow, columns: chart.columns, rows: chart.rows }
+    };
+    let view = StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        generated_at: format::date_time(generated_at),
+        latest: sorted.iter().find(|found| found.folder == ".").or(sorted.first()).map(|found| row(found)),
+        rows: sorted.iter().map(|found| row(found)).collect(),
+        charts: charts::trends(&days.iter().map(|found| (day_of(&found.folder), &found.report)).collect::<Vec<_>>())
+            .into_iter()
+            .map(trend)
+            .collect(),
+    };
+    pages::status(&view)
+}
+
+/// `daily/2025-11-12` -> `2025-11-12`
+fn day_of(folder: &str) -> &str {
+    folder.rsplit('/').next().unwrap_or(folder)
+}
+
+fn period_end(report: &Report) -> Option<&str> {
+    report.stages.iter().filter_map(|stage| stage.to.as_deref()).max()
+}
+
+/// A headline figure of the last stage that has uploads: treated where it has any, else all.
+pub fn headline<'a>(report: &'a Report, metric: &str) -> Option<&'a Figure> {
+    let stage = report.stages.iter().rfind(|stage| stage.groups.all.uploads > 0)?;
+    let groups = &stage.groups;
+    let group = if groups.treated.uploads > 0 { &groups.treated } else { &groups.all };
+    group.figures.get(metric)?.as_ref()
+}
+
+fn row(found: &Found) -> RowView {
+    let report = &found.report;
+    let (word, meaning) = decision_words(report.decision.value);
+    let show = |id: &str| match headline(report, id) {
+        None => format::NOT_MEASURED.to_owned(),
+        Some(figure) => {
+            crate::metric::METRICS.iter().find(|metric| metric.id == id).map_or_else(String::new, |metric| {
+                format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit).0
+            })
+        }
+    };
+    let stages = || report.stages.iter();
+    let from = stages().filter_map(|stage| stage.from.as_deref()).min();
+    // Names of folders come from the disk: only what a link may hold stays.
+    let href: String =
+        found.folder.chars().map(|c| if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '_' }).collect();
+    RowView {
+        href: format!("{href}/report.html"),
+        title: report.title.clone(),
+        class: judgement::level(report.decision.value),
+        word,
+        meaning,
+        reason: report.decision.reasons.first().map_or_else(String::new, |reason| reason.text.clone()),
+        period: from.zip(period_end(report)).map_or_else(|| "–".into(), |(from, to)| format::period(from, to)),
+        uploads: format::count(stages().map(|stage| stage.groups.all.uploads).sum()),
+        success_rate: show("success_rate"),
+        latency: show("latency_p50_ms"),
+        throughput: show("throughput_uploads_per_s"),
+        memory: show("memory_mean_mb"),
+        incidents: format::count(report.triggers.iter().filter(|trigger| trigger.fired).count() as u64),
+        generated_at: format::date_time(&report.generated_at),
+    }
+}

@@ -1,0 +1,165 @@
+//! Daily reports, the dashboard, differences, and a log that grows.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Place;
+
+const CLOCK: [&str; 2] = ["--generated-at", "2025-11-18T12:00:00Z"];
+
+fn daily(place: &Place, date: &str) -> serde_json::Value {
+    place.run(&[&["daily", "-q", "--date", date, "log.jsonl"], &CLOCK[..]].concat()).expect(0);
+    serde_json::from_str(&place.read(&format!("out/daily/{date}/report.json"))).unwrap()
+}
+
+#[test]
+fn a_day_is_held_against_the_baseline_and_the_day_before() {
+    let place = Place::new();
+    place.generate("log.jsonl", "incident", 30_000);
+    let whole = place.report("out", &["log.jsonl"]);
+    let day = daily(&place, "2025-11-13");
+    let names: Vec<&str> =
+        day["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["baseline", "12 Nov 2025 (day before)", "13 Nov 2025"]);
+    assert_eq!(day["stages"][2]["from"].as_str().unwrap().split('T').next(), Some("2025-11-13"));
+    assert_eq!(day["stages"][0]["groups"]["all"], whole["stages"][0]["groups"]["all"], "the baseline is the same");
+    // Every upload of the day, by another way: the hours of the whole report's stage that fall on it.
+    let log = place.read("log.jsonl");
+    let ended = |line: &&str| line.contains("\"timestamp\": \"2025-11-13T") && line.contains("execution_type");
+    assert_eq!(day["stages"][2]["groups"]["all"]["uploads"], log.lines().filter(ended).count());
+    // The log's ledger is whole, whatever the day.
+    assert_eq!(day["inputs"], whole["inputs"]);
+    let fired = day["triggers"].as_array().unwrap().iter().filter(|trigger| trigger["fired"] == true);
+    assert!(fired.clone().count() > 0, "the outage was on that day");
+    for trigger in fired.filter(|trigger| trigger["severity"] == "rollback") {
+        assert_eq!(trigger["answer"], "in_time", "{trigger:#}");
+    }
+    let ids: Vec<&str> = day["comparisons"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"12 Nov 2025 (day before)/treated..13 Nov 2025/treated.latency_p50_ms"), "{ids:?}");
+}
+
+#[test]
+fn without_a_date_it_is_the_last_day_and_a_wrong_one_is_explained() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 3000);
+    place.run(&["daily", "-q", "log.jsonl"]).expect(0);
+    assert!(place.path("out/daily/2025-11-18/report.html").is_file());
+    insta::assert_snapshot!(place.run(&["daily", "--date", "2026-01-01", "log.jsonl"]).expect(2).err, @r"
+    error: no upload ended on 2026-01-01
+      help: the log reaches from 2025-10-29 to 2025-11-18
+    ");
+    insta::assert_snapshot!(place.run(&["daily", "--date", "tomorrow", "log.jsonl"]).expect(2).err, @r#"
+    error: --date "tomorrow" is not a day
+      help: write it like 2025-11-12
+    "#);
+    place.run(&["cube", "-q", "log.jsonl", "-o", "a.cube"]).expect(0);
+    assert!(place.run(&["daily", "a.cube"]).expect(2).err.contains("a daily report needs the logs"));
+}
+
+#[test]
+fn the_dashboard_lists_every_report_and_its_decision() {
+    let place = Place::new();
+    assert!(place.run(&["status"]).expect(0).out.contains("(0 reports)"));
+    assert!(place.read("out/index.html").contains("There is no report yet"));
+    place.generate("log.jsonl", "good", 20_000);
+    place.report("out", &["log.jsonl"]);
+    for date in ["2025-11-16", "2025-11-17"] {
+        daily(&place, date);
+    }
+    assert!(place.run(&["status"]).expect(0).out.contains("(3 reports)"));
+    let page = place.read("out/index.html");
+    for part in
+        ["href=\"./report.html\"", "href=\"daily/2025-11-16/report.html\"", "Success rate by day", "17 Nov 2025"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    place.write("out/daily/2025-11-17/report.json", "{}");
+    let broken = place.run(&["status"]).expect(2).err;
+    assert!(broken.contains("report.json: not a report of this version"), "{broken}");
+}
+
+#[test]
+fn a_difference_tells_what_turned() {
+    let place = Place::new();
+    place.generate("good.jsonl", "good", 30_000);
+    place.generate("bad.jsonl", "regression", 30_000);
+    place.report("good", &["good.jsonl"]);
+    place.report("bad", &["bad.jsonl"]);
+    let same = place.run(&["diff", "good/report.json", "good/report.json"]).expect(0).out;
+    assert!(same.contains("Nothing changed"), "{same}");
+    let turned = place.run(&["diff", "good/report.json", "bad/report.json"]).expect(0).out;
+    for part in [
+        "- decision: Review -> No go",
+        "- latency reduction: met, ",
+        "- success rate at 100%: met, ",
+        "- new regression: baseline/all..100%/treated.provider=glm.latency_p50_ms",
+        "  new input: bad.jsonl",
+    ] {
+        assert!(turned.contains(part), "{part} in\n{turned}");
+    }
+    assert!(place.run(&["diff", "good/report.json", "nope.json"]).expect(2).err.contains("nope.json: cannot read"));
+}
+
+#[test]
+fn a_summary_has_at_most_fifteen_plain_lines() {
+    for scenario in ["good", "regression", "incident", "no-memory"] {
+        let place = Place::new();
+        place.generate("log.jsonl", scenario, 20_000);
+        let run = place.run(&["report", "--summary", "log.jsonl"]).expect(0);
+        assert!(run.out.lines().count() <= 15, "{}", run.out);
+        assert!(run.out.lines().all(|line| line.chars().count() <= 110));
+        assert!(run.out.contains("Memory reduction") && run.out.contains("next 1: "), "{}", run.out);
+    }
+}
+
+#[test]
+fn a_browser_that_is_not_there_is_asked_for() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 1000);
+    let run = Command::new(env!("CARGO_BIN_EXE_stagegate"))
+        .args(["report", "--pdf", "log.jsonl"])
+        .current_dir(place.path("."))
+        .env("CHROMIUM", "")
+        .env("PATH", place.path("."))
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(message.contains("--pdf needs Chromium") && message.contains("help: install it"), "{message}");
+    assert!(!place.path("out").exists(), "written whole or not at all");
+}
+
+#[test]
+fn a_watched_log_that_grows_is_reported_again() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 1000);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stagegate"))
+        .args(["report", "-q", "--watch", "log.jsonl"])
+        .current_dir(place.path("."))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let uploads = || -> Option<u64> {
+        let text = std::fs::read_to_string(place.path("out/report.json")).ok()?;
+        let report: serde_json::Value = serde_json::from_str(&text).ok()?;
+        report["inputs"][0]["uploads"].as_u64()
+    };
+    let wait = |wanted: &dyn Fn(u64) -> bool| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            if let Some(count) = uploads().filter(|count| wanted(*count)) {
+                return Some(count);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        None
+    };
+    let first = wait(&|_| true);
+    let mut log = std::fs::OpenOptions::new().append(true).open(place.path("log.jsonl")).unwrap();
+    writeln!(log, "{}", super::upload_line(1)).unwrap();
+    let second = wait(&|count| Some(count) != first);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(second, first.map(|count| count + 1));
+}
