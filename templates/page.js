@@ -37,10 +37,11 @@
   // Tables sort by a click on their heading; again turns the order round.
   for (const table of document.querySelectorAll("table.sortable")) {
     table.querySelectorAll("thead th").forEach((head, column) => {
+      // Beside the words, not around them: a printed table repeats its headings, and buttons stay away.
       const sort = document.createElement("button");
       sort.type = "button";
-      sort.append(...head.childNodes);
-      head.append(sort);
+      sort.setAttribute("aria-label", `Sort by ${head.textContent.trim()}`);
+      head.append(" ", sort);
       sort.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";
         for (const other of table.querySelectorAll("thead th")) other.removeAttribute("aria-sort");

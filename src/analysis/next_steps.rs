@@ -11,6 +11,8 @@ use crate::report::words::criterion_text;
 
 /// Steps that are told; further ones stand with their findings.
 const MOST_STEPS: usize = 8;
+/// Criteria that one step names.
+const NAMES_TOLD: usize = 3;
 
 /// The steps, the most urgent first.
 pub fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) -> Vec<NextStep> {
@@ -65,7 +67,12 @@ fn missed(judged: &Judged<'_>) -> Vec<NextStep> {
     let mut steps = Vec::new();
     if let Some(first) = criteria.clone().next() {
         let finding = format!("criteria.{}.{}", first.stage, criterion_text(first.metric).0);
-        steps.push(step(&finding, format!("Mend what missed its criterion: {}.", names.join(", "))));
+        let more = match names.len().saturating_sub(NAMES_TOLD) as u64 {
+            0 => String::new(),
+            more => format!(" and {} more", format::count(more)),
+        };
+        let told = names[..names.len().min(NAMES_TOLD)].join(", ");
+        steps.push(step(&finding, format!("Mend what missed its criterion: {told}{more}.")));
     }
     let improvements: Vec<&str> = judged
         .improvements

@@ -36,6 +36,7 @@ pub struct View<'a> {
     inputs: Vec<InputView>,
     events: Vec<EventView>,
     has_errors: bool,
+    sources: String,
     script: &'static str,
     script_hash: String,
 }
@@ -237,6 +238,7 @@ pub fn of<'a>(report: &'a Report, charts: &'a [Chart]) -> View<'a> {
                 text: event.text.clone(),
             })
             .collect(),
+        sources: sources(report),
         has_errors: report.stages.iter().any(|stage| !stage.groups.all.errors.is_empty()),
         script: SCRIPT,
         script_hash: base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT)),
@@ -481,6 +483,14 @@ fn cell(metric: &Metric, stage: &str, arm: &str, group: &Group) -> CellView {
             let (value, interval) = format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
             CellView { anchor, value: Some(value), interval, n: format::count(figure.n), about: about(figure) }
         }
+    }
+}
+
+/// Where figures come from: the file, or how many.
+fn sources(report: &Report) -> String {
+    match report.inputs.as_slice() {
+        [only] => format!("from {}", only.path.chars().take(60).collect::<String>()),
+        many => format!("from {}, listed under Inputs", format::counted(many.len() as u64, "file")),
     }
 }
 

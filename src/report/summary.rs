@@ -1,4 +1,4 @@
-//! The executive summary: three to six plain sentences. A figure enters a sentence only as a claim.
+//! The executive summary: three to five plain sentences. A figure enters a sentence only as a claim.
 
 use super::model::{
     Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Regressions, SplitStatus, Stage, Status,
@@ -11,26 +11,37 @@ use crate::format;
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
 
+/// Most sentences: a reader has one minute.
+const MOST_SENTENCES: usize = 5;
+
 /// The decision and its main reason first, then what changed, what went wrong, and what the figures hide.
 pub fn summary(claims: &[Claim], findings: &Findings) -> Vec<String> {
     let mut sentences = vec![decision(&findings.decision)];
     sentences.extend(improvements(claims, &findings.improvements));
     sentences.push(scope(&findings.stages, &findings.criteria, &findings.triggers));
-    sentences.extend(regressions(&findings.regressions));
-    sentences.extend(fallbacks(&findings.intention_to_treat));
-    sentences.extend(doubts(findings));
+    let caveats: Vec<String> = fallbacks(&findings.intention_to_treat).into_iter().chain(doubts(findings)).collect();
+    // Where something worse is to be told, what is not worse stands in its section alone.
+    let worse = !findings.regressions.found.is_empty();
+    sentences.extend(regressions(&findings.regressions).filter(|_| worse || caveats.len() < 2));
+    let room = MOST_SENTENCES.saturating_sub(sentences.len()).max(1);
+    let split = caveats.len().min(room) - usize::from(caveats.len() > room);
+    sentences.extend_from_slice(&caveats[..split]);
+    if split < caveats.len() {
+        // The last place takes all that is left.
+        let rest: Vec<&str> = caveats[split..].iter().map(|text| text.trim_end_matches('.')).collect();
+        sentences.push(format!("{}.", rest.join("; also: ")));
+    }
     sentences
 }
 
 fn decision(decision: &Decision) -> String {
     let (word, meaning) = decision_words(decision.value);
     let Some(first) = decision.reasons.first() else { return format!("{word}: {meaning}.") };
-    let more = match decision.reasons.iter().filter(|reason| reason.level == decision.value).count() as u64 - 1 {
-        0 => String::new(),
-        1 => ", and one reason more".into(),
-        more => format!(", and {} reasons more", format::count(more)),
-    };
-    format!("{word}: {meaning}. It rests on this: {}{more}.", first.text.trim_end_matches('.'))
+    let first = first.text.trim_end_matches('.');
+    match decision.reasons.iter().filter(|reason| reason.level == decision.value).count() as u64 {
+        1 => format!("{word}: {meaning}, for one reason: {first}."),
+        count => format!("{word}: {meaning}, for {} reasons, the first: {first}.", format::count(count)),
+    }
 }
 
 /// `a, b and c`
@@ -42,14 +53,9 @@ fn join(words: &[String]) -> String {
     }
 }
 
-/// What changed from the baseline, then how that stands against the targets.
-fn improvements(claims: &[Claim], improvements: &[Improvement]) -> Vec<String> {
-    let mut sentences = Vec::new();
+/// What changed from the baseline, how that stands against the targets, and what was not measured.
+fn improvements(claims: &[Claim], improvements: &[Improvement]) -> Option<String> {
     let told: Vec<String> = improvements.iter().filter_map(|improvement| change(claims, improvement)).collect();
-    if !told.is_empty() {
-        let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
-        sentences.push(format!("Compared with the baseline, {}; {}.", join(&told), against_targets(measured)));
-    }
     let missing: Vec<String> = improvements
         .iter()
         .filter(|improvement| improvement.status == Status::NotMeasured)
@@ -58,10 +64,18 @@ fn improvements(claims: &[Claim], improvements: &[Improvement]) -> Vec<String> {
             format!("{} ({reason})", noun(&improvement.id))
         })
         .collect();
-    if !missing.is_empty() {
-        sentences.push(format!("Not measured: the change of {}.", join(&missing)));
+    let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
+    match (told.is_empty(), missing.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(format!("Not measured: the change of {}.", join(&missing))),
+        (false, true) => Some(format!("Compared with the baseline, {}; {}.", join(&told), against_targets(measured))),
+        (false, false) => Some(format!(
+            "Compared with the baseline, {}; {}; not measured: {}.",
+            join(&told),
+            against_targets(measured),
+            join(&missing)
+        )),
     }
-    sentences
 }
 
 fn noun(id: &str) -> &'static str {

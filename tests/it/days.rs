@@ -113,6 +113,26 @@ fn a_summary_has_at_most_fifteen_plain_lines() {
     }
 }
 
+/// Read aloud: what an executive reads, scenario by scenario.
+#[test]
+fn the_summary_of_every_scenario() {
+    let mut text = String::new();
+    for scenario in
+        ["good", "regression", "fallback-storm", "broken-split", "mix-shift", "incident", "no-memory", "messy"]
+    {
+        let place = Place::new();
+        place.generate("log.jsonl", scenario, 30_000);
+        let report = place.report("out", &["log.jsonl"]);
+        let sentences = report["summary"].as_array().unwrap();
+        assert!((3..=5).contains(&sentences.len()), "{scenario}: {sentences:#?}");
+        text.push_str(&format!("# {scenario}\n"));
+        for sentence in sentences {
+            text.push_str(&format!("{}\n", sentence.as_str().unwrap().replace('\u{202f}', " ")));
+        }
+    }
+    insta::assert_snapshot!("summaries", text);
+}
+
 #[test]
 fn a_browser_that_is_not_there_is_asked_for() {
     let place = Place::new();
