@@ -71,20 +71,27 @@ impl SegmentedGroup {
     /// Sums of an additive metric by stratum and hour; `below_ms` stands in for a quantile: the share of
     /// the successful uploads that took at most so long.
     fn cells(&self, of: Additive, strata: &BTreeMap<Segment, usize>) -> Vec<Cell> {
-        let cell = |row: &SegmentHour| {
-            let (y, n) = match of {
-                Additive::Rate(Share::Successes) => (row.successes as f64, row.uploads as f64),
-                Additive::Rate(Share::Timeouts) => (row.timeouts as f64, row.uploads as f64),
-                Additive::Rate(Share::Failures | Share::Fallbacks) => {
-                    ((row.uploads - row.successes) as f64, row.uploads as f64)
-                }
-                Additive::LatencyMean => (row.success_duration_ns as f64 / 1e6, row.successes as f64),
-                Additive::MemoryMean => (row.memory_nano_mb as f64 / 1e9, row.memory_uploads as f64),
-                Additive::AtMost(below_ms) => (Grid::SEGMENT.at_most(&row.durations, below_ms), row.successes as f64),
-            };
-            strata.get(&row.segment).map(|stratum| Cell { stratum: *stratum, hour: row.hour, y, n })
+        let sums = |row: &SegmentHour| match of {
+            Additive::Rate(Share::Successes) => (row.successes as f64, row.uploads as f64),
+            Additive::Rate(Share::Timeouts) => (row.timeouts as f64, row.uploads as f64),
+            Additive::Rate(Share::Failures | Share::Fallbacks) => {
+                ((row.uploads - row.successes) as f64, row.uploads as f64)
+            }
+            Additive::LatencyMean => (row.success_duration_ns as f64 / 1e6, row.successes as f64),
+            Additive::MemoryMean => (row.memory_nano_mb as f64 / 1e9, row.memory_uploads as f64),
+            Additive::AtMost(below_ms) => (Grid::SEGMENT.at_most(&row.durations, below_ms), row.successes as f64),
         };
-        self.hours.iter().filter_map(cell).filter(|cell| cell.n > 0.0).collect()
+        let mut cells = Vec::with_capacity(self.hours.len());
+        // Rows are sorted by segment: one look-up for all hours of it.
+        for rows in self.hours.chunk_by(|a, b| a.segment == b.segment) {
+            let Some(stratum) = strata.get(&rows[0].segment).copied() else { continue };
+            let cell = |row: &SegmentHour| {
+                let (y, n) = sums(row);
+                Cell { stratum, hour: row.hour, y, n }
+            };
+            cells.extend(rows.iter().map(cell).filter(|cell| cell.n > 0.0));
+        }
+        cells
     }
 
     /// The latency that a share `q` of the successful uploads does not exceed, with weights by stratum.
