@@ -9,7 +9,7 @@ use super::figure::headline_latency;
 use super::group::StageData;
 use super::pair::{metric_id, open_ends, pair_id, place_of};
 use super::ratio;
-use super::strata::{Pairing, SegmentedGroup, Standardised, compare, detectable_ratio};
+use super::strata::{Pairing, SegmentedGroup, Standardised, compare};
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::{Arm, Segment};
@@ -376,7 +376,7 @@ fn filled(comparison: Comparison, found: Option<Standardised>) -> Comparison {
         crude: Some(RatioFigure { ratio: found.crude, ci: found.crude_interval.map(open_ends) }),
         adjusted: found.adjusted,
         mix_changed: found.mix_changed,
-        smallest_detectable: detectable_ratio(found.log_error),
+        smallest_detectable: found.log_error.map(ratio::detectable_factor),
         warnings,
         ..comparison
     }

@@ -38,7 +38,12 @@ impl Ratio {
 /// error of the log ratio (Cohen 1988). Above 1.
 pub fn detectable(interval: Option<Interval>) -> Option<f64> {
     let (low, high) = interval.filter(|(low, high)| *low > 0.0 && high.is_finite())?;
-    Some((((high / low).ln() / 2.0) * (Z_95 + Z_POWER) / Z_95).exp())
+    Some(detectable_factor((high / low).ln() / 2.0 / Z_95))
+}
+
+/// The factor that a log ratio with this standard error would have told from 1.
+pub fn detectable_factor(log_error: f64) -> f64 {
+    ((Z_95 + Z_POWER) * log_error).exp()
 }
 
 /// The ratio of any metric; `id` seeds the random numbers of those that are resampled.
@@ -127,7 +132,7 @@ fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share) -> Result
 fn detectable_rate((x2, n2): (f64, f64), (_, n1): (f64, f64)) -> Option<f64> {
     let p = x2 / n2;
     let error = ((1.0 - p) / (p * n1) + (1.0 - p) / x2).sqrt();
-    (p > 0.0 && p < 1.0).then(|| ((Z_95 + Z_POWER) * error).exp())
+    (p > 0.0 && p < 1.0).then(|| detectable_factor(error))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::stats::bootstrap::welch_degrees;
 use crate::stats::distributions::{t_95, t_upper_tail};
 use crate::stats::ratio::{below_p_value, koopman};
 use crate::stats::standardisation::{Cell, Estimate, crude, mix, mix_difference, standardised};
-use crate::stats::{Interval, Z_95, Z_POWER};
+use crate::stats::{Interval, Z_95};
 
 /// Everything the cube knows of one arm of one stage by segment.
 pub struct SegmentedGroup {
@@ -381,9 +381,4 @@ impl Question<'_> {
             (self.reference.cells(additive, self.strata), self.candidate.cells(additive, self.strata));
         mix_difference(&reference, &candidate, weights).map(|(_, z)| z)
     }
-}
-
-/// The ratio away from 1 that a log ratio with this standard error would have told from 1.
-pub fn detectable_ratio(log_error: Option<f64>) -> Option<f64> {
-    log_error.map(|error| ((Z_95 + Z_POWER) * error).exp())
 }

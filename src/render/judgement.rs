@@ -15,9 +15,6 @@ use crate::report::model::{
 };
 use crate::report::words::{answer_text, decision_words};
 
-/// Reasons on the first screen; all of them stand below.
-const REASONS_FIRST: usize = 4;
-
 #[derive(Serialize)]
 pub struct JudgementView {
     decision: DecisionView,
@@ -78,12 +75,10 @@ struct DecisionView {
     class: &'static str,
     word: &'static str,
     meaning: &'static str,
-    first: Vec<ReasonView>,
-    more: u64,
     reasons: Vec<ReasonView>,
 }
 
-#[derive(Serialize, Clone)]
+#[derive(Serialize)]
 struct ReasonView {
     class: &'static str,
     level: &'static str,
@@ -119,7 +114,6 @@ struct RatioView {
 #[derive(Serialize)]
 struct RegressionsView {
     text: String,
-    found: usize,
     /// Regressions and what is not settled first.
     open: Vec<SegmentView>,
     within: Vec<SegmentView>,
@@ -263,14 +257,7 @@ fn decision(report: &Report) -> DecisionView {
             text: reason.text.clone(),
         })
         .collect();
-    DecisionView {
-        class: level(report.decision.value),
-        word,
-        meaning,
-        first: reasons.iter().take(REASONS_FIRST).cloned().collect(),
-        more: reasons.len().saturating_sub(REASONS_FIRST) as u64,
-        reasons,
-    }
+    DecisionView { class: level(report.decision.value), word, meaning, reasons }
 }
 
 /// Improvements, criteria and completion that nothing in the log speaks for.
@@ -414,7 +401,6 @@ fn regressions(report: &Report, segments: &[&Comparison]) -> RegressionsView {
         order.into_iter().partition(|comparison| comparison.verdict == Some(RegressionVerdict::WithinMargin));
     RegressionsView {
         text,
-        found: regressions.found.len(),
         open: open.into_iter().map(segment).collect(),
         within: within.into_iter().map(segment).collect(),
     }
