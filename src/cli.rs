@@ -106,6 +106,60 @@ pub enum Command {
         #[arg(long, value_name = "FILES", num_args = 1..)]
         timeline: Vec<String>,
     },
+    /// Pack code, metrics, test results and reports for an outside reviewer.
+    #[command(
+        after_help = "Nothing is written when a secret is found (exit code 2). The clock is --generated-at, else SOURCE_DATE_EPOCH, else the time of the commit, so that the same tree gives the same bytes.\n\nExample:\n  stagegate bundle --sign-key release.pem --redact request_id"
+    )]
+    Bundle {
+        #[command(flatten)]
+        input: InputArguments,
+        /// Folder that validation-bundle/ and validation-bundle.zip are written to.
+        #[arg(long, default_value = "out", value_name = "FOLDER")]
+        out: PathBuf,
+        /// Commit whose tracked files are the code.
+        #[arg(long, default_value = "HEAD", value_name = "REVISION", conflicts_with = "no_code")]
+        commit: String,
+        /// Leave the code out.
+        #[arg(long)]
+        no_code: bool,
+        /// Also pack the raw logs.
+        #[arg(long)]
+        raw: bool,
+        /// Fields of log lines whose values become keyed digests, such as request_id.
+        #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+        redact: Vec<String>,
+        /// File whose content keys these digests [default: one made beside the bundle, never in it].
+        #[arg(long, value_name = "FILE")]
+        redact_key: Option<PathBuf>,
+        /// Ed25519 private key (PKCS#8 PEM) that signs the statement.
+        #[arg(long, value_name = "FILE")]
+        sign_key: Option<PathBuf>,
+        /// Most tokens of a part of the context [default: that of the config, 100000].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(8000..))]
+        max_tokens: Option<u64>,
+        /// Largest part of the context in MB [default: that of the config, 20].
+        #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        max_part_mb: Option<u64>,
+        /// Time that the bundle says it was made, RFC 3339.
+        #[arg(long, value_name = "TIME")]
+        generated_at: Option<String>,
+    },
+    /// Check that a bundle is complete, unchanged, and signed by whom.
+    #[command(
+        after_help = "Exit code:\n  0  the bundle is what was sent\n  1  refused, with every altered, missing or extra file\n  2  it cannot be read\n\nExample:\n  stagegate verify out/validation-bundle.zip --public-key release.pub.pem"
+    )]
+    Verify {
+        /// The bundle's folder or .zip.
+        bundle: PathBuf,
+        /// Ed25519 public key (PEM) that must have signed it.
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+    },
+    /// The external review.
+    Validation {
+        #[command(subcommand)]
+        action: ValidationAction,
+    },
     /// Simulate a rollout and write its log.
     #[command(
         after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json"
@@ -147,6 +201,25 @@ pub enum Command {
         /// For which shell.
         #[arg(value_enum)]
         shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ValidationAction {
+    /// Check the reviewer's answer against the bundle that it answers, and keep it for the report.
+    #[command(after_help = "Example:\n  stagegate validation record answer.md --bundle out/validation-bundle.zip")]
+    Record {
+        /// The answer, Markdown or JSON as REQUEST.md asks.
+        response: PathBuf,
+        /// The bundle that was sent, folder or .zip.
+        #[arg(long, default_value = "out/validation-bundle.zip", value_name = "BUNDLE")]
+        bundle: PathBuf,
+        /// rollout.toml [default: that of the working directory, else the built-in rollout].
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Time of the record, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+        #[arg(long, value_name = "TIME")]
+        generated_at: Option<String>,
     },
 }
 

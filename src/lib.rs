@@ -2,6 +2,7 @@
 //! measured. The pipeline in one screen; ARCHITECTURE.md has the map.
 
 pub mod analysis;
+pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,6 +20,8 @@ pub mod report;
 pub mod reports;
 pub mod simulate;
 pub mod stats;
+
+use std::path::Path;
 
 use config::Plan;
 use cube::Cube;
@@ -78,6 +81,78 @@ pub fn daily(plan: &Plan, day: Option<i64>, generated_at: String, phases: &Phase
     let plan = config::daily::daily(plan, day, today, yesterday)
         .ok_or_else(|| fail("a daily report needs a baseline stage".into()))?;
     Ok((report(&plan, generated_at, phases)?, day))
+}
+
+/// The code of the plan at `commit`; nothing where there is to be none.
+///
+/// # Errors
+/// See [`bundle::Repository::open`].
+pub fn repository(plan: &Plan, commit: Option<&String>) -> Result<Option<bundle::Repository>> {
+    commit.map(|commit| bundle::Repository::open(&plan.base.join(&plan.bundle.code), commit)).transpose()
+}
+
+/// The plan's logs, evidence and code -> the bundle for the external reviewer.
+///
+/// # Errors
+/// See [`cube`] and [`bundle::write`].
+pub fn bundle(
+    plan: &Plan,
+    repository: Option<&bundle::Repository>,
+    redaction: &bundle::Redaction,
+    options: &bundle::Options<'_>,
+    generated_at: String,
+    phases: &Phases,
+) -> Result<bundle::Bundled> {
+    let mut cube = cube(plan, &[], phases)?;
+    let keyed =
+        |id: u64| redaction.keyed(&id.to_le_bytes())[..8].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+    let hides_ids = redaction.fields().iter().any(|field| field == "request_id");
+    cube.rewrite(|text| redaction.text(text), |id| if hides_ids { keyed(id) } else { id })?;
+    let evidence = evidence::read(plan)?;
+    let findings = phases.time("analysis", || analysis::run(plan, &cube, &evidence))?;
+    let report = report::assemble(plan, findings, generated_at);
+    let mut content = bundle::Content { plan, cube: &mut cube, report: &report, repository, redaction };
+    let mut bundled = bundle::write(&mut content, options, phases)?;
+    if repository.is_some_and(bundle::Repository::is_dirty) {
+        bundled.warnings.push("the working tree has changes that are not committed, and so not in the bundle".into());
+    }
+    Ok(bundled)
+}
+
+/// The reviewer's answer in `response`, checked against the bundle that it answers and kept for the report; what was
+/// recorded, in lines.
+///
+/// # Errors
+/// The bundle is not what was sent, the answer is to another one, or it is no answer.
+pub fn record_validation(
+    plan: &Plan,
+    response: &Path,
+    bundle: &Path,
+    recorded_at: String,
+    phases: &Phases,
+) -> Result<String> {
+    let file = evidence::read_response(response)?;
+    let verified = bundle::verify::verify(bundle, None, phases)?;
+    if !verified.problems.is_empty() {
+        let text = verified.text(&bundle.display().to_string());
+        return Err(
+            Error::new(Boundary::Input, text.trim_end()).help("record the answer against the bundle that was sent")
+        );
+    }
+    let record = bundle::answer::check(plan, &response.display().to_string(), &file, &verified, recorded_at)?;
+    let kept = plan.base.join(&plan.response);
+    let name = evidence::validation::record_name(&plan.response);
+    output::write_at(&kept, file.as_bytes())?;
+    output::write_at(&plan.base.join(&name), record.text().as_bytes())?;
+    let answered = record.response.claims.len();
+    Ok(format!(
+        "recorded: {}, {answered} of {} answered, {}\n  {}\n  {}\n",
+        bundle::answer::verdict(&record),
+        format::counted(record.asked.len() as u64, "claim"),
+        format::counted(record.response.objections.len() as u64, "objection"),
+        kept.display(),
+        plan.base.join(name).display()
+    ))
 }
 
 /// The plan's logs and cubes -> the report, as of `generated_at` (RFC 3339).

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
-use stagegate::cli::{CheckFormat, Cli, Command, InputArguments, SchemaOf};
+use stagegate::cli::{CheckFormat, Cli, Command, InputArguments, SchemaOf, ValidationAction};
 use stagegate::config::{self, Plan};
 use stagegate::error::{Boundary, Error, Result};
 use stagegate::output::OutputFile;
@@ -15,7 +15,7 @@ use stagegate::phases::Phases;
 use stagegate::render::terminal::{self, Colour};
 use stagegate::render::{check, diff, status};
 use stagegate::report::model::DecisionValue;
-use stagegate::{clock, cube, ingest, output, render, report, simulate};
+use stagegate::{bundle, clock, cube, ingest, output, render, report, simulate};
 
 /// How often a watched log is looked at.
 const WATCH_PAUSE: Duration = Duration::from_millis(500);
@@ -112,6 +112,58 @@ fn run(cli: &Cli) -> Result<u8> {
             }
             0
         }
+        Command::Bundle {
+            input,
+            out,
+            commit,
+            no_code,
+            raw,
+            redact,
+            redact_key,
+            sign_key,
+            max_tokens,
+            max_part_mb,
+            generated_at,
+        } => {
+            let plan = load(input)?;
+            let options = bundle::Options {
+                out,
+                raw_logs: *raw,
+                signing_key: sign_key.as_deref().map(bundle::read_key).transpose()?,
+                max_tokens: *max_tokens,
+                max_part_mb: *max_part_mb,
+            };
+            let repository = stagegate::repository(&plan, (!no_code).then_some(commit))?;
+            let time = repository.as_ref().map(|repository| repository.committed_at);
+            let generated_at = clock_or(generated_at.as_deref(), time)?;
+            let redaction = bundle::Redaction::for_bundle(redact, redact_key.as_deref(), out)?;
+            let bundled = watched(cli, &phases, || {
+                stagegate::bundle(&plan, repository.as_ref(), &redaction, &options, generated_at, &phases)
+            })?;
+            bundled.warnings.iter().try_for_each(|warning| warn(warning))?;
+            if !cli.quiet {
+                print(&bundled.text())?;
+            }
+            0
+        }
+        Command::Verify { bundle, public_key } => {
+            let key = public_key.as_deref().map(bundle::read_key).transpose()?;
+            let verified = watched(cli, &phases, || bundle::verify::verify(bundle, key.as_deref(), &phases))?;
+            if !cli.quiet || !verified.problems.is_empty() {
+                print(&verified.text(&bundle.display().to_string()))?;
+            }
+            u8::from(!verified.problems.is_empty())
+        }
+        Command::Validation { action: ValidationAction::Record { response, bundle, config, generated_at } } => {
+            let plan = config::load(config.as_deref(), &[])?;
+            let generated_at = clock(generated_at.as_deref())?;
+            let recorded =
+                watched(cli, &phases, || stagegate::record_validation(&plan, response, bundle, generated_at, &phases))?;
+            if !cli.quiet {
+                print(&recorded)?;
+            }
+            0
+        }
         Command::Generate { scenario, uploads, seed, output, truth } => {
             let mut written_truth = None;
             let mut write = |out: &mut dyn Write| {
@@ -164,6 +216,12 @@ fn clock(argument: Option<&str>) -> Result<String> {
     clock::generated_at(argument, std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())
 }
 
+/// As [`clock`], but `time` (seconds since 1970-01-01) stands in for now.
+fn clock_or(argument: Option<&str>, time: Option<i64>) -> Result<String> {
+    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().or_else(|| time.map(|time| time.to_string()));
+    clock::generated_at(argument, epoch.as_deref())
+}
+
 /// The decision as an exit code.
 fn exit_code(decision: DecisionValue) -> u8 {
     match decision {
@@ -195,6 +253,11 @@ fn written(out: &Path, pdf: bool) -> String {
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     quiet_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Tells what is not an error.
+fn warn(text: &str) -> Result<()> {
+    quiet_broken_pipe(writeln!(io::stderr(), "warning: {text}"))
 }
 
 /// A reader that has gone away is no error.
@@ -233,7 +296,14 @@ fn watched<T: Send>(cli: &Cli, phases: &Phases, work: impl FnOnce() -> Result<T>
             while waiting.recv_timeout(Duration::from_millis(50)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 if start.elapsed() >= Duration::from_secs(1) {
                     bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-                    bar.set_message(format!("{:.0} MB read", phases.bytes_read() as f64 / 1e6));
+                    match phases.progress() {
+                        (_, 0) => bar.set_message(format!("{:.0} MB read", phases.bytes_read() as f64 / 1e6)),
+                        (done, total) => {
+                            bar.set_style(indicatif::ProgressStyle::default_bar());
+                            bar.set_length(total);
+                            bar.set_position(done.min(total));
+                        }
+                    }
                     bar.tick();
                 }
             }

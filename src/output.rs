@@ -100,6 +100,32 @@ pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
     write(folder, &[OutputFile::new(name, content)])
 }
 
+/// Writes one file that only its owner may read.
+///
+/// # Errors
+/// The disk refuses.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = folder_of(path);
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut temporary = tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)?;
+        temporary.write_all(content)?;
+        temporary.persist(path).map(|_| ()).map_err(|error| error.error)
+    };
+    write().map_err(|error| cannot(path, error))
+}
+
+/// Puts the folder `fresh` where `target` is; what stood there goes to `old`.
+///
+/// # Errors
+/// The disk refuses.
+pub fn replace_folder(fresh: &Path, target: &Path, old: &Path) -> Result<()> {
+    if target.symlink_metadata().is_ok() {
+        fs::rename(target, old).map_err(|error| cannot(target, error))?;
+    }
+    fs::rename(fresh, target).map_err(|error| cannot(target, error))
+}
+
 /// Streams one file that may be large, packed as its name says (.gz, .zst), replacing what
 /// stands there once it is whole.
 ///

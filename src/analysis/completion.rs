@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::dimensions::{Dimension, Names};
+use super::validation::{is_open, told};
 use crate::config::{CompletionCriterion, Plan};
 use crate::cube::Cube;
 use crate::format;
 use crate::report::model::{
-    Completion, CompletionStatus, Criterion, CriterionMetric, Improvement, Stage, Status, TestPhase, Tests, Variant,
+    Completion, CompletionStatus, Criterion, CriterionMetric, Improvement, Stage, Status, TestPhase, Tests, Validation,
+    Variant,
 };
 
 /// Tests that the plan expects where the config names no phases.
@@ -23,6 +25,7 @@ pub struct Evidence<'a> {
     pub improvements: &'a [Improvement],
     pub variants: &'a [Variant],
     pub tests: &'a Tests,
+    pub validation: Option<&'a Validation>,
 }
 
 /// The criteria that the config asks for, in the order of the plan.
@@ -51,12 +54,7 @@ impl Evidence<'_> {
             CompletionCriterion::FileSizes => self.covered("file_sizes", "All file sizes", Dimension::Size),
             CompletionCriterion::Performance => self.performance(),
             CompletionCriterion::Report => item("report", "Final report", CompletionStatus::Met, "this report".into()),
-            CompletionCriterion::Validation => item(
-                "validation",
-                "External validation",
-                CompletionStatus::NotEvidenced,
-                "no answer of the external reviewer was recorded".into(),
-            ),
+            CompletionCriterion::Validation => self.validation(),
         }
     }
     fn deployment(&self) -> Completion {
@@ -163,6 +161,31 @@ impl Evidence<'_> {
         }
         let evidence = format!("too few treated uploads of {}", missing.join(", "));
         item(id, label, CompletionStatus::NotEvidenced, evidence)
+    }
+
+    /// Follows from the recorded review and from nothing else.
+    fn validation(&self) -> Completion {
+        let (status, evidence) = match self.validation {
+            None => (CompletionStatus::NotEvidenced, "no answer of the external reviewer was recorded".into()),
+            Some(review) if !review.current => (
+                CompletionStatus::NotEvidenced,
+                format!(
+                    "the answer recorded {} is to other figures than these",
+                    format::date_time(&review.recorded_at)
+                ),
+            ),
+            Some(review) => {
+                // Approval of claims that were not looked at is none.
+                let unsettled = is_open(review) || review.not_answered > 0;
+                let status = match (review.verdict.as_str(), unsettled) {
+                    ("rejected", _) => CompletionStatus::NotMet,
+                    ("approved", false) => CompletionStatus::Met,
+                    _ => CompletionStatus::NotEvidenced,
+                };
+                (status, told(review))
+            }
+        };
+        item("validation", "External validation", status, evidence)
     }
 
     fn performance(&self) -> Completion {

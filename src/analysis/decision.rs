@@ -2,6 +2,7 @@
 
 use super::figure::rate;
 use super::group::StageData;
+use super::validation::is_open;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format;
@@ -9,6 +10,7 @@ use crate::metric::{Share, Unit};
 use crate::report::model::{
     Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Gate,
     Improvement, IntentionToTreat, Reason, Regressions, Severity, SplitStatus, Stage, Status, Trigger, TriggerSeverity,
+    Validation,
 };
 use crate::report::words::{answer_text, criterion_text, improvement_text};
 use crate::stats::proportion::wilson;
@@ -32,6 +34,7 @@ pub struct Judged<'a> {
     pub triggers: &'a [Trigger],
     pub quality: &'a DataQuality,
     pub completion: &'a [Completion],
+    pub validation: Option<&'a Validation>,
 }
 
 /// The decision and every reason that speaks against `go`, the worst first.
@@ -233,6 +236,12 @@ impl Judged<'_> {
                     CompletionStatus::Met => return None,
                     CompletionStatus::NotMet => DecisionValue::NoGo,
                     CompletionStatus::NotEvidenced => DecisionValue::Incomplete,
+                };
+                // A reviewer who objects is a matter for people, not a gap.
+                let objects = self.validation.is_some_and(|review| review.current && is_open(review));
+                let level = match level {
+                    DecisionValue::Incomplete if item.id == "validation" && objects => DecisionValue::Review,
+                    level => level,
                 };
                 let text = format!("{}: {}", item.label.to_lowercase(), item.evidence);
                 Some(reason(level, format!("completion.{}", item.id), text))

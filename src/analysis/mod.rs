@@ -7,6 +7,7 @@ mod completion;
 mod criteria;
 mod decision;
 mod dimensions;
+mod error_scenarios;
 mod figure;
 mod group;
 mod improvements;
@@ -21,6 +22,7 @@ mod stages;
 mod strata;
 mod tests;
 mod triggers;
+mod validation;
 mod variants;
 
 use crate::config::Plan;
@@ -29,9 +31,11 @@ use crate::cube::slice::CRITICAL_UPLOAD;
 use crate::error::Result;
 use crate::evidence;
 use crate::format::rfc3339;
+use crate::report::claims;
 use crate::report::model::{
-    ChangePoint, ChangePointSearch, Comparison, Completion, Criterion, DataQuality, Decision, Event, Improvement,
-    Input, IntentionToTreat, NextStep, Note, Regressions, Series, Stage, Tests, Trigger, Variant,
+    ChangePoint, ChangePointSearch, Claim, Comparison, Completion, Criterion, DataQuality, Decision, ErrorScenario,
+    Event, Improvement, Input, IntentionToTreat, NextStep, Note, Regressions, Series, Stage, Tests, Trigger,
+    Validation, Variant,
 };
 use completion::Evidence;
 use decision::Judged;
@@ -60,7 +64,10 @@ pub struct Findings {
     pub tests: Tests,
     pub notes: Vec<Note>,
     pub variants: Vec<Variant>,
+    pub error_scenarios: Vec<ErrorScenario>,
     pub completion: Vec<Completion>,
+    pub validation: Option<Validation>,
+    pub claims: Vec<Claim>,
 }
 
 /// Answers every question.
@@ -81,7 +88,11 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let data_quality = quality::quality(plan, cube, &data, &stages);
     let variants = variants::variants(plan, &names, &segmented);
+    let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
     let tests = tests::tests(evidence);
+    let inputs = quality::inputs(cube);
+    let claims = claims::claims(&inputs, &stages, &improvements, &criteria);
+    let validation = evidence.validation.as_ref().map(|record| validation::validation(plan, record, &claims));
     let completion = completion::completion(&Evidence {
         plan,
         cube,
@@ -91,6 +102,7 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
         improvements: &improvements,
         variants: &variants,
         tests: &tests,
+        validation: validation.as_ref(),
     });
     let judged = Judged {
         plan,
@@ -104,6 +116,7 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
         triggers: &triggers,
         quality: &data_quality,
         completion: &completion,
+        validation: validation.as_ref(),
     };
     let decision = decision::decide(&judged);
     let next_steps = next_steps::next_steps(plan, &judged, &decision);
@@ -113,7 +126,7 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
         simulated,
         decision,
         next_steps,
-        inputs: quality::inputs(cube),
+        inputs,
         data_quality,
         series: series::series(plan, &data),
         stages,
@@ -131,6 +144,9 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
         tests,
         notes: tests::notes(evidence),
         variants,
+        error_scenarios,
         completion,
+        validation,
+        claims,
     })
 }

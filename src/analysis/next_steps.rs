@@ -158,9 +158,13 @@ fn evidence(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
             let text = match item.id.as_str() {
                 "tests" => "Bring the test results: completion asks for them.".to_owned(),
                 "file_types" | "providers" | "file_sizes" => format!("Run end-to-end uploads: {}.", item.evidence),
-                "validation" => match &plan.consultation_id {
-                    Some(id) => format!("Ask the external reviewer (consultation {id}) and record the answer."),
-                    None => "Ask the external reviewer and record the answer.".to_owned(),
+                "validation" => match judged.validation {
+                    Some(review) if !review.current => "Bundle again and ask the reviewer again: the figures have changed.".to_owned(),
+                    Some(_) => "Settle what the external reviewer objects to.".to_owned(),
+                    None => format!(
+                        "Send `stagegate bundle` to the external reviewer{} and record the answer with `stagegate validation record`.",
+                        plan.consultation_id.as_ref().map(|id| format!(" (consultation {id})")).unwrap_or_default()
+                    ),
                 },
                 _ => return None,
             };

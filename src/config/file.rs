@@ -1,6 +1,8 @@
 //! The shape of rollout.toml, as written by a person: every key optional, every
 //! default filled in. `validate` turns it into a [`Plan`](super::Plan).
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,8 @@ pub struct RolloutFile {
     pub notes: NotesSection,
     /// The external review.
     pub validation: ValidationSection,
+    /// What is sent to the external reviewer.
+    pub bundle: BundleSection,
 }
 
 impl Default for RolloutFile {
@@ -53,6 +57,7 @@ impl Default for RolloutFile {
             completion: CompletionSection::default(),
             notes: NotesSection::default(),
             validation: ValidationSection::default(),
+            bundle: BundleSection::default(),
         }
     }
 }
@@ -352,13 +357,70 @@ pub struct NotesSection {
 }
 
 /// `[validation]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ValidationSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consultation_id: Option<String>,
+    /// Where the reviewer's answer is kept once it was recorded; `NAME.record.json` beside it says what was checked.
+    pub response: String,
+}
+
+impl Default for ValidationSection {
+    fn default() -> Self {
+        Self { consultation_id: None, response: "data/validation/response.md".into() }
+    }
+}
+
+/// `[bundle]`
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BundleSection {
+    /// A folder of the git repository whose tracked files are the code.
+    pub code: String,
+    /// Patterns of .gitignore for tracked files that stay out.
+    pub exclude: Vec<String>,
+    /// Most tokens of a part of the context.
+    pub max_tokens: u64,
+    /// Largest part of the context, in MB.
+    pub max_part_mb: u64,
+    /// What each provider takes in one upload; parts keep to the strictest.
+    pub providers: BTreeMap<String, ProviderSection>,
+    /// Findings of the secret scan that are none.
+    pub allow: Vec<AllowSection>,
+}
+
+impl Default for BundleSection {
+    fn default() -> Self {
+        Self {
+            code: ".".into(),
+            exclude: Vec::new(),
+            max_tokens: 100_000,
+            max_part_mb: 20,
+            providers: BTreeMap::new(),
+            allow: Vec::new(),
+        }
+    }
+}
+
+/// `[bundle.providers.NAME]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSection {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response: Option<String>,
+    pub max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_part_mb: Option<u64>,
+}
+
+/// `[[bundle.allow]]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AllowSection {
+    /// As the scan printed it.
+    pub fingerprint: String,
+    /// Why it is no secret.
+    pub reason: String,
 }
 
 /// The JSON Schema of rollout.toml.

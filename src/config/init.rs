@@ -39,6 +39,7 @@ mod tests {
                     || line.contains(&format!(" {key} ="))
                     || line.contains(&format!("[{key}]"))
                     || line.contains(&format!("[stages.{key}]"))
+                    || line.contains(&format!("[bundle.{key}"))
             });
             assert!(assigned, "templates/rollout.toml does not show the key {key}");
         }

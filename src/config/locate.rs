@@ -89,6 +89,7 @@ impl<'a> Located<'a> {
 }
 
 /// One step of a path into the config.
+#[derive(Clone, Copy)]
 pub enum Step {
     Key(&'static str),
     Index(usize),

@@ -10,10 +10,11 @@ mod validate;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use file::{
-    CompletionCriterion, InputFormat, LatencyStatistic, NotesSection, RolloutFile, Scope, TargetSection,
-    TestPhaseSection, TimestampMarks, schema,
+    AllowSection, BundleSection, CompletionCriterion, InputFormat, LatencyStatistic, NotesSection, ProviderSection,
+    RolloutFile, Scope, TargetSection, TestPhaseSection, TimestampMarks, schema,
 };
 pub use init::commented_rollout_file;
 
@@ -51,6 +52,13 @@ pub struct Plan {
     /// Cobertura XML or LCOV, relative to `base`.
     pub coverage: Option<String>,
     pub notes: NotesSection,
+    /// Where the external review is kept, relative to `base`.
+    pub response: String,
+    pub bundle: BundleSection,
+    /// SHA-256 of the config file's text, hexadecimal; `None` for the built-in rollout.
+    pub digest: Option<String>,
+    /// The config file; `None` for the built-in rollout.
+    pub file: Option<PathBuf>,
 }
 
 /// One stage of the rollout.
@@ -181,7 +189,9 @@ pub fn load(config: Option<&Path>, files: &[String]) -> Result<Plan> {
             let name = path.display().to_string();
             let text = read_config(path, &name)?;
             let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            parse(&name, &text, base)?
+            let plan = parse(&name, &text, base)?;
+            let digest = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+            Plan { digest: Some(digest), file: Some(path.to_path_buf()), ..plan }
         }
         None => parse("built-in rollout", "", PathBuf::new())?,
     };

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::file::{CriteriaSection, RolloutFile, Scope, StageSection, TargetSection};
+use super::file::{BundleSection, CriteriaSection, RolloutFile, Scope, StageSection, TargetSection};
 use super::locate::{Located, Step};
 use super::{Analysis, Criteria, EpochNanos, Plan, Stage, Targets};
 use crate::error::{Boundary, Error, Result};
@@ -15,6 +15,9 @@ const MAX_STAGES: usize = 64;
 const MAX_SIZE_BOUNDS: usize = 14;
 /// Most names of a dimension that a config may list: with `max_distinct` others they fill nine bits.
 const MAX_NAMED: usize = 300;
+
+/// Fewest tokens of a part of the context: a piece of a line, however odd, and its headers must fit.
+const MIN_PART_TOKENS: f64 = 8000.0;
 
 /// Default criteria by percentage (the plan's table): percentage, success rate, error rate, latency, uploads.
 const CRITERIA_BY_PERCENTAGE: [(f64, f64, f64, f64, u64); 4] = [
@@ -53,6 +56,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     ] {
         check.target(name, target)?;
     }
+    check.bundle(&file.bundle)?;
     Ok(Plan {
         title: file.title,
         base,
@@ -86,6 +90,10 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         tests: file.tests,
         coverage: file.coverage.file,
         notes: file.notes,
+        response: file.validation.response,
+        bundle: file.bundle,
+        digest: None,
+        file: None,
     })
 }
 
@@ -222,6 +230,34 @@ impl Check<'_> {
                 .help(format!("write {name} = {{ min = {max}, max = {} }}", target.min))),
             _ => Ok(()),
         }
+    }
+
+    fn bundle(&self, bundle: &BundleSection) -> Result<()> {
+        let limits = |tokens: Option<u64>, megabytes: Option<u64>, place: &[Step]| {
+            let within = |value: Option<u64>, low: f64, high: f64, key: &'static str| {
+                let path: Vec<Step> = place.iter().copied().chain([Key(key)]).collect();
+                value.map_or(Ok(()), |value| self.within(value as f64, low, high, &path))
+            };
+            within(tokens, MIN_PART_TOKENS, 1e9, "max_tokens")?;
+            within(megabytes, 1.0, 1e6, "max_part_mb")
+        };
+        limits(Some(bundle.max_tokens), Some(bundle.max_part_mb), &[Key("bundle")])?;
+        for provider in bundle.providers.values() {
+            limits(provider.max_tokens, provider.max_part_mb, &[Key("bundle"), Key("providers")])?;
+        }
+        for (index, allowed) in bundle.allow.iter().enumerate() {
+            let at = [Key("bundle"), Key("allow"), Index(index)];
+            if allowed.fingerprint.len() != 16 {
+                let message = format!("{:?} is no fingerprint of the secret scan", allowed.fingerprint);
+                return Err(self.fail(message, &at).help("copy the 16 digits that the scan printed"));
+            }
+            if allowed.reason.trim().is_empty() {
+                return Err(self
+                    .fail("a finding is allowed without a reason", &at)
+                    .help("add reason = \"…\": whoever reads the config must be able to judge it"));
+            }
+        }
+        Ok(())
     }
 
     fn sizes(&self, bounds: &[f64]) -> Result<()> {

@@ -122,6 +122,20 @@ impl Cube {
     }
 }
 
+impl Cube {
+    /// Rewrites every text that a person or a logger wrote (event texts, examples of rejected lines, file names), and
+    /// every hash of a request id.
+    pub fn rewrite(&mut self, text: impl Fn(&str) -> String, id: impl Fn(u64) -> u64) -> Result<()> {
+        for file in &mut self.header.files {
+            file.rewrite(&text);
+        }
+        let events = &mut self.tables[table::EVENTS];
+        table::rewrite_text(events, &text).map_err(damaged)?;
+        self.request_ids = self.request_ids.rehashed(id);
+        Ok(())
+    }
+}
+
 type Tables = [DataFrame; TABLES.len()];
 
 fn merge_tables(

@@ -45,6 +45,15 @@ impl RequestIds {
         (&self.hashes, &self.repeats, self.truncated)
     }
 
+    /// The same ids under other hashes. What was left out stays left out, so ids merge with those of the same `hash` only.
+    #[must_use]
+    pub fn rehashed(&self, hash: impl Fn(u64) -> u64) -> Self {
+        let mut hashes: Vec<u64> = self.hashes.iter().map(|old| hash(*old)).collect();
+        hashes.sort_unstable();
+        let repeats = self.repeats.iter().map(|(old, count)| (hash(*old), *count)).collect();
+        Self::from_parts(hashes, repeats, self.truncated)
+    }
+
     /// How many uploads repeat an id, and whether that is only a lower bound.
     pub fn duplicates(&self) -> (u64, bool) {
         (self.repeats.values().sum(), self.truncated)

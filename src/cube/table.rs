@@ -124,6 +124,13 @@ pub fn max_column(name: &str, values: Vec<f64>) -> Column {
     Float64Chunked::from_vec(name.into(), values).into_series().into()
 }
 
+/// Rewrites the column `text` of a table.
+pub fn rewrite_text(table: &mut DataFrame, text: impl Fn(&str) -> String) -> PolarsResult<()> {
+    let rewritten: Vec<String> = table.column("text")?.str()?.no_null_iter().map(text).collect();
+    table.with_column(Series::new("text".into(), rewritten).into())?;
+    Ok(())
+}
+
 /// Histograms -> the columns `bins` and `counts`.
 pub struct HistogramColumns {
     bins: ListPrimitiveChunkedBuilder<UInt16Type>,

@@ -1,8 +1,10 @@
-//! What speaks for a rollout beside its log: test results, coverage, notes that people wrote. Read whole,
-//! bounded, and never trusted.
+//! What speaks for a rollout beside its log: test results, coverage, notes that people wrote, the external
+//! review. Read whole, bounded, and never trusted.
 
 mod coverage;
 mod junit;
+pub mod response;
+pub mod validation;
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,8 @@ pub struct Evidence {
     /// Covered lines / lines, 0 to 1.
     pub coverage: Option<f64>,
     pub notes: Vec<Note>,
+    /// The external review, once recorded.
+    pub validation: Option<validation::Record>,
 }
 
 /// The test results of one phase.
@@ -68,7 +72,7 @@ pub fn read(plan: &Plan) -> Result<Evidence> {
             read.push(Note { kind, file: file.to_owned(), markdown });
         }
     }
-    Ok(Evidence { phases, coverage, notes: read })
+    Ok(Evidence { phases, coverage, notes: read, validation: validation::read(plan)? })
 }
 
 fn read_phase(plan: &Plan, phase: &TestPhaseSection) -> Result<PhaseResults> {
@@ -105,6 +109,14 @@ fn shown(plan: &Plan, path: &Path) -> String {
 
 fn text(plan: &Plan, file: &str, most: u64) -> Result<String> {
     read_text(&plan.base.join(file), file, most)
+}
+
+/// The reviewer's answer at `path`.
+///
+/// # Errors
+/// The file is missing, too large or not UTF-8.
+pub fn read_response(path: &Path) -> Result<String> {
+    read_text(&path.to_path_buf(), &path.display().to_string(), MAX_NOTE_BYTES)
 }
 
 fn read_text(path: &PathBuf, name: &str, most: u64) -> Result<String> {

@@ -51,6 +51,15 @@ impl FileLedger {
     pub fn rejected_total(&self) -> u64 {
         self.rejected.values().sum()
     }
+
+    /// Rewrites the file's name and the texts of its lines.
+    pub fn rewrite(&mut self, text: impl Fn(&str) -> String) {
+        self.path = text(&self.path);
+        for example in &mut self.examples {
+            example.text = text(&example.text);
+            example.message = text(&example.message);
+        }
+    }
 }
 
 /// The lines of one chunk.

@@ -19,6 +19,17 @@ pub enum Compression {
     Zstandard,
 }
 
+impl Compression {
+    /// By the first four bytes of a file.
+    pub fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Self::Zstandard,
+            _ => Self::None,
+        }
+    }
+}
+
 /// One log file. Its length is fixed when the run starts, so that every pass over a log
 /// that is still being written sees the same bytes.
 #[derive(Debug)]
@@ -176,11 +187,7 @@ fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempf
     let bytes = file.metadata().map_err(|error| unreadable(&path, &error))?.len();
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| unreadable(&path, &error))?;
-    let compression = match magic.as_slice() {
-        [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstandard,
-        _ => Compression::None,
-    };
+    let compression = Compression::of(&magic);
     let named_packed = path.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
     let loss = (bytes == 0 && named_packed).then(|| "the archive is empty: not even its header was written".to_owned());
     Ok(Source { name, path, bytes, compression, stage, loss, _spool: spool })

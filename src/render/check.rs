@@ -15,6 +15,7 @@ pub fn json(report: &Report) -> String {
         "triggers": report.triggers,
         "regressions": report.regressions,
         "completion": report.completion,
+        "validation": report.validation,
         "data_quality": {"gate": report.data_quality.gate, "findings": report.data_quality.findings},
     });
     format!("{value:#}\n")

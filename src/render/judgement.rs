@@ -1,17 +1,15 @@
 //! The judged parts of the report as the pages show them: decision, comparisons, regressions,
-//! incidents, change points, completion.
-
-use std::collections::BTreeMap;
+//! incidents, change points.
 
 use serde::Serialize;
 
-use super::notes;
+use super::evidence::{self, EvidenceView};
 use super::view::{StatusView, anchor, warnings};
 use crate::format;
 use crate::metric::{METRICS, Metric, Unit};
 use crate::report::model::{
-    ChangePoint, Comparison, ComparisonKind, CompletionStatus, DecisionValue, IntentionToTreat, Note,
-    RegressionVerdict, Report, TestPhase, Trigger, TriggerSeverity, Variant,
+    ChangePoint, Comparison, ComparisonKind, CompletionStatus, DecisionValue, IntentionToTreat, RegressionVerdict,
+    Report, Trigger, TriggerSeverity,
 };
 use crate::report::words::{answer_text, decision_words};
 
@@ -27,40 +25,8 @@ pub struct JudgementView {
     crossings: Vec<IncidentView>,
     change_points: Vec<ChangePointView>,
     searches: Vec<SearchView>,
-    completion: Vec<CompletionView>,
-    matrix: MatrixView,
-    tests: TestsView,
-    notes: Vec<NoteView>,
-}
-
-#[derive(Serialize)]
-struct TestsView {
-    phases: Vec<PhaseView>,
-    coverage: Option<String>,
-}
-
-#[derive(Serialize)]
-struct PhaseView {
-    name: String,
-    status: StatusView,
-    expected: String,
-    passed: String,
-    failed: String,
-    skipped: String,
-    missing: String,
-    failing: Vec<[String; 2]>,
-    flaky: Vec<String>,
-    /// `None` without a run before.
-    regressed: Option<Vec<String>>,
-    fixed: Option<Vec<String>>,
-}
-
-#[derive(Serialize)]
-struct NoteView {
-    title: &'static str,
-    file: String,
-    html: String,
-    quotation: String,
+    #[serde(flatten)]
+    evidence: EvidenceView,
 }
 
 /// A sentence that leads to its finding.
@@ -176,37 +142,6 @@ struct SearchView {
     found: String,
 }
 
-#[derive(Serialize)]
-struct CompletionView {
-    anchor: String,
-    label: String,
-    status: StatusView,
-    evidence: String,
-}
-
-/// File type by size; each cell lists the providers.
-#[derive(Serialize)]
-struct MatrixView {
-    sizes: Vec<String>,
-    rows: Vec<MatrixRow>,
-    touched: String,
-    all: String,
-}
-
-#[derive(Serialize)]
-struct MatrixRow {
-    file_type: String,
-    cells: Vec<Vec<MatrixCell>>,
-}
-
-#[derive(Serialize)]
-struct MatrixCell {
-    provider: String,
-    uploads: String,
-    rate: Option<String>,
-    about: String,
-}
-
 /// Lays the judgement out.
 pub fn of(report: &Report) -> JudgementView {
     let (segments, groups): (Vec<&Comparison>, Vec<&Comparison>) =
@@ -227,10 +162,7 @@ pub fn of(report: &Report) -> JudgementView {
         crossings: chance.into_iter().map(incident).collect(),
         change_points: report.change_points.iter().map(change_point).collect(),
         searches: searches(report),
-        completion: completion(report),
-        matrix: matrix(&report.variants),
-        tests: tests(report),
-        notes: report.notes.iter().map(note).collect(),
+        evidence: evidence::of(report),
     }
 }
 
@@ -281,7 +213,8 @@ fn not_measured(report: &Report) -> Vec<LinkView> {
         }
     }
     let open = report.completion.iter().filter(|item| {
-        item.status == CompletionStatus::NotEvidenced && ["tests", "validation"].contains(&item.id.as_str())
+        item.status == CompletionStatus::NotEvidenced
+            && (item.id == "tests" || item.id == "validation" && report.validation.is_none())
     });
     list.extend(
         open.map(|item| LinkView { anchor: anchor(&format!("completion.{}", item.id)), text: item.label.clone() }),
@@ -498,101 +431,4 @@ fn searches(report: &Report) -> Vec<SearchView> {
             .map_or_else(|| format::counted(search.found, "shift"), |reason| format!("not searched: {reason}")),
     };
     report.change_point_searches.iter().map(view).collect()
-}
-
-fn completion(report: &Report) -> Vec<CompletionView> {
-    let view = |item: &crate::report::model::Completion| CompletionView {
-        anchor: anchor(&format!("completion.{}", item.id)),
-        label: item.label.clone(),
-        status: match item.status {
-            CompletionStatus::Met => StatusView::new("met", "✓", "met"),
-            CompletionStatus::NotMet => StatusView::new("not-met", "✕", "not met"),
-            CompletionStatus::NotEvidenced => StatusView::new("not-measured", "–", "no evidence"),
-        },
-        evidence: item.evidence.clone(),
-    };
-    report.completion.iter().map(view).collect()
-}
-
-fn tests(report: &Report) -> TestsView {
-    let phase = |phase: &TestPhase| {
-        let bad = phase.failed + phase.errors;
-        PhaseView {
-            name: phase.name.clone(),
-            status: match (bad, phase.missing + phase.skipped, phase.files.is_empty()) {
-                (_, _, true) => StatusView::new("not-measured", "–", "no results"),
-                (0, 0, _) => StatusView::new("met", "✓", "passed"),
-                (0, _, _) => StatusView::new("inconclusive", "?", "incomplete"),
-                _ => StatusView::new("not-met", "✕", "failed"),
-            },
-            expected: format::count(phase.expected),
-            passed: format::count(phase.passed),
-            failed: format::count(bad),
-            skipped: format::count(phase.skipped),
-            missing: format::count(phase.missing),
-            failing: phase.failing.iter().map(|test| [test.name.clone(), test.message.clone()]).collect(),
-            flaky: phase.flaky.clone(),
-            regressed: phase.regressed.clone(),
-            fixed: phase.fixed.clone(),
-        }
-    };
-    TestsView {
-        phases: report.tests.phases.iter().map(phase).collect(),
-        coverage: report.tests.coverage.map(format::rounded_share),
-    }
-}
-
-fn note(note: &Note) -> NoteView {
-    NoteView {
-        title: match note.kind.as_str() {
-            "findings" => "Findings",
-            "lessons_learned" => "Lessons learned",
-            _ => "Recommendations",
-        },
-        file: note.file.clone(),
-        html: notes::to_html(&note.markdown),
-        quotation: notes::to_quotation(&note.markdown),
-    }
-}
-
-/// File types that the matrix shows: those with most uploads first would hide what was never touched.
-const MATRIX_ROWS: usize = 60;
-
-fn matrix(variants: &[Variant]) -> MatrixView {
-    let mut sizes: Vec<String> = variants.iter().map(|variant| variant.size.clone()).collect();
-    // Buckets rise as their names do not: by their first number, `<=` first, `>` and `unknown` last.
-    let order = |name: &str| {
-        let digits: String =
-            name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        let number: f64 = digits.parse().unwrap_or(f64::MAX);
-        (!name.starts_with("<="), name == "unknown", name.starts_with('>'), number)
-    };
-    sizes.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
-    sizes.dedup();
-    let mut rows: BTreeMap<&str, Vec<Vec<MatrixCell>>> = BTreeMap::new();
-    for variant in variants {
-        let Some(column) = sizes.iter().position(|size| *size == variant.size) else { continue };
-        let cells = rows.entry(&variant.file_type).or_insert_with(|| sizes.iter().map(|_| Vec::new()).collect());
-        let rate = variant
-            .success_rate
-            .as_ref()
-            .map(|figure| format::estimate(figure.value, figure.ci.map(|[low, high]| (low, high)), Unit::Fraction));
-        cells[column].push(MatrixCell {
-            provider: variant.provider.clone(),
-            uploads: format::count(variant.uploads),
-            about: rate.clone().map_or_else(|| "never uploaded".into(), |rate| format!("success rate {rate}")),
-            rate: variant.success_rate.as_ref().map(|figure| format::rounded_share(figure.value)),
-        });
-    }
-    let touched = variants.iter().filter(|variant| variant.uploads > 0).count() as u64;
-    MatrixView {
-        sizes,
-        rows: rows
-            .into_iter()
-            .take(MATRIX_ROWS)
-            .map(|(file_type, cells)| MatrixRow { file_type: file_type.into(), cells })
-            .collect(),
-        touched: format::count(touched),
-        all: format::counted(variants.len() as u64, "combination"),
-    }
 }

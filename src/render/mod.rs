@@ -4,9 +4,11 @@
 pub mod charts;
 pub mod check;
 pub mod diff;
+mod evidence;
 mod judgement;
 mod notes;
 mod pages;
+pub mod request;
 pub mod status;
 pub mod terminal;
 mod view;

@@ -10,6 +10,8 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::default();
     tera.register_filter("md", |text: &str, _: Kwargs, _: &State| markdown_text(text));
     tera.register_filter("code", |text: &str, _: Kwargs, _: &State| markdown_code(text));
+    tera.register_filter("line", |text: &str, _: Kwargs, _: &State| one_line(text));
+    tera.register_filter("json", |text: &str, _: Kwargs, _: &State| serde_json::Value::from(text).to_string());
     tera.add_raw_templates([
         ("style.css", include_str!("../../templates/style.css")),
         ("parts/decision.html", include_str!("../../templates/parts/decision.html.tera")),
@@ -24,6 +26,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/tests.html", include_str!("../../templates/parts/tests.html.tera")),
         ("parts/notes.html", include_str!("../../templates/parts/notes.html.tera")),
         ("parts/completion.html", include_str!("../../templates/parts/completion.html.tera")),
+        ("parts/validation.html", include_str!("../../templates/parts/validation.html.tera")),
         ("parts/stages.html", include_str!("../../templates/parts/stages.html.tera")),
         ("parts/quality.html", include_str!("../../templates/parts/quality.html.tera")),
         ("parts/method.html", include_str!("../../templates/parts/method.html.tera")),
@@ -31,6 +34,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("status.html", include_str!("../../templates/status.html.tera")),
         ("report.html", include_str!("../../templates/report.html.tera")),
         ("report.md", include_str!("../../templates/report.md.tera")),
+        ("request.md", include_str!("../../templates/request.md.tera")),
     ])
     .expect("the templates are part of the program");
     tera
@@ -54,6 +58,16 @@ pub fn markdown(view: &View<'_>) -> String {
 /// index.html of the status dashboard
 pub fn status(view: &super::status::StatusView) -> String {
     render("status.html", view)
+}
+
+/// REQUEST.md of a bundle
+pub fn request(view: &impl serde::Serialize) -> String {
+    render("request.md", view)
+}
+
+/// Text from outside inside a fenced block: one line, which cannot end the block.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect()
 }
 
 /// Whether a character can turn the direction of a text or hide in it.

@@ -30,6 +30,18 @@ pub fn claims(inputs: &[Input], stages: &[Stage], improvements: &[Improvement], 
     claims
 }
 
+/// A digest over what is claimed: ids, values and intervals to nine digits, n. Two reports with the same one say the
+/// same, whatever their inputs are called.
+pub fn figures_digest(claims: &[Claim]) -> String {
+    let mut hasher = Sha256::new();
+    let end = |end: Option<f64>| end.map_or_else(|| "open".to_owned(), |end| format!("{end:.8e}"));
+    for claim in claims {
+        let interval = claim.ci.map(|[low, high]| format!("{} {}", end(low), end(high))).unwrap_or_default();
+        hasher.update(format!("{}\n{:.8e}\n{interval}\n{}\n", claim.id, claim.value, claim.n));
+    }
+    crate::ingest::source::hex(&hasher.finalize())
+}
+
 /// The digests of the inputs; of many, one digest over theirs.
 fn evidence(inputs: &[Input]) -> Vec<String> {
     let mut digests: Vec<&str> = inputs.iter().map(|input| input.sha256.as_str()).collect();

@@ -11,13 +11,12 @@ use model::{Generator, Report, SCHEMA_VERSION};
 
 /// Puts the findings together; `generated_at` is RFC 3339.
 pub fn assemble(plan: &Plan, findings: Findings, generated_at: String) -> Report {
-    let claims = claims::claims(&findings.inputs, &findings.stages, &findings.improvements, &findings.criteria);
     Report {
         schema_version: SCHEMA_VERSION,
         generator: Generator { name: "stagegate".into(), version: env!("CARGO_PKG_VERSION").into() },
         title: plan.title.clone(),
         generated_at,
-        summary: summary::summary(&claims, &findings),
+        summary: summary::summary(&findings.claims, &findings),
         simulated: findings.simulated,
         decision: findings.decision,
         next_steps: findings.next_steps,
@@ -37,9 +36,10 @@ pub fn assemble(plan: &Plan, findings: Findings, generated_at: String) -> Report
         tests: findings.tests,
         notes: findings.notes,
         variants: findings.variants,
+        error_scenarios: findings.error_scenarios,
         completion: findings.completion,
-        validation: None,
-        claims,
+        validation: findings.validation,
+        claims: findings.claims,
     }
 }
 

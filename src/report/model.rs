@@ -44,6 +44,8 @@ pub struct Report {
     /// What people wrote, as they wrote it.
     pub notes: Vec<Note>,
     pub variants: Vec<Variant>,
+    /// What can go wrong with an upload, and whether the log shows that it was lived through.
+    pub error_scenarios: Vec<ErrorScenario>,
     pub completion: Vec<Completion>,
     pub validation: Option<Validation>,
     pub claims: Vec<Claim>,
@@ -468,6 +470,18 @@ pub struct Variant {
     pub success_rate: Option<Figure>,
 }
 
+/// Failures of one kind, over all stages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorScenario {
+    /// `file_not_found`, `permission`, `timeout`, `network`, `provider` or `other`.
+    pub scenario: String,
+    pub failures: u64,
+    /// Those of the treated arm.
+    pub treated_failures: u64,
+    /// Failures by error type.
+    pub error_types: BTreeMap<String, u64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Completion {
     pub id: String,
@@ -484,11 +498,45 @@ pub enum CompletionStatus {
     NotEvidenced,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The external review, as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {
     pub consultation_id: Option<String>,
+    /// `approved`, `approved_with_objections` or `rejected`.
     pub verdict: String,
+    /// The bundle that was answered, `sha256:…`.
+    pub bundle: String,
+    pub recorded_at: String,
+    /// Whether the figures that were answered are those of this report.
+    pub current: bool,
+    /// Claims by answer.
+    pub agreed: u64,
+    pub disagreed: u64,
+    pub cannot_tell: u64,
+    pub not_answered: u64,
+    /// Every claim that the reviewer was asked about.
+    pub claims: Vec<ClaimReview>,
+    pub questions: Vec<QuestionReview>,
+    /// Open, in the reviewer's words.
     pub objections: Vec<String>,
+    /// The answer's file, relative to the config.
+    pub file: String,
+}
+
+/// What the reviewer said of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimReview {
+    pub id: String,
+    /// `agree`, `disagree` or `cannot_tell`; `null` where the answer leaves it out.
+    pub answer: Option<String>,
+    pub comment: String,
+}
+
+/// What the reviewer said to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuestionReview {
+    pub id: String,
+    pub answer: String,
 }
 
 /// A figure that a sentence or a reader may point at.

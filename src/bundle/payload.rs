@@ -1,0 +1,383 @@
+//! Files on their way into a bundle: each is copied, hashed and searched for secrets in one reading, in
+//! blocks, by several threads.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use super::redact::Redaction;
+use super::repository::{Objects, Repository};
+use super::secrets::{FileScan, Finding, Scanner};
+use crate::error::{Boundary, Error, Position, Result};
+use crate::ingest::source::{Compression, hex};
+use crate::phases::Phases;
+
+const BLOCK: usize = 1 << 20;
+/// Unpacked bytes of one packed file that are searched for secrets.
+const MAX_UNPACKED: u64 = 4 << 30;
+/// Longest line of a log that keeps its content when fields are hidden, in bytes.
+const MAX_LINE: u64 = 1 << 20;
+
+/// A file of the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Inside the bundle, with `/`.
+    pub name: String,
+    pub bytes: u64,
+    /// Hexadecimal.
+    pub sha256: String,
+    /// Lines of UTF-8 text; `None` for anything else, and for text with a line of a megabyte.
+    pub lines: Option<u64>,
+    /// Whether something in it was hidden.
+    pub redacted: bool,
+}
+
+/// Where a file comes from.
+#[derive(Debug)]
+pub enum Origin {
+    /// An object of the repository.
+    Object(String),
+    /// A text or log on disk, whose personal data is hidden.
+    Redacted(PathBuf),
+    /// Made by this run.
+    Made(Vec<u8>),
+    /// Written into the bundle already.
+    Written,
+}
+
+/// A file that is to go in.
+#[derive(Debug)]
+pub struct Task {
+    pub name: String,
+    /// What messages call it.
+    pub shown: String,
+    pub origin: Origin,
+    /// As far as known before.
+    pub bytes: u64,
+}
+
+/// A secret in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leak {
+    pub file: String,
+    pub finding: Finding,
+}
+
+/// A file that was taken in, and the secrets in it.
+type Taken = (Payload, Vec<Leak>);
+
+/// What a thread keeps from file to file.
+struct Worker {
+    objects: Option<Objects>,
+    block: Vec<u8>,
+}
+
+/// What takes files in.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    /// The bundle's folder while it is being made.
+    pub root: &'a Path,
+    pub repository: Option<&'a Repository>,
+    pub scanner: &'a Scanner,
+    pub redaction: &'a Redaction,
+    pub phases: &'a Phases,
+}
+
+fn cannot(shown: &str, error: &io::Error) -> Error {
+    Error::new(Boundary::Input, format!("cannot bundle: {error}")).at(Position::file(shown))
+}
+
+impl Intake<'_> {
+    /// Takes all of them in; the outcome has the order of the tasks, whatever the threads do.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn take_all(&self, tasks: &[Task]) -> Result<(Vec<Payload>, Vec<Leak>)> {
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<(usize, Result<Taken>)>> = Mutex::default();
+        std::thread::scope(|scope| {
+            for _ in 0..self.phases.threads.min(tasks.len()).max(1) {
+                scope.spawn(|| {
+                    let mut worker = Worker { objects: None, block: vec![0; BLOCK] };
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(task) = tasks.get(index) else { break };
+                        let outcome = self.take(task, &mut worker);
+                        let failed = outcome.is_err();
+                        self.phases.advance(task.bytes);
+                        done.lock().expect("no worker panicked").push((index, outcome));
+                        if failed {
+                            next.store(tasks.len(), Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().expect("no worker panicked");
+        done.sort_by_key(|(index, _)| *index);
+        let (mut payloads, mut leaks) = (Vec::with_capacity(tasks.len()), Vec::new());
+        for (_, outcome) in done {
+            let (payload, found) = outcome?;
+            payloads.push(payload);
+            leaks.extend(found);
+        }
+        Ok((payloads, leaks))
+    }
+
+    /// Takes in what is made of what was searched already.
+    ///
+    /// # Errors
+    /// As [`Self::take_all`].
+    pub fn hash_all(&self, tasks: &[Task]) -> Result<Vec<Payload>> {
+        Ok(self.take_all(tasks)?.0)
+    }
+
+    fn take(&self, task: &Task, worker: &mut Worker) -> Result<Taken> {
+        let Worker { objects, block } = worker;
+        let fail = |error: io::Error| cannot(&task.shown, &error);
+        let target = self.root.join(&task.name);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(fail)?;
+        }
+        let mut copy = Copying::new(self.scanner.file(&task.shown));
+        let mut redacted = false;
+        match &task.origin {
+            Origin::Object(object) => {
+                let repository = self.repository.expect("objects come from a repository");
+                let objects = match objects {
+                    Some(objects) => objects,
+                    None => objects.insert(repository.objects()?),
+                };
+                let mut out = create(&target).map_err(fail)?;
+                objects.content(object, |content| copy.all(content, &mut out, block)).map_err(fail)?;
+            }
+            Origin::Made(content) => {
+                copy.all(&mut content.as_slice(), &mut create(&target).map_err(fail)?, block).map_err(fail)?;
+            }
+            Origin::Written => {
+                copy.all(&mut File::open(&target).map_err(fail)?, &mut io::sink(), block).map_err(fail)?;
+            }
+            Origin::Redacted(path) => {
+                redacted = self.redact(path, &target).map_err(fail)?;
+                let source = if redacted { &target } else { path };
+                let mut source = File::open(source).map_err(fail)?;
+                if redacted {
+                    copy.all(&mut source, &mut io::sink(), block).map_err(fail)?;
+                } else {
+                    copy.all(&mut source, &mut create(&target).map_err(fail)?, block).map_err(fail)?;
+                }
+            }
+        }
+        let packed = copy.compression();
+        let (payload, mut findings) = copy.finish(&task.name, redacted);
+        if packed != Compression::None {
+            let inside = self.scan_packed(&target, packed, &task.shown, block);
+            // What only looks packed has been searched as it is.
+            findings.extend(inside.unwrap_or_default());
+        }
+        let leak = |finding| Leak { file: task.shown.clone(), finding };
+        Ok((payload, findings.into_iter().map(leak).collect()))
+    }
+
+    fn scan_packed(
+        &self,
+        path: &Path,
+        compression: Compression,
+        shown: &str,
+        block: &mut [u8],
+    ) -> io::Result<Vec<Finding>> {
+        let unpacked = unpack(path, compression)?;
+        // `settings.yml.gz` is read by the rules of `settings.yml`.
+        let inner = shown.strip_suffix(".gz").or_else(|| shown.strip_suffix(".zst")).unwrap_or(shown);
+        let mut scan = Copying::new(self.scanner.file(inner));
+        let outcome = scan.all(&mut unpacked.take(MAX_UNPACKED), &mut io::sink(), block);
+        let findings = scan.scan.finish();
+        if findings.is_empty() { outcome.map(|()| findings) } else { Ok(findings) }
+    }
+
+    /// Writes `path` to `target` with its personal data hidden; `false`, and nothing written, where there is none.
+    fn redact(&self, path: &Path, target: &Path) -> io::Result<bool> {
+        let mut head = [0; 4];
+        let read = File::open(path)?.take(4).read(&mut head)?;
+        let compression = Compression::of(&head[..read]);
+        let mut lines = Lines { reader: BufReader::with_capacity(BLOCK, unpack(path, compression)?), line: Vec::new() };
+        let changes = |line: &[u8]| matches!(self.redaction.apply(line), std::borrow::Cow::Owned(_));
+        let mut any = false;
+        while let Some(line) = lines.next(!self.redaction.fields().is_empty())? {
+            any = changes(line);
+            if any {
+                break;
+            }
+        }
+        if !any {
+            return Ok(false);
+        }
+        let mut lines = Lines { reader: BufReader::with_capacity(BLOCK, unpack(path, compression)?), line: Vec::new() };
+        let mut out = pack(create(target)?, compression)?;
+        while let Some(line) = lines.next(!self.redaction.fields().is_empty())? {
+            out.write_all(&self.redaction.apply(line))?;
+        }
+        out.close()?;
+        Ok(true)
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+fn unpack(path: &Path, compression: Compression) -> io::Result<Box<dyn Read>> {
+    let file = BufReader::with_capacity(BLOCK, File::open(path)?);
+    Ok(match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
+    })
+}
+
+/// A writer that packs as the file was packed.
+enum Packer {
+    Plain(io::BufWriter<File>),
+    Gzip(flate2::write::GzEncoder<io::BufWriter<File>>),
+    Zstandard(zstd::stream::write::Encoder<'static, io::BufWriter<File>>),
+}
+
+fn pack(file: File, compression: Compression) -> io::Result<Packer> {
+    let file = io::BufWriter::with_capacity(BLOCK, file);
+    Ok(match compression {
+        Compression::None => Packer::Plain(file),
+        Compression::Gzip => Packer::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::new(6))),
+        Compression::Zstandard => Packer::Zstandard(zstd::stream::write::Encoder::new(file, 3)?),
+    })
+}
+
+impl Packer {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.write_all(bytes),
+            Self::Gzip(out) => out.write_all(bytes),
+            Self::Zstandard(out) => out.write_all(bytes),
+        }
+    }
+
+    fn close(self) -> io::Result<()> {
+        match self {
+            Self::Plain(mut out) => out.flush(),
+            Self::Gzip(out) => out.finish()?.flush(),
+            Self::Zstandard(out) => out.finish()?.flush(),
+        }
+    }
+}
+
+/// Lines with their newline, one at a time, in bounded memory.
+struct Lines {
+    reader: BufReader<Box<dyn Read>>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line. One that is too long comes in pieces; or, where fields are hidden, as a note in its place,
+    /// because a field could lie across two pieces.
+    fn next(&mut self, fields_are_hidden: bool) -> io::Result<Option<&[u8]>> {
+        self.line.clear();
+        let read = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if fields_are_hidden && read as u64 == MAX_LINE && self.line.last() != Some(&b'\n') {
+            self.reader.skip_until(b'\n')?;
+            self.line = b"(a line of more than 1 MiB was left out)\n".to_vec();
+        }
+        Ok(Some(&self.line))
+    }
+}
+
+/// One reading: copies, hashes, scans, and learns whether it is text.
+struct Copying<'a> {
+    scan: FileScan<'a>,
+    digest: Sha256,
+    bytes: u64,
+    lines: u64,
+    last: u8,
+    head: [u8; 4],
+    /// Bytes of a character that the last block cut.
+    cut: Vec<u8>,
+    text: bool,
+}
+
+impl<'a> Copying<'a> {
+    fn new(scan: FileScan<'a>) -> Self {
+        Self { scan, digest: Sha256::new(), bytes: 0, lines: 0, last: b'\n', head: [0; 4], cut: Vec::new(), text: true }
+    }
+
+    fn all(&mut self, from: &mut dyn Read, to: &mut dyn Write, block: &mut [u8]) -> io::Result<()> {
+        loop {
+            let mut filled = 0;
+            while filled < block.len() {
+                match from.read(&mut block[filled..]) {
+                    Ok(0) => break,
+                    Ok(read) => filled += read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if filled == 0 {
+                return Ok(());
+            }
+            let part = &block[..filled];
+            to.write_all(part)?;
+            self.look(part);
+        }
+    }
+
+    fn look(&mut self, part: &[u8]) {
+        if self.bytes == 0 {
+            let known = part.len().min(4);
+            self.head[..known].copy_from_slice(&part[..known]);
+        }
+        self.bytes += part.len() as u64;
+        self.digest.update(part);
+        self.scan.feed(part);
+        let newlines = memchr::memchr_iter(b'\n', part).count() as u64;
+        self.lines += newlines;
+        self.text &= newlines > 0 || part.len() < BLOCK;
+        self.last = part[part.len() - 1];
+        if self.text {
+            let whole = if self.cut.is_empty() {
+                std::borrow::Cow::Borrowed(part)
+            } else {
+                std::borrow::Cow::Owned([&self.cut, part].concat())
+            };
+            let cut = match std::str::from_utf8(&whole) {
+                Ok(_) => 0,
+                Err(error) if error.error_len().is_none() => whole.len() - error.valid_up_to(),
+                Err(_) => {
+                    self.text = false;
+                    0
+                }
+            };
+            self.text &= memchr::memchr(0, &whole).is_none();
+            self.cut = whole[whole.len() - cut..].to_vec();
+        }
+    }
+
+    fn compression(&self) -> Compression {
+        Compression::of(&self.head[..self.bytes.min(4) as usize])
+    }
+
+    fn finish(self, name: &str, redacted: bool) -> (Payload, Vec<Finding>) {
+        let lines = self.lines + u64::from(self.last != b'\n');
+        let payload = Payload {
+            name: name.into(),
+            bytes: self.bytes,
+            sha256: hex(&self.digest.finalize()),
+            lines: (self.text && self.cut.is_empty()).then_some(lines),
+            redacted,
+        };
+        (payload, self.scan.finish())
+    }
+}

@@ -1,0 +1,193 @@
+//! REQUEST.md: what the external reviewer is asked, in the reviewer's terms.
+
+use serde::Serialize;
+
+use super::pages;
+use crate::format;
+use crate::metric::Unit;
+use crate::report::model::{Criterion, Improvement, Report, Status};
+use crate::report::words::{criterion_text, decision_words, improvement_text};
+
+/// What the bundle knows beside the report.
+#[derive(Debug, Serialize)]
+pub struct Facts {
+    pub consultation_id: Option<String>,
+    /// `sha256:…`
+    pub bundle: String,
+    /// Commit of the code; `None` where there is no code.
+    pub commit: Option<String>,
+    pub code_files: usize,
+    pub left_out: usize,
+    pub raw_logs: bool,
+    pub redacted_fields: Vec<String>,
+}
+
+/// A claim that the reviewer is asked about.
+#[derive(Debug, Clone, Serialize)]
+pub struct AskedClaim {
+    pub id: String,
+    pub label: String,
+    /// As the report shows it; `not measured` where it was not.
+    pub value: String,
+    pub interval: Option<String>,
+    pub n: u64,
+    /// What the plan wanted.
+    pub wanted: String,
+    pub status: &'static str,
+    pub definition: &'static str,
+    /// Files of the bundle that it can be checked with.
+    pub evidence: String,
+}
+
+/// A question that asks for judgement.
+#[derive(Debug, Clone, Serialize)]
+pub struct Question {
+    pub id: String,
+    pub text: String,
+}
+
+/// The claims to answer: the headline improvements and the stage criteria that were measured.
+pub fn claims(report: &Report) -> Vec<AskedClaim> {
+    let improvements = report.improvements.iter().filter_map(improvement);
+    improvements.chain(report.criteria.iter().filter_map(criterion)).collect()
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Met => "met",
+        Status::Exceeded => "exceeded",
+        Status::NotMet => "not met",
+        Status::Inconclusive => "not settled",
+        Status::NotMeasured => format::NOT_MEASURED,
+    }
+}
+
+/// The tables of the cube that a metric comes from.
+fn evidence(metric: &str) -> String {
+    let table = match metric {
+        id if id.contains("latency") => "fine",
+        id if id.contains("memory") => "segments",
+        id if id.contains("timeout") => "errors",
+        id if id.contains("throughput") => "busy",
+        _ => "segments",
+    };
+    format!("metrics/cube/{table}.parquet")
+}
+
+fn shown(value: f64, ends: Option<(f64, f64)>, unit: Unit) -> (String, Option<String>) {
+    format::figure(value, ends, unit)
+}
+
+fn improvement(improvement: &Improvement) -> Option<AskedClaim> {
+    let text = improvement_text(&improvement.id);
+    let (value, interval) = shown(improvement.value?, format::open_interval(improvement.ci), text.unit);
+    let bound = |value: f64| format::value(value, text.unit);
+    let target = &improvement.target;
+    Some(AskedClaim {
+        id: format!("improvements.{}", improvement.id),
+        label: text.label.into(),
+        value,
+        interval,
+        n: improvement.n.map_or(0, |n| n.iter().sum()),
+        wanted: match target.max {
+            Some(max) => format!("{} to {}", bound(target.min), bound(max)),
+            None => format!("at least {}", bound(target.min)),
+        },
+        status: status(improvement.status),
+        definition: text.definition,
+        evidence: evidence(&improvement.id),
+    })
+}
+
+fn criterion(criterion: &Criterion) -> Option<AskedClaim> {
+    let (word, label, unit, definition) = criterion_text(criterion.metric);
+    if criterion.status == Status::NotMeasured {
+        return None;
+    }
+    let ends = criterion.ci.map(|[low, high]| (low, high));
+    let (value, interval) = shown(criterion.value?, ends, unit);
+    let threshold = format::value(criterion.threshold, unit);
+    let direction = match criterion.direction {
+        crate::report::model::Direction::AtLeast => "at least",
+        crate::report::model::Direction::AtMost => "at most",
+    };
+    Some(AskedClaim {
+        id: format!("criteria.{}.{word}", criterion.stage),
+        label: format!("{label}, stage {}", criterion.stage),
+        value,
+        interval,
+        n: criterion.n,
+        wanted: format!("{direction} {threshold}"),
+        status: status(criterion.status),
+        definition,
+        evidence: evidence(word),
+    })
+}
+
+/// What was asked for and not measured.
+pub fn not_measured(report: &Report) -> Vec<String> {
+    let reason = |reason: &Option<String>| reason.clone().map_or_else(String::new, |reason| format!(": {reason}"));
+    let improvements = report.improvements.iter().filter(|item| item.status == Status::NotMeasured);
+    let criteria = report.criteria.iter().filter(|item| item.status == Status::NotMeasured);
+    let completion = report
+        .completion
+        .iter()
+        .filter(|item| item.status == crate::report::model::CompletionStatus::NotEvidenced && item.id != "validation");
+    improvements
+        .map(|item| format!("{}{}", improvement_text(&item.id).label, reason(&item.reason)))
+        .chain(criteria.map(|item| {
+            let (_, label, ..) = criterion_text(item.metric);
+            format!("{label} of stage {}{}", item.stage, reason(&item.reason))
+        }))
+        .chain(completion.map(|item| format!("{}: {}", item.label, item.evidence)))
+        .collect()
+}
+
+/// The questions, the same for every rollout but for what the report itself leaves open.
+pub fn questions(report: &Report) -> Vec<Question> {
+    let (word, _) = decision_words(report.decision.value);
+    let mut texts = vec![
+        format!("Does the decision \"{word}\" follow from the figures and the plan's criteria?"),
+        "Baseline and final stage were measured at different times. Is there a cause other than the rollout that could explain an improvement?".to_owned(),
+        "Does the code do what the claims rest on: are fallbacks logged as such, is every upload logged once, does duration_ms span the whole upload?".to_owned(),
+        "Do the tests exercise what the rollout changed? What is missing?".to_owned(),
+    ];
+    if !not_measured(report).is_empty() {
+        texts.push("Is anything of what was not measured needed before the rollout can be called complete?".to_owned());
+    }
+    if report.triggers.iter().any(|trigger| trigger.fired) {
+        texts.push("Were the incidents in the log answered as the plan demands?".to_owned());
+    }
+    if report.simulated.is_some() {
+        texts.push("The log says that it is simulated. Is it used for anything but a demonstration?".to_owned());
+    }
+    texts.into_iter().zip(1..).map(|(text, number)| Question { id: format!("Q{number}"), text }).collect()
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    title: &'a str,
+    simulated: &'a Option<String>,
+    decision: (&'static str, &'static str),
+    summary: &'a [String],
+    claims: &'a [AskedClaim],
+    other_claims: usize,
+    not_measured: Vec<String>,
+    questions: &'a [Question],
+    facts: &'a Facts,
+}
+
+/// The request.
+pub fn markdown(report: &Report, facts: &Facts, claims: &[AskedClaim], questions: &[Question]) -> String {
+    pages::request(&View {
+        title: &report.title,
+        simulated: &report.simulated,
+        decision: decision_words(report.decision.value),
+        summary: &report.summary,
+        claims,
+        other_claims: report.claims.len().saturating_sub(claims.len()),
+        not_measured: not_measured(report),
+        questions,
+        facts,
+    })
+}
