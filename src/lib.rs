@@ -40,13 +40,10 @@ pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<C
         let cubes = inputs.cubes.iter();
         cubes.map(|(name, path)| cube::store::read(name, path, plan)).collect::<Result<Vec<Cube>>>()
     })?;
-    let timeline = phases.time("timeline", || {
-        let own = ingest::timeline::collect(&inputs.logs, phases)?;
-        let beside = ingest::timeline::collect(&beside, phases)?;
-        // The events of a cube hold for the logs beside it, too.
-        Ok(cubes.iter().fold(own.union(&beside), |timeline, cube| timeline.union(&cube.header.timeline)))
-    })?;
-    let folded = phases.time("read", || cube::fold(plan, &inputs.logs, &timeline, phases))?;
+    let beside = phases.time("timeline", || ingest::timeline::collect(&beside, phases))?;
+    // The events of a cube hold for the logs beside it, too.
+    let known = cubes.iter().fold(beside, |timeline, cube| timeline.union(&cube.header.timeline));
+    let folded = cube::fold(plan, &inputs.logs, known, phases)?;
     phases.time("cube", || {
         // Without a log the folded part is empty and merges with anything.
         cubes.into_iter().try_fold(folded.into_cube()?, |whole, cube| whole.merge(cube, plan))

@@ -1,7 +1,7 @@
 //! The one pass: every line of the logs -> the cube. Each worker folds the chunks it gets into
 //! its own sums and runs; what they hold is merged once at the end.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::assemble::assemble;
 use super::dimension::{Dimension, Interner, Numbers};
@@ -10,40 +10,65 @@ use super::partial::{Partial, Place};
 use super::request_ids::RequestIds;
 use super::slice::CRITICAL_UPLOAD;
 use super::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
-use crate::config::{Plan, TimestampMarks};
+use crate::config::{EpochNanos, Plan, TimestampMarks};
 use crate::error::Result;
 use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES};
+use crate::ingest::fast::FastReader;
 use crate::ingest::ledger::{ChunkLedger, FileLedgerBuilder};
 use crate::ingest::native::{self, Event, EventKind, Line, Upload};
 use crate::ingest::reject::{Reject, RejectReason};
-use crate::ingest::source::{self, Source};
-use crate::ingest::timeline::{Placement, Timeline};
+use crate::ingest::source::Source;
+use crate::ingest::timeline::{self, GrowingTimeline, Placed, Placement, Timeline};
 use crate::ingest::timestamp::NANOS_PER_SECOND;
 use crate::phases::Phases;
 
 const NANOS_PER_MS: f64 = 1e6;
 
-/// Folds the logs under the plan and timeline.
+/// Folds the logs under the plan; `known` are stage events of other inputs.
+///
+/// Which stage an upload belongs to depends on events that may stand behind it, or in another file. One log is read
+/// once all the same: its lines are placed by the events read so far, and where a later one shows that to have been
+/// wrong (a log that is not in the order of time), it is read again. Of several logs the events are collected first.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn fold(plan: &Plan, sources: &[Source], timeline: &Timeline, phases: &Phases) -> Result<Folded> {
-    let shared = Shared::new(plan, sources, timeline);
-    let (hashes, scanned) = std::thread::scope(|scope| {
-        let hashes = scope.spawn(|| sources.iter().map(source::sha256).collect::<Result<Vec<_>>>());
-        let scanned = chunks::scan(sources, phases, || Worker::new(&shared), |worker, chunk| worker.chunk(chunk));
-        (hashes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), scanned)
-    });
-    let (workers, losses) = scanned?;
+pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -> Result<Folded> {
+    if let [source] = sources
+        && source.stage.is_none()
+    {
+        let growing = GrowingTimeline::from(known);
+        let folded = phases.time("read", || fold_under(plan, sources, &growing, phases))?;
+        if folded.misplaced {
+            let whole = GrowingTimeline::whole(Timeline::clone(&growing.now()));
+            return phases.time("read again", || fold_under(plan, sources, &whole, phases));
+        }
+        return Ok(folded);
+    }
+    let own = phases.time("timeline", || timeline::collect(sources, phases))?;
+    let whole = GrowingTimeline::whole(known.union(&own));
+    phases.time("read", || fold_under(plan, sources, &whole, phases))
+}
+
+fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, phases: &Phases) -> Result<Folded> {
+    let shared = Shared::new(plan, sources);
+    let scanned = chunks::scan(
+        sources,
+        phases,
+        |content| timeline.see(content),
+        || Worker::new(&shared, timeline.now()),
+        |worker, chunk| worker.chunk(chunk),
+    );
+    let (workers, outcomes) = scanned?;
+    let whole = timeline.now();
+    let misplaced = workers.iter().any(|worker| worker.misplaced(&whole));
     let partials: Vec<Partial> = workers.into_iter().map(Worker::finish).collect();
     let builders = shared.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
     let files = builders
         .zip(sources)
-        .zip(hashes?)
-        .zip(losses)
-        .map(|(((builder, source), sha256), loss)| {
-            let loss = loss.or_else(|| source.loss.clone());
-            builder.finish(source.name.clone(), source.bytes, sha256, loss)
+        .zip(outcomes)
+        .map(|((builder, source), outcome)| {
+            let loss = outcome.loss.or_else(|| source.loss.clone());
+            builder.finish(source.name.clone(), source.bytes, outcome.sha256, loss)
         })
         .collect();
     let mut request_ids = shared.request_ids.into_inner().expect("no worker panicked");
@@ -52,14 +77,15 @@ pub fn fold(plan: &Plan, sources: &[Source], timeline: &Timeline, phases: &Phase
         format: "stagegate-cube".into(),
         version: CUBE_VERSION,
         rules: plan.folding_rules(),
-        timeline: timeline.clone(),
+        timeline: Timeline::clone(&whole),
         placed_span: partials.iter().fold(None, |span, partial| join_spans(span, partial.placed_span)),
         providers: Dimension::default(),
         file_types: Dimension::default(),
         error_types: Dimension::default(),
         files,
     };
-    Ok(Folded { header, partials, interners: [shared.providers, shared.file_types, shared.error_types], request_ids })
+    let interners = [shared.providers, shared.file_types, shared.error_types];
+    Ok(Folded { header, partials, interners, request_ids, misplaced })
 }
 
 /// What the workers folded, not yet one cube.
@@ -68,6 +94,8 @@ pub struct Folded {
     partials: Vec<Partial>,
     interners: [Interner; 3],
     request_ids: RequestIds,
+    /// Whether a line was placed by events that a later one contradicts.
+    misplaced: bool,
 }
 
 impl Folded {
@@ -84,7 +112,6 @@ impl Folded {
 struct Shared<'p> {
     plan: &'p Plan,
     sources: &'p [Source],
-    placement: Placement<'p>,
     providers: Interner,
     file_types: Interner,
     error_types: Interner,
@@ -93,12 +120,11 @@ struct Shared<'p> {
 }
 
 impl<'p> Shared<'p> {
-    fn new(plan: &'p Plan, sources: &'p [Source], timeline: &'p Timeline) -> Self {
+    fn new(plan: &'p Plan, sources: &'p [Source]) -> Self {
         let listed = ListedNames::of(plan);
         Self {
             plan,
             sources,
-            placement: Placement::new(plan, timeline),
             providers: Interner::new(listed.providers, plan.max_distinct),
             file_types: Interner::new(listed.file_types, plan.max_distinct),
             error_types: Interner::new(listed.error_types, plan.max_distinct),
@@ -115,13 +141,22 @@ struct Worker<'s> {
     file_types: Numbers<'s>,
     error_types: Numbers<'s>,
     id_hashes: Vec<u64>,
+    fast: FastReader,
+    placement: Placement<'s>,
+    /// The last answer of the timeline, and from when to when it holds.
+    last_place: Option<(EpochNanos, EpochNanos, Placed)>,
+    /// What was placed by which timeline: the span of its starts.
+    placed_by: Vec<(Arc<Timeline>, Span)>,
 }
+
+/// First and last moment.
+type Span = Option<(EpochNanos, EpochNanos)>;
 
 /// Request ids that a worker collects before it takes the lock.
 const ID_BATCH: usize = 1 << 15;
 
 impl<'s> Worker<'s> {
-    fn new(shared: &'s Shared<'s>) -> Self {
+    fn new(shared: &'s Shared<'s>, timeline: Arc<Timeline>) -> Self {
         Self {
             shared,
             partial: Partial::default(),
@@ -129,7 +164,49 @@ impl<'s> Worker<'s> {
             file_types: Numbers::new(&shared.file_types),
             error_types: Numbers::new(&shared.error_types),
             id_hashes: Vec::with_capacity(ID_BATCH),
+            fast: FastReader::default(),
+            placement: Placement::new(shared.plan, timeline),
+            last_place: None,
+            placed_by: Vec::new(),
         }
+    }
+
+    /// Whether the whole timeline places something elsewhere than it was placed.
+    fn misplaced(&self, whole: &Timeline) -> bool {
+        self.placed_by.iter().any(|(timeline, span)| {
+            span.is_some_and(|(from, to)| timeline.first_disagreement(whole, from, to).is_some())
+        })
+    }
+
+    /// Places what follows by this timeline.
+    fn place_by(&mut self, timeline: &Arc<Timeline>) {
+        if !Arc::ptr_eq(self.placement.timeline(), timeline) {
+            self.placement = Placement::new(self.shared.plan, Arc::clone(timeline));
+            self.last_place = None;
+        }
+        if self.placed_by.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, timeline)) {
+            self.placed_by.push((Arc::clone(timeline), None));
+        }
+    }
+
+    /// Where a line of a file belongs, as [`Placement::place`] says.
+    #[inline]
+    fn place(&mut self, file_stage: Option<usize>, own: Option<&str>, start: EpochNanos) -> Result<Placed, String> {
+        if file_stage.is_none() && own.is_none() {
+            if let Some((_, span)) = self.placed_by.last_mut() {
+                *span = join_spans(*span, Some((start, start)));
+            }
+            if let Some((from, to, placed)) = self.last_place
+                && (from..to).contains(&start)
+            {
+                return Ok(placed);
+            }
+            let placed = self.placement.place(None, None, start)?;
+            let (from, to) = self.placement.same_place(start);
+            self.last_place = Some((from, to, placed));
+            return Ok(placed);
+        }
+        self.placement.place(file_stage, own, start)
     }
 
     fn finish(mut self) -> Partial {
@@ -142,30 +219,60 @@ impl<'s> Worker<'s> {
         self.id_hashes.clear();
     }
 
-    fn chunk(&mut self, chunk: &Chunk) {
+    fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
         let mut ledger = ChunkLedger::default();
         let file_stage = self.shared.sources[chunk.source].stage;
+        self.place_by(&chunk.mark);
         match &chunk.content {
             Content::TooLong(text) => {
                 ledger.lines = 1;
                 ledger.reject(too_long(), text.as_bytes());
             }
-            Content::Lines(bytes) => {
-                let bytes = chunks::without_bom(bytes, chunk.sequence);
-                // One check of a whole chunk is much faster than one per line.
-                let text = std::str::from_utf8(bytes).ok();
-                for range in chunks::line_ranges(bytes) {
-                    ledger.lines += 1;
-                    let line = &bytes[range.clone()];
-                    match text {
-                        Some(text) => self.line(line, Ok(&text[range]), file_stage, &mut ledger),
-                        None => self.line(line, std::str::from_utf8(line), file_stage, &mut ledger),
+            Content::Lines(lines) => {
+                for part in lines.parts() {
+                    // One check of a whole chunk is much faster than one per line.
+                    match std::str::from_utf8(part) {
+                        Ok(text) => self.text_lines(text, file_stage, &mut ledger),
+                        Err(_) => {
+                            for range in chunks::line_ranges(part) {
+                                ledger.lines += 1;
+                                let line = &part[range];
+                                self.line(line, std::str::from_utf8(line), file_stage, &mut ledger);
+                            }
+                        }
                     }
                 }
             }
         }
         let mut builder = self.shared.ledgers[chunk.source].lock().expect("no worker panicked");
         builder.add(chunk.sequence, ledger);
+    }
+
+    /// Lines of UTF-8: fast where they have the logger's layout.
+    fn text_lines(&mut self, text: &str, file_stage: Option<usize>, ledger: &mut ChunkLedger) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            ledger.lines += 1;
+            if let Some((upload, length)) = self.fast.read(rest) {
+                let line = &rest[..length - 1];
+                rest = &rest[length..];
+                // Longer lines are rejected, whatever they hold.
+                if line.len() <= MAX_LINE_BYTES {
+                    match self.upload(line, &upload, file_stage) {
+                        Ok(()) => ledger.upload(upload.timestamp),
+                        Err(reject) => ledger.reject(reject, line.as_bytes()),
+                    }
+                    continue;
+                }
+                ledger.reject(too_long(), line.as_bytes());
+                continue;
+            }
+            let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+            let line = &rest[..end];
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            self.line(line.as_bytes(), Ok(line), file_stage, ledger);
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
     }
 
     fn line(
@@ -217,7 +324,7 @@ impl<'s> Worker<'s> {
             TimestampMarks::Start => (upload.timestamp, upload.timestamp + duration_ns),
         };
         let own = upload.stage.as_deref();
-        let placed = self.shared.placement.place(file_stage, own, start).map_err(|message| match own {
+        let placed = self.place(file_stage, own, start).map_err(|message| match own {
             Some(_) => Reject::at(RejectReason::NoStage, line.as_bytes(), upload.stage_offset, message),
             None => Reject::whole_line(RejectReason::NoStage, message),
         })?;
@@ -267,7 +374,7 @@ impl<'s> Worker<'s> {
 
     fn event(&mut self, event: Event, file_stage: Option<usize>) {
         let Some(at) = event.timestamp else { return };
-        let placed = self.shared.placement.place(file_stage, None, at).ok().map(|placed| placed.stage);
+        let placed = self.place(file_stage, None, at).ok().map(|placed| placed.stage);
         let stage = match &self.shared.plan.by_day {
             None => placed,
             // A day tells what happened on it.

@@ -228,7 +228,7 @@ mod tests {
         plan.files = vec![file.path().to_str().unwrap().to_owned()];
         plan.files_from_command_line = true;
         let inputs = source::resolve(&plan).unwrap();
-        fold(&plan, &inputs.logs, timeline, &Phases::new(2)).unwrap().into_cube().unwrap()
+        fold(&plan, &inputs.logs, timeline.clone(), &Phases::new(2)).unwrap().into_cube().unwrap()
     }
 
     fn plan() -> Plan {

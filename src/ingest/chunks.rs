@@ -4,9 +4,11 @@
 
 use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use sha2::{Digest, Sha256};
 
 use super::reject::cut_bytes;
 use super::source::{self, Compression, Source};
@@ -17,64 +19,120 @@ use crate::phases::Phases;
 pub const MAX_LINE_BYTES: usize = 16 << 20;
 /// Bytes read before a chunk is cut at its last newline.
 const CHUNK_BYTES: usize = 1 << 20;
+/// A plain file of this size is hashed by a thread of its own.
+const HASHED_ASIDE: u64 = 4 << 20;
+/// Blocks that wait for it.
+const BLOCKS_TO_HASH: usize = 4;
 
 /// A run of whole lines of one source.
-pub struct Chunk {
+pub struct Chunk<Mark> {
     /// Index of the source.
     pub source: usize,
     /// Number of the chunk within its source, from 0.
     pub sequence: usize,
     pub content: Content,
+    /// What the reader knew when it had read as far as this chunk.
+    pub mark: Mark,
 }
 
 /// What a chunk holds.
 pub enum Content {
-    /// Lines, each ended by a newline but perhaps the last of the file.
-    Lines(Vec<u8>),
+    Lines(Lines),
     /// One line that was too long: its first characters.
     TooLong(String),
 }
 
+/// Lines, each ended by a newline but perhaps the last of the file. They are not copied out of the block that was
+/// read, but for the first one, which begins in the block before.
+pub struct Lines {
+    head: Vec<u8>,
+    block: Option<(Arc<Block>, Range<usize>)>,
+    /// Whether a byte-order mark may stand in front.
+    first: bool,
+}
+
+impl Lines {
+    /// The line that two blocks share, and those of the block; either may be empty.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        let body = self.block.as_ref().map_or(&[][..], |(block, range)| &block.bytes[range.clone()]);
+        let without_mark = |bytes: &'_ [u8]| if self.first && bytes.starts_with(BYTE_ORDER_MARK) { 3 } else { 0 };
+        match self.head.is_empty() {
+            true => [&[], &body[without_mark(body)..]],
+            false => [&self.head[without_mark(&self.head)..], body],
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Bytes as they were read; the buffer goes back to the readers when nobody needs it any more.
+struct Block {
+    bytes: Vec<u8>,
+    filled: usize,
+    pool: Sender<Vec<u8>>,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // The readers may be gone already; then nobody needs the buffer.
+        let _ = self.pool.send(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// What is known of a source once it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// What was lost because the file is damaged.
+    pub loss: Option<String>,
+    /// SHA-256 of the file as it lies on disk, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
 /// Reads every source once and folds each chunk into the state of some worker.
 ///
-/// Which worker gets which chunk is chance, so `step` must not depend on the order. Returns the
-/// workers' states and, per source, what was lost because the file is damaged.
+/// `mark` sees the chunks of a source in order, before any worker does, and what it returns travels with the chunk.
+/// Which worker gets which chunk is chance, so `step` must not depend on the order. Returns the workers' states
+/// and the outcome of each source.
 ///
 /// # Errors
 /// A file that cannot be opened or read.
-pub fn scan<State: Send>(
+pub fn scan<State: Send, Mark: Send>(
     sources: &[Source],
     phases: &Phases,
+    mark: impl Fn(&Content) -> Mark + Sync,
     state: impl Fn() -> State + Sync,
-    step: impl Fn(&mut State, &Chunk) + Sync,
-) -> Result<(Vec<State>, Vec<Option<String>>)> {
+    step: impl Fn(&mut State, &Chunk<Mark>) + Sync,
+) -> Result<(Vec<State>, Vec<Outcome>)> {
     let threads = phases.threads;
     let next_source = AtomicUsize::new(0);
-    let (full, chunks) = bounded::<Chunk>(threads + 1);
-    let (empty, buffers) = unbounded::<Vec<u8>>();
+    let (full, chunks) = bounded::<Chunk<Mark>>(threads + 1);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads.min(sources.len()))
             .map(|_| {
-                let (full, buffers, next_source) = (full.clone(), buffers.clone(), &next_source);
-                scope.spawn(move || read_sources(sources, next_source, &full, &buffers, phases))
+                let (full, next_source, mark) = (full.clone(), &next_source, &mark);
+                scope.spawn(move || read_sources(sources, next_source, &full, mark, phases))
             })
             .collect();
         drop(full);
         let workers: Vec<_> = (0..threads)
             .map(|_| {
-                let (chunks, empty, state, step) = (chunks.clone(), empty.clone(), &state, &step);
-                scope.spawn(move || work(&chunks, &empty, state(), step))
+                let (chunks, state, step) = (chunks.clone(), &state, &step);
+                scope.spawn(move || {
+                    let mut state = state();
+                    chunks.iter().for_each(|chunk| step(&mut state, &chunk));
+                    state
+                })
             })
             .collect();
         drop(chunks);
         let states = workers.into_iter().map(join).collect();
-        let mut losses = vec![None; sources.len()];
+        let mut outcomes = vec![Outcome::default(); sources.len()];
         for reader in readers {
-            for (source, loss) in join(reader)? {
-                losses[source] = loss;
+            for (source, outcome) in join(reader)? {
+                outcomes[source] = outcome;
             }
         }
-        Ok((states, losses))
+        Ok((states, outcomes))
     })
 }
 
@@ -83,119 +141,173 @@ fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn work<State>(
-    chunks: &Receiver<Chunk>,
-    empty: &Sender<Vec<u8>>,
-    mut state: State,
-    step: &impl Fn(&mut State, &Chunk),
-) -> State {
-    for chunk in chunks {
-        step(&mut state, &chunk);
-        if let Content::Lines(mut bytes) = chunk.content
-            && bytes.capacity() <= 2 * CHUNK_BYTES
-        {
-            bytes.clear();
-            // The readers may be gone already; then nobody needs the buffer.
-            let _ = empty.send(bytes);
-        }
-    }
-    state
-}
-
-type Losses = Vec<(usize, Option<String>)>;
-
-fn read_sources(
+fn read_sources<Mark>(
     sources: &[Source],
     next: &AtomicUsize,
-    full: &Sender<Chunk>,
-    buffers: &Receiver<Vec<u8>>,
+    full: &Sender<Chunk<Mark>>,
+    mark: &impl Fn(&Content) -> Mark,
     phases: &Phases,
-) -> Result<Losses> {
-    let mut losses = Vec::new();
+) -> Result<Vec<(usize, Outcome)>> {
+    let mut outcomes = Vec::new();
+    let pool = unbounded();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(source) = sources.get(index) else { return Ok(losses) };
+        let Some(source) = sources.get(index) else { return Ok(outcomes) };
         let mut sequence = 0;
-        let send = |content| {
-            if let Content::Lines(bytes) = &content {
-                phases.add_bytes(bytes.len() as u64);
+        let send = |content: Content| {
+            if let Content::Lines(lines) = &content {
+                phases.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
             }
+            let mark = mark(&content);
             // A closed channel means that a worker panicked; the join reports it.
-            let _ = full.send(Chunk { source: index, sequence, content });
+            let _ = full.send(Chunk { source: index, sequence, content, mark });
             sequence += 1;
         };
-        let fresh = || buffers.try_recv().unwrap_or_default();
-        losses.push((index, cut_into_chunks(source::open(source)?, source, send, fresh)?));
+        outcomes.push((index, read_source(source, &pool, send)?));
     }
 }
 
-/// Cuts a stream at newlines. A damaged archive ends the stream: what was read counts, and the
-/// loss is returned as a sentence.
-fn cut_into_chunks(
-    mut reader: impl Read,
-    source: &Source,
-    mut send: impl FnMut(Content),
-    fresh: impl Fn() -> Vec<u8>,
-) -> Result<Option<String>> {
-    let mut buffer = fresh();
-    let mut too_long: Option<String> = None;
-    let mut read = 0_u64;
-    loop {
-        let carried = buffer.len();
-        buffer.reserve(CHUNK_BYTES);
-        let outcome = reader.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut buffer);
-        let got = buffer.len() - carried;
-        read += got as u64;
-        if too_long.is_some() {
-            let Some(newline) = memchr::memchr(b'\n', &buffer) else {
-                buffer.clear();
-                if let Some(end) = finished(outcome, got, source, read)? {
-                    too_long.take().map(Content::TooLong).into_iter().for_each(send);
-                    return Ok(end);
+type Pool = (Sender<Vec<u8>>, Receiver<Vec<u8>>);
+
+/// Cuts one source into chunks, and hashes it on the way: a plain file from the blocks that are read anyway, by a
+/// thread of its own where that is worth one; an archive from its packed bytes.
+fn read_source(source: &Source, pool: &Pool, send: impl FnMut(Content)) -> Result<Outcome> {
+    let mut stream = source::open(source)?;
+    if source.compression != Compression::None {
+        let loss = Cutter::new(source, send).cut(&mut stream, pool, |_| {})?;
+        return Ok(Outcome { loss, sha256: stream.sha256().map_err(|error| unreadable(source, &error))? });
+    }
+    if source.bytes < HASHED_ASIDE {
+        let mut digest = Sha256::new();
+        let hash = |block: &Arc<Block>| digest.update(&block.bytes[..block.filled]);
+        let loss = Cutter::new(source, send).cut(&mut stream, pool, hash)?;
+        return Ok(Outcome { loss, sha256: source::hex(&digest.finalize()) });
+    }
+    std::thread::scope(|scope| {
+        let (blocks, to_hash) = bounded::<Arc<Block>>(BLOCKS_TO_HASH);
+        let hasher = scope.spawn(move || {
+            let mut digest = Sha256::new();
+            to_hash.iter().for_each(|block| digest.update(&block.bytes[..block.filled]));
+            source::hex(&digest.finalize())
+        });
+        let hash = |block: &Arc<Block>| {
+            let _ = blocks.send(Arc::clone(block));
+        };
+        let loss = Cutter::new(source, send).cut(&mut stream, pool, hash);
+        drop(blocks);
+        let sha256 = join(hasher);
+        Ok(Outcome { loss: loss?, sha256 })
+    })
+}
+
+fn unreadable(source: &Source, error: &std::io::Error) -> Error {
+    Error::new(Boundary::Input, format!("cannot read: {error}")).at(Position::file(&source.name))
+}
+
+/// Cuts a stream at newlines.
+struct Cutter<'s, Send> {
+    source: &'s Source,
+    send: Send,
+    /// The beginning of a line whose end was not read yet.
+    carried: Vec<u8>,
+    /// The first characters of a line that is too long, until its end is found.
+    too_long: Option<String>,
+    first: bool,
+}
+
+impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
+    fn new(source: &'s Source, send: Send) -> Self {
+        Self { source, send, carried: Vec::new(), too_long: None, first: true }
+    }
+
+    /// Reads to the end; `see` is shown every block. A damaged archive ends the stream: what was read counts, and the
+    /// loss is returned as a sentence.
+    fn cut(mut self, stream: &mut impl Read, pool: &Pool, mut see: impl FnMut(&Arc<Block>)) -> Result<Option<String>> {
+        let mut read = 0;
+        loop {
+            let mut bytes = pool.1.try_recv().unwrap_or_default();
+            bytes.resize(CHUNK_BYTES, 0);
+            let (filled, failed) = fill(stream, &mut bytes);
+            read += filled as u64;
+            if filled > 0 {
+                let block = Arc::new(Block { bytes, filled, pool: pool.0.clone() });
+                see(&block);
+                self.block(&block);
+            }
+            if let Some(error) = failed {
+                if self.source.compression == Compression::None {
+                    return Err(unreadable(self.source, &error));
                 }
-                continue;
-            };
-            buffer.drain(..=newline);
-            too_long.take().map(Content::TooLong).into_iter().for_each(&mut send);
+                self.end();
+                return Ok(Some(format!(
+                    "the archive is damaged or cut short after {read} uncompressed bytes ({error}): what follows is lost"
+                )));
+            }
+            if filled < CHUNK_BYTES {
+                self.end();
+                return Ok(None);
+            }
         }
-        let end = finished(outcome, got, source, read)?;
-        let searched = carried.min(buffer.len());
-        match memchr::memrchr(b'\n', &buffer[searched..]).map(|at| searched + at) {
-            Some(newline) => {
-                let mut next = fresh();
-                next.extend_from_slice(&buffer[newline + 1..]);
-                buffer.truncate(newline + 1);
-                send(Content::Lines(std::mem::replace(&mut buffer, next)));
+    }
+
+    fn block(&mut self, block: &Arc<Block>) {
+        let bytes = &block.bytes[..block.filled];
+        let Some(newline) = memchr::memchr(b'\n', bytes) else {
+            if self.too_long.is_none() {
+                self.carried.extend_from_slice(bytes);
+                if self.carried.len() > MAX_LINE_BYTES {
+                    self.too_long = Some(cut_bytes(&self.carried));
+                    self.carried = Vec::new();
+                }
             }
-            None if buffer.len() > MAX_LINE_BYTES => {
-                too_long = Some(cut_bytes(&buffer));
-                buffer = fresh();
-            }
-            None => {}
+            return;
+        };
+        let mut start = 0;
+        if let Some(text) = self.too_long.take() {
+            (self.send)(Content::TooLong(text));
+            start = newline + 1;
+        } else if !self.carried.is_empty() {
+            self.carried.extend_from_slice(&bytes[..=newline]);
+            start = newline + 1;
         }
-        if let Some(end) = end {
-            if let Some(text) = too_long {
-                send(Content::TooLong(text));
-            } else if !buffer.is_empty() {
-                send(Content::Lines(buffer));
-            }
-            return Ok(end);
+        let end = memchr::memrchr(b'\n', bytes).map_or(start, |last| last + 1);
+        let head = std::mem::take(&mut self.carried);
+        self.carried.extend_from_slice(&bytes[end..]);
+        if head.is_empty() && start == end {
+            return;
+        }
+        let body = (start < end).then(|| (Arc::clone(block), start..end));
+        self.lines(head, body);
+    }
+
+    fn lines(&mut self, head: Vec<u8>, block: Option<(Arc<Block>, Range<usize>)>) {
+        let first = std::mem::take(&mut self.first);
+        (self.send)(Content::Lines(Lines { head, block, first }));
+    }
+
+    /// The last line may lack its newline.
+    fn end(&mut self) {
+        if let Some(text) = self.too_long.take() {
+            (self.send)(Content::TooLong(text));
+        } else if !self.carried.is_empty() {
+            let head = std::mem::take(&mut self.carried);
+            self.lines(head, None);
         }
     }
 }
 
-/// `None` while there is more to read; at the end, the loss if there was one.
-fn finished(outcome: std::io::Result<usize>, got: usize, source: &Source, read: u64) -> Result<Option<Option<String>>> {
-    match outcome {
-        Ok(_) if got == 0 => Ok(Some(None)),
-        Ok(_) => Ok(None),
-        Err(error) if source.compression != Compression::None => Ok(Some(Some(format!(
-            "the archive is damaged or cut short after {read} uncompressed bytes ({error}): what follows is lost"
-        )))),
-        Err(error) => {
-            Err(Error::new(Boundary::Input, format!("cannot read: {error}")).at(Position::file(&source.name)))
+/// Fills a buffer as far as the stream goes: how far, and what stopped it before its end.
+fn fill(stream: &mut impl Read, bytes: &mut [u8]) -> (usize, Option<std::io::Error>) {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match stream.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return (filled, Some(error)),
         }
     }
+    (filled, None)
 }
 
 /// Where the lines of a chunk stand, without `\n` or `\r\n`.
@@ -213,9 +325,4 @@ pub fn line_ranges(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
         start = end + 1;
         Some(range)
     })
-}
-
-/// A chunk's bytes without the byte-order mark that a file may begin with.
-pub fn without_bom(bytes: &[u8], sequence: usize) -> &[u8] {
-    if sequence == 0 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes }
 }

@@ -2,6 +2,7 @@
 //! what becomes of an upload is the cube's.
 
 pub mod chunks;
+pub mod fast;
 pub mod json;
 pub mod ledger;
 pub mod native;

@@ -10,9 +10,9 @@ use crate::config::EpochNanos;
 use crate::error::did_you_mean;
 
 /// 30 days: the longest duration that is believed.
-const MAX_DURATION_MS: f64 = 30.0 * 86_400_000.0;
+pub const MAX_DURATION_MS: f64 = 30.0 * 86_400_000.0;
 /// One petabyte: the largest size or memory that is believed, in MB.
-const MAX_MB: f64 = 1e9;
+pub const MAX_MB: f64 = 1e9;
 
 /// How an upload was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

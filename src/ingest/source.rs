@@ -208,29 +208,83 @@ fn standard_input(plan: &Plan) -> Result<Source> {
 }
 
 /// The lines of a source as one stream of bytes, decompressed.
-pub fn open(source: &Source) -> Result<Box<dyn Read + Send>> {
+pub fn open(source: &Source) -> Result<Stream> {
     let fail = |error: io::Error| unreadable(Path::new(&source.name), &error);
     let raw = File::open(&source.path).map_err(fail)?.take(source.bytes);
     Ok(match source.compression {
-        Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 17, raw))),
-        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::new(raw).map_err(fail)?),
+        Compression::None => Stream::Plain(raw),
+        Compression::Gzip => {
+            let packed = io::BufReader::with_capacity(PACKED_BLOCK, Hashed::new(raw));
+            Stream::Gzip(flate2::bufread::MultiGzDecoder::new(packed))
+        }
+        Compression::Zstandard => {
+            let packed = io::BufReader::with_capacity(PACKED_BLOCK, Hashed::new(raw));
+            Stream::Zstandard(zstd::stream::read::Decoder::with_buffer(packed).map_err(fail)?)
+        }
     })
 }
 
-/// SHA-256 of the file as it lies on disk, in lower-case hexadecimal.
-pub fn sha256(source: &Source) -> Result<String> {
-    let fail = |error: io::Error| unreadable(Path::new(&source.name), &error);
-    let mut raw = File::open(&source.path).map_err(fail)?.take(source.bytes);
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 18];
-    loop {
-        match raw.read(&mut block).map_err(fail)? {
-            0 => break,
-            count => hasher.update(&block[..count]),
+/// Packed bytes that are read and hashed at once.
+const PACKED_BLOCK: usize = 1 << 17;
+
+type Packed = io::BufReader<Hashed>;
+
+/// The bytes of a source, unpacked.
+pub enum Stream {
+    Plain(io::Take<File>),
+    Gzip(flate2::bufread::MultiGzDecoder<Packed>),
+    Zstandard(zstd::stream::read::Decoder<'static, Packed>),
+}
+
+impl Stream {
+    /// SHA-256 of the packed file, in lower-case hexadecimal; what the decoder left is read for it. Empty for a
+    /// plain file, which whoever reads it hashes.
+    ///
+    /// # Errors
+    /// The rest cannot be read.
+    pub fn sha256(self) -> io::Result<String> {
+        match self {
+            Self::Plain(_) => Ok(String::new()),
+            Self::Gzip(decoder) => decoder.into_inner().into_inner().finish(),
+            Self::Zstandard(decoder) => decoder.finish().into_inner().finish(),
         }
     }
-    Ok(hex(&hasher.finalize()))
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(raw) => raw.read(buffer),
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Zstandard(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+/// A file that is hashed as it is read.
+pub struct Hashed {
+    raw: io::Take<File>,
+    digest: Sha256,
+}
+
+impl Hashed {
+    fn new(raw: io::Take<File>) -> Self {
+        Self { raw, digest: Sha256::new() }
+    }
+
+    fn finish(mut self) -> io::Result<String> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(hex(&self.digest.finalize()))
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.raw.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        Ok(read)
+    }
 }
 
 /// Bytes in lower-case hexadecimal.

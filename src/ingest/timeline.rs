@@ -1,6 +1,8 @@
 //! Pass 0: all `rollout_stage` events of a run, and from them the stage of every upload.
 //! The events may stand in a file that is read last, so they are collected before the fold.
 
+use std::sync::{Arc, Mutex};
+
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
@@ -59,27 +61,88 @@ impl Timeline {
 
 /// Whether no upload can depend on the timeline: every file belongs to a stage by its name. (A stage's
 /// interval is no reason to skip the events: they come before it.)
-fn is_needless(sources: &[Source]) -> bool {
+pub fn is_needless(sources: &[Source]) -> bool {
     sources.iter().all(|source| source.stage.is_some())
 }
 
 /// Collects the timeline of the sources.
 ///
-/// Only lines that can hold an event are parsed: those with the key, plain or with a `\u00xx`
-/// escape that may hide it. Lines that cannot be parsed are left to the fold, which counts them.
+/// # Errors
+/// A file that cannot be read.
 pub fn collect(sources: &[Source], phases: &Phases) -> Result<Timeline> {
     if is_needless(sources) {
         return Ok(Timeline::default());
     }
-    let key = memmem::Finder::new("\"event_type\"");
-    let escape = memmem::Finder::new("\\u00");
-    let (states, _) = chunks::scan(sources, phases, Vec::new, |starts: &mut Vec<StageStart>, chunk: &Chunk| {
-        let Content::Lines(bytes) = &chunk.content else { return };
-        for finder in [&key, &escape] {
-            collect_lines(chunks::without_bom(bytes, chunk.sequence), finder, starts);
-        }
-    })?;
+    let finder = EventFinder::default();
+    let step = |starts: &mut Vec<StageStart>, chunk: &Chunk<()>| finder.find(&chunk.content, starts);
+    let (states, _) = chunks::scan(sources, phases, |_| (), Vec::new, step)?;
     Ok(Timeline::new(states.into_iter().flatten().collect()))
+}
+
+/// Finds `rollout_stage` events without parsing the other lines.
+///
+/// Only lines that can hold an event are parsed: those with the key, plain or with a `\u00xx`
+/// escape that may hide it. Lines that cannot be parsed are left to the fold, which counts them.
+#[derive(Debug)]
+struct EventFinder {
+    needles: [memmem::Finder<'static>; 2],
+}
+
+impl Default for EventFinder {
+    fn default() -> Self {
+        Self { needles: [memmem::Finder::new("\"event_type\""), memmem::Finder::new("\\u00")] }
+    }
+}
+
+impl EventFinder {
+    fn find(&self, content: &Content, starts: &mut Vec<StageStart>) {
+        let Content::Lines(lines) = content else { return };
+        for part in lines.parts() {
+            self.needles.iter().for_each(|needle| collect_lines(part, needle, starts));
+        }
+    }
+}
+
+/// The timeline while a log is read: what is known of it grows with every chunk. What was placed by an earlier state
+/// is right where the whole timeline says the same over the span of what was placed.
+#[derive(Debug)]
+pub struct GrowingTimeline {
+    /// `None` where the whole is known: nothing is searched.
+    finder: Option<EventFinder>,
+    known: Mutex<Arc<Timeline>>,
+}
+
+impl GrowingTimeline {
+    /// The whole timeline.
+    pub fn whole(timeline: Timeline) -> Self {
+        Self { finder: None, known: Mutex::new(Arc::new(timeline)) }
+    }
+
+    /// What is known before the first line.
+    pub fn from(known: Timeline) -> Self {
+        Self { finder: Some(EventFinder::default()), known: Mutex::new(Arc::new(known)) }
+    }
+
+    /// What is known once these lines were seen, too.
+    pub fn see(&self, content: &Content) -> Arc<Timeline> {
+        let mut starts = Vec::new();
+        if let Some(finder) = &self.finder {
+            finder.find(content, &mut starts);
+        }
+        let mut known = self.known.lock().expect("no reader panicked");
+        if !starts.is_empty() {
+            let more = known.union(&Timeline::new(starts));
+            if more != **known {
+                *known = Arc::new(more);
+            }
+        }
+        Arc::clone(&known)
+    }
+
+    /// All that is known now.
+    pub fn now(&self) -> Arc<Timeline> {
+        Arc::clone(&self.known.lock().expect("no reader panicked"))
+    }
 }
 
 fn collect_lines(bytes: &[u8], finder: &memmem::Finder<'_>, starts: &mut Vec<StageStart>) {
@@ -98,9 +161,12 @@ fn collect_lines(bytes: &[u8], finder: &memmem::Finder<'_>, starts: &mut Vec<Sta
 }
 
 /// Finds the stage of an upload or event by the rules of methodology 2.
+#[derive(Debug)]
 pub struct Placement<'p> {
     plan: &'p Plan,
-    timeline: &'p Timeline,
+    timeline: Arc<Timeline>,
+    /// Every moment at which the answer may change, rising.
+    breaks: Vec<EpochNanos>,
     /// The baseline, where uploads before the first event belong to it.
     baseline_before_events: Option<usize>,
 }
@@ -115,14 +181,31 @@ pub struct Placed {
 }
 
 impl<'p> Placement<'p> {
-    pub fn new(plan: &'p Plan, timeline: &'p Timeline) -> Self {
+    pub fn new(plan: &'p Plan, timeline: Arc<Timeline>) -> Self {
         let stages = plan.placing_stages();
         let baseline = stages.iter().position(|stage| stage.percentage == 0.0);
         let baseline_before_events = baseline.filter(|index| {
             let stage = &stages[*index];
             stage.files.is_empty() && stage.from.is_none() && stage.to.is_none()
         });
-        Self { plan, timeline, baseline_before_events }
+        let starts = timeline.starts().iter().map(|start| start.at);
+        let ends = stages.iter().flat_map(|stage| [stage.from, stage.to]).flatten();
+        let mut breaks: Vec<EpochNanos> = starts.chain(ends).collect();
+        breaks.sort_unstable();
+        breaks.dedup();
+        Self { plan, timeline, breaks, baseline_before_events }
+    }
+
+    /// What places the lines.
+    pub fn timeline(&self) -> &Arc<Timeline> {
+        &self.timeline
+    }
+
+    /// From when (inclusive) to when (exclusive) lines without a stage of their own are placed as one that starts at `start`.
+    pub fn same_place(&self, start: EpochNanos) -> (EpochNanos, EpochNanos) {
+        let behind = self.breaks.partition_point(|at| *at <= start);
+        let before = behind.checked_sub(1).map_or(EpochNanos::MIN, |at| self.breaks[at]);
+        (before, self.breaks.get(behind).copied().unwrap_or(EpochNanos::MAX))
     }
 
     /// The stage of a line that starts at `start`; the message says why none fits.
@@ -181,7 +264,7 @@ mod tests {
     fn the_last_event_at_or_before_the_start_decides() {
         let plan = plan("");
         let timeline = timeline(&[(200, 10.0), (100, 1.0), (100, 1.0)]);
-        let placement = Placement::new(&plan, &timeline);
+        let placement = Placement::new(&plan, Arc::new(timeline));
         let stage = |start| placement.place(None, None, start).map(|placed| placed.stage);
         assert_eq!([stage(99), stage(100), stage(199), stage(200)], [Ok(0), Ok(1), Ok(1), Ok(2)]);
     }
@@ -193,14 +276,14 @@ mod tests {
         );
         let inside = 1_735_700_000 * 1_000_000_000;
         let empty = Timeline::default();
-        let placement = Placement::new(&plan, &empty);
+        let placement = Placement::new(&plan, Arc::new(empty));
         assert_eq!(placement.place(Some(1), Some("b"), inside).unwrap().stage, 1);
         assert_eq!(placement.place(None, Some("c"), inside).unwrap().stage, 1);
         assert_eq!(placement.place(None, None, inside).unwrap().stage, 0);
         assert!(placement.place(None, None, 0).unwrap_err().contains("before the first rollout_stage event"));
         assert!(placement.place(None, Some("cc"), inside).unwrap_err().contains("no stage of the config is called"));
         let started = timeline(&[(inside, 50.0), (inside + 10, 25.0)]);
-        let placement = Placement::new(&plan, &started);
+        let placement = Placement::new(&plan, Arc::new(started));
         assert_eq!(placement.place(None, None, inside + 1).unwrap().stage, 1);
         // 25 % is no stage, but the interval still holds.
         assert_eq!(placement.place(None, None, inside + 11).unwrap().stage, 0);
