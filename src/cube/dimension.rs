@@ -139,37 +139,38 @@ impl Interner {
 pub struct Numbers<'i> {
     interner: &'i Interner,
     seen: FxHashMap<String, u16>,
-    last: (String, u16),
+    /// The first few, which a short search finds faster than a hash.
+    first: Vec<(Box<str>, u16)>,
 }
 
 /// Names remembered per worker.
 const REMEMBERED_NAMES: usize = 1024;
+const FIRST_NAMES: usize = 8;
 
 impl<'i> Numbers<'i> {
     pub fn new(interner: &'i Interner) -> Self {
-        let last = (UNKNOWN.to_owned(), interner.number(UNKNOWN));
-        Self { interner, seen: FxHashMap::default(), last }
+        Self { interner, seen: FxHashMap::default(), first: Vec::new() }
     }
 
     /// The number of a name; `None` is `unknown`.
     #[inline]
     pub fn number(&mut self, name: Option<&str>) -> u16 {
         let name = name.unwrap_or(UNKNOWN);
-        if self.last.0 == name {
-            return self.last.1;
+        if let Some((_, number)) = self.first.iter().find(|(known, _)| **known == *name) {
+            return *number;
         }
-        let number = match self.seen.get(name) {
+        match self.seen.get(name) {
             Some(number) => *number,
             None => {
                 let number = self.interner.number(&bounded(name));
-                if self.seen.len() < REMEMBERED_NAMES && name.len() <= MAX_TEXT_CHARACTERS {
+                if self.first.len() < FIRST_NAMES && name.len() <= MAX_TEXT_CHARACTERS {
+                    self.first.push((name.into(), number));
+                } else if self.seen.len() < REMEMBERED_NAMES && name.len() <= MAX_TEXT_CHARACTERS {
                     self.seen.insert(name.to_owned(), number);
                 }
                 number
             }
-        };
-        self.last = (name.to_owned(), number);
-        number
+        }
     }
 }
 

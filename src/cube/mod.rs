@@ -13,6 +13,7 @@ mod partial;
 mod request_ids;
 mod runs;
 pub mod slice;
+mod sort;
 pub mod store;
 mod table;
 

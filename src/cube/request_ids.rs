@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::sort;
+
 /// Distinct ids that are kept: 40 MB of hashes.
 pub const MAX_DISTINCT_IDS: usize = 5_000_000;
 /// Hashes that wait before they are merged in.
@@ -71,7 +73,7 @@ impl RequestIds {
     /// Merges what is pending.
     pub fn settle(&mut self) {
         let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_unstable();
+        sort::sort(&mut pending, &mut Vec::new());
         self.absorb(&pending);
         pending.clear();
         self.pending = pending;

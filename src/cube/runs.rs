@@ -5,6 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::sort;
+
 /// Keys buffered before they are sorted and packed.
 const BUFFERED_KEYS: usize = 1 << 16;
 /// Runs of one tier before they are merged into a run of the next.
@@ -14,6 +16,7 @@ const RUNS_PER_TIER: usize = 8;
 #[derive(Debug, Default)]
 pub struct Runs {
     buffer: Vec<u64>,
+    scratch: Vec<u64>,
     /// `tiers[i]` holds fewer than [`RUNS_PER_TIER`] runs, each of about 8^i buffers.
     tiers: Vec<Vec<PackedRun>>,
 }
@@ -32,7 +35,7 @@ impl Runs {
         if self.buffer.is_empty() {
             return;
         }
-        self.buffer.sort_unstable();
+        sort::sort(&mut self.buffer, &mut self.scratch);
         let run = PackedRun::pack(self.buffer.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)));
         self.buffer.clear();
         self.add_run(run, 0);

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use super::table::{Add, Bins, TABLES, TableSpec, count_column};
 use super::{CUBE_VERSION, Cube, Header, RequestIds, damaged, same_rules};
@@ -48,25 +49,37 @@ pub fn write(cube: &mut Cube, path: &Path) -> Result<()> {
 }
 
 fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
-    for (spec, table) in TABLES.iter().zip(&mut cube.tables) {
-        write_table(table, &folder.join(format!("{}.parquet", spec.name)))?;
-    }
-    let (hashes, repeats, truncated) = cube.request_ids.parts();
-    let more = hashes.iter().map(|hash| repeats.get(hash).copied().unwrap_or(0)).collect();
-    let mut ids =
-        DataFrame::new_infer_height(vec![count_column("hash", hashes.to_vec()), count_column("repeats", more)])
-            .map_err(damaged)?;
-    write_table(&mut ids, &folder.join(REQUEST_IDS))?;
-    let stored = StoredHeader { header: cube.header.clone(), request_ids_truncated: truncated };
+    let Cube { header, tables, request_ids } = cube;
+    let (hashes, repeats, truncated) = request_ids.parts();
+    let write_ids = || {
+        let more = match repeats.is_empty() {
+            true => vec![0; hashes.len()],
+            false => hashes.iter().map(|hash| repeats.get(hash).copied().unwrap_or(0)).collect(),
+        };
+        let columns = vec![count_column("hash", hashes.to_vec()), count_column("repeats", more)];
+        let mut ids = DataFrame::new_infer_height(columns).map_err(damaged)?;
+        // Hashes are random: packing them takes time and no byte off.
+        write_table(&mut ids, &folder.join(REQUEST_IDS), ParquetCompression::Uncompressed)
+    };
+    let write_rest = || {
+        TABLES.par_iter().zip(tables).try_for_each(|(spec, table)| {
+            write_table(table, &folder.join(format!("{}.parquet", spec.name)), ParquetCompression::Zstd(None))
+        })
+    };
+    let (ids, rest) = rayon::join(write_ids, write_rest);
+    ids.and(rest)?;
+    let stored = StoredHeader { header: header.clone(), request_ids_truncated: truncated };
     let json = serde_json::to_vec_pretty(&stored).map_err(|error| cannot("write", folder, error))?;
     let path = folder.join(CUBE_HEADER);
     fs::write(&path, json).map_err(|error| cannot("write", &path, error))
 }
 
-fn write_table(table: &mut DataFrame, path: &Path) -> Result<()> {
+fn write_table(table: &mut DataFrame, path: &Path, compression: ParquetCompression) -> Result<()> {
     let file = File::create(path).map_err(|error| cannot("write", path, error))?;
     ParquetWriter::new(file)
-        .with_compression(ParquetCompression::Zstd(None))
+        .with_compression(compression)
+        // Nobody filters these tables by value.
+        .with_statistics(StatisticsOptions::empty())
         .finish(table)
         .map(|_| ())
         .map_err(|error| cannot("write", path, error))

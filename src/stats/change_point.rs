@@ -55,7 +55,7 @@ fn pelt(values: &[f64], penalty: f64, shortest: usize) -> Vec<usize> {
     let mut squares = vec![0.0; n + 1];
     for (index, value) in values.iter().enumerate() {
         sums[index + 1] = sums[index] + value;
-        squares[index + 1] = value.mul_add(*value, squares[index]);
+        squares[index + 1] = value * value + squares[index];
     }
     // Squared error of values[from..to] around their mean.
     let cost = |from: usize, to: usize| {

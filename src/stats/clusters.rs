@@ -32,7 +32,7 @@ impl DesignEffect {
 /// Degrees of freedom of clusters of these sizes: the effective number of clusters (Kish 1965),
 /// (Σn)² / Σn², less 1. At least 1.
 pub fn degrees_of_freedom(sizes: impl Iterator<Item = f64>) -> f64 {
-    let (sum, squares) = sizes.fold((0.0, 0.0), |(sum, squares), n| (sum + n, n.mul_add(n, squares)));
+    let (sum, squares) = sizes.fold((0.0, 0.0), |(sum, squares), n| (sum + n, n * n + squares));
     if squares > 0.0 { (sum * sum / squares - 1.0).max(1.0) } else { 1.0 }
 }
 
