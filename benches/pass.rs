@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use stagegate::config::{self, Plan};
 use stagegate::evidence::Evidence;
 use stagegate::ingest::chunks::line_ranges;
+use stagegate::ingest::fast::FastReader;
 use stagegate::ingest::native::parse_line;
 use stagegate::phases::Phases;
 use stagegate::simulate::{self, Scenario};
@@ -53,8 +54,23 @@ fn main() {
 
     show("newlines", Some(log.len()), time(|| line_ranges(&log).count()));
     show("UTF-8 check", Some(log.len()), time(|| std::str::from_utf8(&log).is_ok()));
+    let structural = || memchr::memchr3_iter(b'"', b':', b',', &log).count();
+    show("quotes, colons and commas", Some(log.len()), time(structural));
+    let fast = || {
+        let (mut reader, mut rest, mut read) = (FastReader::default(), text, 0);
+        while !rest.is_empty() {
+            let length = match reader.read(rest) {
+                Some((_, length)) => length,
+                None => rest.find('\n').map_or(rest.len(), |end| end + 1),
+            };
+            rest = &rest[length..];
+            read += 1;
+        }
+        read
+    };
+    show("lines to uploads, fast", Some(log.len()), time(fast));
     let parse = || lines.iter().filter(|line| parse_line(line).is_ok()).count();
-    show("lines to uploads", Some(log.len()), time(parse));
+    show("lines to uploads, general parser", Some(log.len()), time(parse));
     let serde = || lines.iter().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
     show("the same by serde_json::Value", Some(log.len()), time(serde));
 

@@ -20,7 +20,10 @@ pub fn sort(keys: &mut [u64], scratch: &mut Vec<u64>) {
     while differing != 0 {
         let shift = differing.trailing_zeros();
         let digit = |key: u64| (key >> shift) as usize & ((1 << DIGIT_BITS) - 1);
-        differing = differing.checked_shr(shift + DIGIT_BITS).and_then(|rest| rest.checked_shl(shift + DIGIT_BITS)).unwrap_or(0);
+        differing = differing
+            .checked_shr(shift + DIGIT_BITS)
+            .and_then(|rest| rest.checked_shl(shift + DIGIT_BITS))
+            .unwrap_or(0);
         let mut starts = [0_u32; 1 << DIGIT_BITS];
         from.iter().for_each(|key| starts[digit(*key)] += 1);
         let mut sum = 0;

@@ -169,6 +169,9 @@ fn display_name(path: &Path, plan: &Plan) -> String {
 }
 
 fn file_stage(name: &str, canonical: &Path, plan: &Plan) -> Option<usize> {
+    if plan.placing_stages().iter().all(|stage| stage.files.is_empty()) {
+        return None;
+    }
     let base = if plan.base.as_os_str().is_empty() { Path::new(".") } else { &plan.base };
     let below_base = base
         .canonicalize()
@@ -215,7 +218,7 @@ pub fn open(source: &Source) -> Result<Stream> {
         Compression::None => Stream::Plain(raw),
         Compression::Gzip => {
             let packed = io::BufReader::with_capacity(PACKED_BLOCK, Hashed::new(raw));
-            Stream::Gzip(flate2::bufread::MultiGzDecoder::new(packed))
+            Stream::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(packed)))
         }
         Compression::Zstandard => {
             let packed = io::BufReader::with_capacity(PACKED_BLOCK, Hashed::new(raw));
@@ -232,7 +235,7 @@ type Packed = io::BufReader<Hashed>;
 /// The bytes of a source, unpacked.
 pub enum Stream {
     Plain(io::Take<File>),
-    Gzip(flate2::bufread::MultiGzDecoder<Packed>),
+    Gzip(Box<flate2::bufread::MultiGzDecoder<Packed>>),
     Zstandard(zstd::stream::read::Decoder<'static, Packed>),
 }
 

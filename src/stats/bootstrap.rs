@@ -169,7 +169,8 @@ impl Counts {
         match self {
             Self::Narrow(counts) => {
                 let row = &counts[from..from + weights.narrow.len()];
-                let sum: i32 = row.iter().zip(&weights.narrow).map(|(count, weight)| i32::from(*count) * i32::from(*weight)).sum();
+                let sum: i32 =
+                    row.iter().zip(&weights.narrow).map(|(count, weight)| i32::from(*count) * i32::from(*weight)).sum();
                 sum as u64
             }
             Self::Wide(counts) => {
@@ -343,11 +344,7 @@ fn interpolated(sorted: &[f64], q: f64) -> f64 {
     let above = (below + 1).min(sorted.len() - 1);
     let part = position - below as f64;
     // Equal neighbours may be infinite: their difference would not be a number.
-    if sorted[below] == sorted[above] {
-        sorted[below]
-    } else {
-        sorted[below] + part * (sorted[above] - sorted[below])
-    }
+    if sorted[below] == sorted[above] { sorted[below] } else { sorted[below] + part * (sorted[above] - sorted[below]) }
 }
 
 /// Degrees of freedom of the difference of two independent estimates (Welch 1947, Satterthwaite

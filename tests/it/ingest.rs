@@ -227,3 +227,33 @@ fn a_timestamp_may_mark_the_start() {
     assert_eq!(start["stages"][0]["from"], "2025-11-12T08:01:00Z");
     assert_eq!(start["stages"][0]["groups"]["all"]["busy_seconds"], 91);
 }
+
+/// A stage that starts at a line behind its uploads: what was placed by the events read so far is placed anew.
+#[test]
+fn a_log_out_of_the_order_of_time_is_read_again_and_tells_the_same() {
+    let place = Place::new();
+    let event = |percentage: u32, at: &str| {
+        format!(
+            "{{\"event_type\": \"rollout_stage\", \"timestamp\": \"2025-11-12T{at}\", \"percentage\": {percentage}}}\n"
+        )
+    };
+    // More than a block, so that the events are met after lines were placed.
+    let lines: Vec<String> = (0..20_000).map(|second| upload_line(second % 40_000) + "\n").collect();
+    let (early, late) = (event(1, "08:00:00"), event(100, "10:00:00"));
+    place.write("ordered.jsonl", format!("{early}{}{late}{}", lines[..7200].concat(), lines[7200..].concat()));
+    place.write("behind.jsonl", format!("{}{late}{early}", lines.concat()));
+    let told = |file: &str| {
+        let run =
+            place.run(&["report", "-v", "--out", "out", "--generated-at", "2025-11-18T12:00:00Z", file]).expect(0);
+        let report: serde_json::Value = serde_json::from_str(&place.read("out/report.json")).expect("JSON");
+        (run.err.contains("read again"), report["stages"].clone())
+    };
+    let (ordered, behind) = (told("ordered.jsonl"), told("behind.jsonl"));
+    assert_eq!((ordered.0, behind.0), (false, true));
+    assert_eq!(ordered.1, behind.1);
+    assert!(
+        behind.1[4]["groups"]["all"]["uploads"].as_u64() > Some(10_000),
+        "{}",
+        behind.1[4]["groups"]["all"]["uploads"]
+    );
+}
