@@ -295,7 +295,17 @@ pub fn resampled_ranks(rank: u64, n: u64, replicates: u32, stream: &mut Stream) 
         return None;
     }
     let beta = Beta::new(rank as f64, (n - rank + 1) as f64).ok()?;
-    let draw = |_| ((n as f64 * beta.inverse_cdf(stream.open_unit())).ceil() as u64).clamp(1, n);
+    // The ranks that a draw can have, eight standard deviations either way, and the chance of each or a lower one:
+    // a look-up then finds what inverting the distribution would.
+    let size = n as f64;
+    let deviation = (rank as f64 * (n - rank + 1) as f64 / (size + 2.0)).sqrt();
+    let reach = (8.0 * deviation).ceil() as u64 + 8;
+    let (lowest, highest) = (rank.saturating_sub(reach).max(1), (rank + reach).min(n));
+    let chances: Vec<f64> = (lowest..highest).map(|rank| beta.cdf(rank as f64 / size)).collect();
+    let draw = |_| {
+        let wanted = stream.open_unit();
+        lowest + chances.partition_point(|chance| *chance < wanted) as u64
+    };
     Some((0..replicates).map(draw).collect())
 }
 
