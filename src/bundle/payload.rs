@@ -13,6 +13,7 @@ use super::redact::Redaction;
 use super::repository::{Objects, Repository};
 use super::secrets::{FileScan, Finding, Scanner};
 use crate::error::{Boundary, Error, Position, Result};
+use crate::ingest::chunks::fill;
 use crate::ingest::source::{Compression, hex};
 use crate::phases::Phases;
 
@@ -175,9 +176,7 @@ impl Intake<'_> {
         let packed = copy.compression();
         let (payload, mut findings) = copy.finish(&task.name, redacted);
         if packed != Compression::None {
-            let inside = self.scan_packed(&target, packed, &task.shown, block);
-            // What only looks packed has been searched as it is.
-            findings.extend(inside.unwrap_or_default());
+            findings.extend(self.scan_packed(&target, packed, &task.shown, block).map_err(fail)?);
         }
         let leak = |finding| Leak { file: task.shown.clone(), finding };
         Ok((payload, findings.into_iter().map(leak).collect()))
@@ -194,9 +193,9 @@ impl Intake<'_> {
         // `settings.yml.gz` is read by the rules of `settings.yml`.
         let inner = shown.strip_suffix(".gz").or_else(|| shown.strip_suffix(".zst")).unwrap_or(shown);
         let mut scan = Copying::new(self.scanner.file(inner));
-        let outcome = scan.all(&mut unpacked.take(MAX_UNPACKED), &mut io::sink(), block);
-        let findings = scan.scan.finish();
-        if findings.is_empty() { outcome.map(|()| findings) } else { Ok(findings) }
+        // What only looks packed, or is damaged, is searched as far as it unpacks.
+        let _ = scan.all(&mut unpacked.take(MAX_UNPACKED), &mut io::sink(), block);
+        Ok(scan.scan.finish())
     }
 
     /// Writes `path` to `target` with its personal data hidden; `false`, and nothing written, where there is none.
@@ -316,21 +315,17 @@ impl<'a> Copying<'a> {
 
     fn all(&mut self, from: &mut dyn Read, to: &mut dyn Write, block: &mut [u8]) -> io::Result<()> {
         loop {
-            let mut filled = 0;
-            while filled < block.len() {
-                match from.read(&mut block[filled..]) {
-                    Ok(0) => break,
-                    Ok(read) => filled += read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
+            let (filled, failed) = fill(from, block);
+            // Of a damaged archive, too, what it gave before counts.
+            if filled > 0 {
+                to.write_all(&block[..filled])?;
+                self.look(&block[..filled]);
             }
-            if filled == 0 {
-                return Ok(());
+            match failed {
+                Some(error) => return Err(error),
+                None if filled == 0 => return Ok(()),
+                None => {}
             }
-            let part = &block[..filled];
-            to.write_all(part)?;
-            self.look(part);
         }
     }
 

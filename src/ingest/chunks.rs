@@ -297,7 +297,7 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
 }
 
 /// Fills a buffer as far as the stream goes: how far, and what stopped it before its end.
-fn fill(stream: &mut impl Read, bytes: &mut [u8]) -> (usize, Option<std::io::Error>) {
+pub fn fill(stream: &mut (impl Read + ?Sized), bytes: &mut [u8]) -> (usize, Option<std::io::Error>) {
     let mut filled = 0;
     while filled < bytes.len() {
         match stream.read(&mut bytes[filled..]) {

@@ -209,6 +209,24 @@ fn a_secret_stops_the_bundle_until_it_is_allowed_with_a_reason() {
 }
 
 #[test]
+fn a_secret_in_a_packed_file_is_found_even_where_the_file_is_damaged() {
+    use std::io::Write;
+    let place = rollout();
+    let token = format!("ghp_{}", "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    write!(packed, "TOKEN = '{token}'\n{}", "more text\n".repeat(500)).unwrap();
+    let packed = packed.finish().unwrap();
+    for (name, bytes) in [("whole.py.gz", &packed[..]), ("cut.py.gz", &packed[..packed.len() - 12])] {
+        place.write(&format!("src/{name}"), bytes);
+        git(&place, &["add", "-A"]);
+        git(&place, &["commit", "-q", "-m", name]);
+        let refused = bundle(&place, &[]).expect(2);
+        assert!(refused.err.contains(&format!("src/{name}:1:10: github-token")), "{}", refused.err);
+        git(&place, &["rm", "-q", &format!("src/{name}")]);
+    }
+}
+
+#[test]
 fn a_commit_a_missing_repository_and_foreign_folders_are_told_apart() {
     let place = rollout();
     place.write("src/app.py", "second\n");
