@@ -6,6 +6,10 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Boundary, Error, Position, Result};
+use crate::ingest::source::Compression;
+
+const GZIP_LEVEL: u32 = 6;
+const ZSTD_LEVEL: i32 = 6;
 
 /// A file that a run writes, relative to its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +63,15 @@ fn folder_of(path: &Path) -> &Path {
 
 /// A temporary file in a folder, which is made where it is missing.
 fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    fs::create_dir_all(folder)?;
-    let temporary = tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)?;
+    let temporary = private_temporary_in(folder)?;
     make_readable(&temporary)?;
     Ok(temporary)
+}
+
+/// As [`temporary_in`], for its owner's eyes only.
+fn private_temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    fs::create_dir_all(folder)?;
+    tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)
 }
 
 /// Temporary files are private; a report is not.
@@ -105,10 +114,8 @@ pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// The disk refuses.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = folder_of(path);
     let write = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)?;
+        let mut temporary = private_temporary_in(folder_of(path))?;
         temporary.write_all(content)?;
         temporary.persist(path).map(|_| ()).map_err(|error| error.error)
     };
@@ -126,6 +133,34 @@ pub fn replace_folder(fresh: &Path, target: &Path, old: &Path) -> Result<()> {
     fs::rename(fresh, target).map_err(|error| cannot(target, error))
 }
 
+/// What `write` writes, packed into `out`.
+///
+/// # Errors
+/// `write` fails, or `out` does.
+pub fn pack(
+    mut out: impl Write,
+    compression: Compression,
+    zstd_level: i32,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    match compression {
+        Compression::None => {
+            write(&mut out)?;
+            out.flush()
+        }
+        Compression::Gzip => {
+            let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::new(GZIP_LEVEL));
+            write(&mut packed)?;
+            packed.finish()?.flush()
+        }
+        Compression::Zstandard => {
+            let mut packed = zstd::stream::write::Encoder::new(out, zstd_level)?;
+            write(&mut packed)?;
+            packed.finish()?.flush()
+        }
+    }
+}
+
 /// Streams one file that may be large, packed as its name says (.gz, .zst), replacing what
 /// stands there once it is whole.
 ///
@@ -133,26 +168,15 @@ pub fn replace_folder(fresh: &Path, target: &Path, old: &Path) -> Result<()> {
 /// `path` names no file, or the disk refuses.
 pub fn stream_packed(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let folder = folder_of(path);
+    let compression = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("gz") => Compression::Gzip,
+        Some("zst") => Compression::Zstandard,
+        _ => Compression::None,
+    };
     let stream = || -> std::io::Result<tempfile::NamedTempFile> {
         let temporary = temporary_in(folder)?;
         let out = std::io::BufWriter::with_capacity(1 << 20, temporary.as_file());
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some("gz") => {
-                let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::new(6));
-                write(&mut packed)?;
-                packed.finish()?.flush()?;
-            }
-            Some("zst") => {
-                let mut packed = zstd::stream::write::Encoder::new(out, 6)?;
-                write(&mut packed)?;
-                packed.finish()?.flush()?;
-            }
-            _ => {
-                let mut out = out;
-                write(&mut out)?;
-                out.flush()?;
-            }
-        }
+        pack(out, compression, ZSTD_LEVEL, write)?;
         Ok(temporary)
     };
     let temporary = stream().map_err(|error| cannot(path, error))?;

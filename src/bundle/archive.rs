@@ -1,10 +1,10 @@
 //! The bundle's folder as one .zip: sorted, without times, so that the same bundle has the same bytes.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter};
+use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter, ZipDataWriterConfig, ZipEntryWriter};
 use rayon::prelude::*;
 
 use super::payload::Payload;
@@ -48,13 +48,7 @@ pub fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, phases: 
         let (batch, behind) = rest.split_at(batch.count().max(1));
         let packed: Vec<Packed> = batch.par_iter().map(|file| pack(root, file)).collect::<io::Result<_>>()?;
         for (file, packed) in batch.iter().zip(packed) {
-            let method = method(&file.name);
-            let (mut entry, _) = archive
-                .new_file(format!("{top}/{}", file.name))
-                .compression_method(method)
-                .unix_permissions(PERMISSIONS)
-                .start()
-                .map_err(io::Error::other)?;
+            let (mut entry, _) = begin(&mut archive, top, file)?;
             entry.write_all(&packed.bytes)?;
             entry.finish(DataDescriptorOutput::new(packed.crc, file.bytes)).map_err(io::Error::other)?;
             phases.advance(file.bytes);
@@ -62,6 +56,20 @@ pub fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, phases: 
         rest = behind;
     }
     archive.finish().map_err(io::Error::other)?.flush()
+}
+
+/// Begins the entry of a file.
+fn begin<'a, W: Write>(
+    archive: &'a mut ZipArchiveWriter<W>,
+    top: &str,
+    file: &Payload,
+) -> io::Result<(ZipEntryWriter<'a, W>, ZipDataWriterConfig)> {
+    archive
+        .new_file(format!("{top}/{}", file.name))
+        .compression_method(method(&file.name))
+        .unix_permissions(PERMISSIONS)
+        .start()
+        .map_err(io::Error::other)
 }
 
 fn method(name: &str) -> CompressionMethod {
@@ -83,31 +91,16 @@ fn pack(root: &Path, file: &Payload) -> io::Result<Packed> {
 }
 
 fn stream<W: Write>(archive: &mut ZipArchiveWriter<W>, root: &Path, top: &str, file: &Payload) -> io::Result<()> {
-    let method = method(&file.name);
-    let (mut entry, config) = archive
-        .new_file(format!("{top}/{}", file.name))
-        .compression_method(method)
-        .unix_permissions(PERMISSIONS)
-        .start()
-        .map_err(io::Error::other)?;
-    let mut content = File::open(root.join(&file.name))?;
-    let mut block = vec![0; 1 << 20];
-    let mut copy = |out: &mut dyn Write| -> io::Result<()> {
-        loop {
-            match content.read(&mut block)? {
-                0 => return Ok(()),
-                read => out.write_all(&block[..read])?,
-            }
-        }
-    };
-    let output = if method == CompressionMethod::STORE {
+    let (mut entry, config) = begin(archive, top, file)?;
+    let mut content = BufReader::with_capacity(1 << 20, File::open(root.join(&file.name))?);
+    let output = if method(&file.name) == CompressionMethod::STORE {
         let mut out = config.wrap(&mut entry);
-        copy(&mut out)?;
+        io::copy(&mut content, &mut out)?;
         out.finish().map_err(io::Error::other)?.1
     } else {
         let encoder = flate2::write::DeflateEncoder::new(&mut entry, flate2::Compression::new(LEVEL));
         let mut out = config.wrap(encoder);
-        copy(&mut out)?;
+        io::copy(&mut content, &mut out)?;
         let (encoder, output) = out.finish().map_err(io::Error::other)?;
         encoder.finish()?;
         output

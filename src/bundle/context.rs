@@ -45,7 +45,6 @@ pub struct Limits {
 pub struct Source {
     /// Inside the bundle.
     pub name: String,
-    pub bytes: u64,
     pub lines: u64,
 }
 
@@ -374,7 +373,7 @@ mod tests {
             .iter()
             .map(|(name, text)| {
                 fs::write(root.path().join(name), text).unwrap();
-                Source { name: (*name).into(), bytes: text.len() as u64, lines: text.lines().count() as u64 }
+                Source { name: (*name).into(), lines: text.lines().count() as u64 }
             })
             .collect();
         let parts = pack(root.path(), &folder, &sources, limits, "m4rk", &Phases::new(2)).unwrap();

@@ -188,13 +188,7 @@ pub fn write(content: &mut Content<'_>, options: &Options<'_>, phases: &Phases) 
     let evidence = manifest::evidence_digest(&manifest::text(&files));
     let digest = format!("sha256:{evidence}");
     let request = request(content, options, &report, &digest, &files, left_out.len());
-    let made = request.into_iter().map(|(name, text)| Task {
-        name: name.into(),
-        shown: name.into(),
-        bytes: text.len() as u64,
-        origin: Origin::Made(text.into_bytes()),
-    });
-    files.extend(intake.take_all(&made.collect::<Vec<_>>())?.0);
+    files.extend(intake.hash_all(&request)?);
     let limits = limits(content.plan, options);
     let (parts, context) = context(content.plan, &root, &files, limits, &evidence[..8], &intake, phases)?;
     files.extend(context);
@@ -247,9 +241,7 @@ fn tasks(
 
     for file in render::all(report) {
         let name = file.path.to_string_lossy().replace('\\', "/");
-        let bytes = file.content.len() as u64;
-        let name = names.place("data/reports", name.as_bytes());
-        tasks.push(Task { shown: name.clone(), name, bytes, origin: Origin::Made(file.content) });
+        tasks.push(Task::made(names.place("data/reports", name.as_bytes()), file.content));
     }
     cube::store::write(content.cube, &root.join("data/metrics/cube"))?;
     let tables = fs::read_dir(root.join("data/metrics/cube")).map_err(|error| cannot(root, &error))?;
@@ -257,7 +249,7 @@ fn tasks(
     tables.sort();
     for table in tables {
         let name = names.place("data/metrics/cube", table.file_name().unwrap_or_default().as_encoded_bytes());
-        tasks.push(Task { shown: name.clone(), name, bytes: size(&table), origin: Origin::Written });
+        tasks.push(Task::written(name, size(&table)));
     }
     // What is bundled with its personal data hidden must not come along with the code as it is.
     let mut elsewhere: Vec<PathBuf> = logs.iter().map(|log| log.path.clone()).collect();
@@ -365,7 +357,7 @@ fn refuse_leaks(leaks: &[Leak], plan: &Plan) -> Result<Vec<String>> {
         format!("{} in what was to be bundled; nothing was written", format::counted(open.len() as u64, "secret"));
     for leak in open.iter().take(LEAKS_LISTED) {
         let Leak { file, finding } = leak;
-        let file: String = file.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let file = names::printable(file);
         message.push_str(&format!(
             "\n  {file}:{}:{}: {}: {} [{}]",
             finding.line, finding.column, finding.rule, finding.masked, finding.fingerprint
@@ -387,7 +379,7 @@ fn request(
     digest: &str,
     files: &[Payload],
     left_out: usize,
-) -> [(&'static str, String); 2] {
+) -> [Task; 2] {
     let facts = render::request::Facts {
         consultation_id: content.plan.consultation_id.clone(),
         bundle: digest.into(),
@@ -411,7 +403,7 @@ fn request(
         "verdicts": ["approved", "approved_with_objections", "rejected"],
         "answers": ["agree", "disagree", "cannot_tell"],
     });
-    [(manifest::REQUEST, markdown), (manifest::REQUEST_FACTS, format!("{machine:#}\n"))]
+    [Task::made(manifest::REQUEST, markdown), Task::made(manifest::REQUEST_FACTS, format!("{machine:#}\n"))]
 }
 
 /// The strictest of the command line, the config and its providers.
@@ -459,22 +451,15 @@ fn context(
         .filter(|(file, _)| file.bytes > 0)
         .collect();
     texts.sort_by_key(|(file, _)| reading_order(&file.name));
-    let sources: Vec<context::Source> = texts
-        .iter()
-        .map(|(file, lines)| context::Source { name: file.name.clone(), bytes: file.bytes, lines: *lines })
-        .collect();
-    phases.begin(sources.iter().map(|source| source.bytes).sum());
+    let sources: Vec<context::Source> =
+        texts.iter().map(|(file, lines)| context::Source { name: file.name.clone(), lines: *lines }).collect();
+    phases.begin(texts.iter().map(|(file, _)| file.bytes).sum());
     let folder = root.join("data/context");
     let parts = phases.time("context", || context::pack(root, &folder, &sources, limits, mark, phases))?;
     let names: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     let listed: Vec<&Payload> = files.iter().filter(|file| !names.contains(file.name.as_str())).collect();
     let index = context::index(&parts, &listed, limits, &plan.bundle.providers);
-    let index = Task {
-        name: format!("{}index.md", manifest::CONTEXT),
-        shown: "index.md".into(),
-        bytes: index.len() as u64,
-        origin: Origin::Made(index.into_bytes()),
-    };
+    let index = Task::made(format!("{}index.md", manifest::CONTEXT), index);
     // What is packed was searched for secrets where it came from.
     let mut packed: Vec<Payload> = parts
         .iter()
@@ -507,26 +492,19 @@ fn tags(
         "hidden_in": files.iter().filter(|file| file.redacted).map(|file| &file.name).collect::<Vec<_>>(),
         "left_out": left_out,
     });
-    let mut texts = vec![
-        (manifest::DECLARATION, manifest::DECLARATION_TEXT.to_owned()),
-        (manifest::INFO, manifest::info(files, date, &report.title, content.plan.consultation_id.as_deref())),
-        ("contents.json", format!("{contents:#}\n")),
-        (manifest::MANIFEST, manifest),
+    let info = manifest::info(files, date, &report.title, content.plan.consultation_id.as_deref());
+    let envelope = signing_key.map(|key| Task::made(statement::ENVELOPE, statement::sign(&statement, key)));
+    let mut tasks = vec![
+        Task::made(manifest::DECLARATION, manifest::DECLARATION_TEXT),
+        Task::made(manifest::INFO, info),
+        Task::made("contents.json", format!("{contents:#}\n")),
+        Task::made(manifest::MANIFEST, manifest),
+        Task::made(statement::STATEMENT, statement),
     ];
-    if let Some(key) = signing_key {
-        texts.push((statement::ENVELOPE, statement::sign(&statement, key)));
-    }
-    texts.push((statement::STATEMENT, statement));
-    let task = |(name, text): (&str, String)| Task {
-        name: name.into(),
-        shown: name.into(),
-        bytes: text.len() as u64,
-        origin: Origin::Made(text.into_bytes()),
-    };
-    let tasks: Vec<Task> = texts.into_iter().map(task).collect();
+    tasks.extend(envelope);
     let mut tags = intake.hash_all(&tasks)?;
-    let last = [task((manifest::TAG_MANIFEST, manifest::text(&tags)))];
-    tags.extend(intake.hash_all(&last)?);
+    let last = Task::made(manifest::TAG_MANIFEST, manifest::text(&tags));
+    tags.extend(intake.hash_all(&[last])?);
     tags.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tags)
 }

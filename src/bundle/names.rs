@@ -56,6 +56,11 @@ pub fn forbidden(path: &str) -> Option<&'static str> {
     name.rsplit_once('.').is_some_and(|(_, ending)| KEY_ENDINGS.contains(&ending)).then_some("a key store")
 }
 
+/// A name of others as a terminal may show it: it steers nothing.
+pub fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// Names of the devices of Windows, which are no files there under any ending.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 

@@ -1,6 +1,7 @@
 //! Files on their way into a bundle: each is copied, hashed and searched for secrets in one reading, in
 //! blocks, by several threads.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use super::secrets::{FileScan, Finding, Scanner};
 use crate::error::{Boundary, Error, Position, Result};
 use crate::ingest::chunks::fill;
 use crate::ingest::source::{Compression, hex};
+use crate::output::pack;
 use crate::phases::Phases;
 
 const BLOCK: usize = 1 << 20;
@@ -22,6 +24,8 @@ const BLOCK: usize = 1 << 20;
 const MAX_UNPACKED: u64 = 4 << 30;
 /// Longest line of a log that keeps its content when fields are hidden, in bytes.
 const MAX_LINE: u64 = 1 << 20;
+/// Of a log whose personal data was hidden.
+const ZSTD_LEVEL: i32 = 3;
 
 /// A file of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +63,19 @@ pub struct Task {
     pub origin: Origin,
     /// As far as known before.
     pub bytes: u64,
+}
+
+impl Task {
+    /// A file of this run's own making.
+    pub fn made(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        let (name, content) = (name.into(), content.into());
+        Self { shown: name.clone(), name, bytes: content.len() as u64, origin: Origin::Made(content) }
+    }
+
+    /// A file that lies in the bundle already.
+    pub fn written(name: String, bytes: u64) -> Self {
+        Self { shown: name.clone(), name, bytes, origin: Origin::Written }
+    }
 }
 
 /// A secret in a file.
@@ -203,24 +220,23 @@ impl Intake<'_> {
         let mut head = [0; 4];
         let read = File::open(path)?.take(4).read(&mut head)?;
         let compression = Compression::of(&head[..read]);
-        let mut lines = Lines { reader: BufReader::with_capacity(BLOCK, unpack(path, compression)?), line: Vec::new() };
-        let changes = |line: &[u8]| matches!(self.redaction.apply(line), std::borrow::Cow::Owned(_));
-        let mut any = false;
-        while let Some(line) = lines.next(!self.redaction.fields().is_empty())? {
-            any = changes(line);
-            if any {
-                break;
+        let fields_are_hidden = !self.redaction.fields().is_empty();
+        let mut lines = Lines::open(path, compression, fields_are_hidden)?;
+        loop {
+            match lines.next()? {
+                None => return Ok(false),
+                Some(line) if matches!(self.redaction.apply(line), Cow::Owned(_)) => break,
+                Some(_) => {}
             }
         }
-        if !any {
-            return Ok(false);
-        }
-        let mut lines = Lines { reader: BufReader::with_capacity(BLOCK, unpack(path, compression)?), line: Vec::new() };
-        let mut out = pack(create(target)?, compression)?;
-        while let Some(line) = lines.next(!self.redaction.fields().is_empty())? {
-            out.write_all(&self.redaction.apply(line))?;
-        }
-        out.close()?;
+        let mut lines = Lines::open(path, compression, fields_are_hidden)?;
+        let out = io::BufWriter::with_capacity(BLOCK, create(target)?);
+        pack(out, compression, ZSTD_LEVEL, |out| {
+            while let Some(line) = lines.next()? {
+                out.write_all(&self.redaction.apply(line))?;
+            }
+            Ok(())
+        })?;
         Ok(true)
     }
 }
@@ -238,56 +254,28 @@ fn unpack(path: &Path, compression: Compression) -> io::Result<Box<dyn Read>> {
     })
 }
 
-/// A writer that packs as the file was packed.
-enum Packer {
-    Plain(io::BufWriter<File>),
-    Gzip(flate2::write::GzEncoder<io::BufWriter<File>>),
-    Zstandard(zstd::stream::write::Encoder<'static, io::BufWriter<File>>),
-}
-
-fn pack(file: File, compression: Compression) -> io::Result<Packer> {
-    let file = io::BufWriter::with_capacity(BLOCK, file);
-    Ok(match compression {
-        Compression::None => Packer::Plain(file),
-        Compression::Gzip => Packer::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::new(6))),
-        Compression::Zstandard => Packer::Zstandard(zstd::stream::write::Encoder::new(file, 3)?),
-    })
-}
-
-impl Packer {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(out) => out.write_all(bytes),
-            Self::Gzip(out) => out.write_all(bytes),
-            Self::Zstandard(out) => out.write_all(bytes),
-        }
-    }
-
-    fn close(self) -> io::Result<()> {
-        match self {
-            Self::Plain(mut out) => out.flush(),
-            Self::Gzip(out) => out.finish()?.flush(),
-            Self::Zstandard(out) => out.finish()?.flush(),
-        }
-    }
-}
-
 /// Lines with their newline, one at a time, in bounded memory.
 struct Lines {
     reader: BufReader<Box<dyn Read>>,
     line: Vec<u8>,
+    fields_are_hidden: bool,
 }
 
 impl Lines {
+    fn open(path: &Path, compression: Compression, fields_are_hidden: bool) -> io::Result<Self> {
+        let reader = BufReader::with_capacity(BLOCK, unpack(path, compression)?);
+        Ok(Self { reader, line: Vec::new(), fields_are_hidden })
+    }
+
     /// The next line. One that is too long comes in pieces; or, where fields are hidden, as a note in its place,
     /// because a field could lie across two pieces.
-    fn next(&mut self, fields_are_hidden: bool) -> io::Result<Option<&[u8]>> {
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
         let read = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.line)?;
         if read == 0 {
             return Ok(None);
         }
-        if fields_are_hidden && read as u64 == MAX_LINE && self.line.last() != Some(&b'\n') {
+        if self.fields_are_hidden && read as u64 == MAX_LINE && self.line.last() != Some(&b'\n') {
             self.reader.skip_until(b'\n')?;
             self.line = b"(a line of more than 1 MiB was left out)\n".to_vec();
         }
@@ -342,11 +330,7 @@ impl<'a> Copying<'a> {
         self.text &= newlines > 0 || part.len() < BLOCK;
         self.last = part[part.len() - 1];
         if self.text {
-            let whole = if self.cut.is_empty() {
-                std::borrow::Cow::Borrowed(part)
-            } else {
-                std::borrow::Cow::Owned([&self.cut, part].concat())
-            };
+            let whole = if self.cut.is_empty() { Cow::Borrowed(part) } else { Cow::Owned([&self.cut, part].concat()) };
             let cut = match std::str::from_utf8(&whole) {
                 Ok(_) => 0,
                 Err(error) if error.error_len().is_none() => whole.len() - error.valid_up_to(),

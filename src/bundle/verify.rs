@@ -10,7 +10,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{manifest, statement};
+use super::{manifest, names, statement};
 use crate::error::{Boundary, Error, Position, Result};
 use crate::format;
 use crate::ingest::source::hex;
@@ -60,10 +60,7 @@ impl Verified {
         }
         let mut text = format!("{name}: REFUSED, {}\n", format::counted(self.problems.len() as u64, "problem"));
         for problem in self.problems.iter().take(MOST_LISTED) {
-            text.push_str(&format!(
-                "  {}\n",
-                problem.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>()
-            ));
+            text.push_str(&format!("  {}\n", names::printable(problem)));
         }
         if self.problems.len() > MOST_LISTED {
             text.push_str(&format!("  … and {} more\n", self.problems.len() - MOST_LISTED));

@@ -28,6 +28,8 @@ const HIGH_ENTROPY: &str = "high-entropy-string";
 /// Shortest random value, in characters.
 const MIN_RANDOM: usize = 32;
 const MAX_RANDOM: usize = 128;
+/// Bytes before a random value in which its name may stand.
+const NAME_BEFORE: usize = 160;
 /// Least entropy of a random value, in bits per character.
 const RANDOM_ENTROPY: f64 = 4.6;
 
@@ -363,8 +365,7 @@ fn is_random_byte(byte: u8) -> bool {
 
 /// The part of the buffer that a pattern sees around a keyword.
 fn window(buffer: &[u8], start: usize, end: usize, reach: Reach) -> std::ops::Range<usize> {
-    let floor = start.saturating_sub(BEFORE);
-    let from = memchr::memrchr(b'\n', &buffer[floor..start]).map_or(floor, |at| floor + at + 1);
+    let from = line_start(buffer, start, BEFORE);
     if reach == Reach::Block {
         return from..buffer.len().min(end + BLOCK_AFTER);
     }
@@ -458,17 +459,33 @@ fn is_variable(secret: &[u8]) -> bool {
         || secret.starts_with(b"%")
 }
 
-/// Whether a value is made of words, as names, paths and messages are: no digit stands in it, or only at the
-/// end of words, or it is one kind of character throughout.
-fn reads_like_words(secret: &[u8]) -> bool {
-    let kind = |byte: &u8| match byte {
+/// Lower case, upper case, digit, anything else.
+fn kind(byte: u8) -> usize {
+    match byte {
         b'a'..=b'z' => 0,
         b'A'..=b'Z' => 1,
         b'0'..=b'9' => 2,
         _ => 3,
-    };
-    let mut kinds = [0_usize; 4];
-    secret.iter().for_each(|byte| kinds[kind(byte)] += 1);
+    }
+}
+
+/// How many there are of each kind.
+fn kinds(text: &[u8]) -> [usize; 4] {
+    let mut kinds = [0; 4];
+    text.iter().for_each(|byte| kinds[kind(*byte)] += 1);
+    kinds
+}
+
+/// Where the line begins that `at` lies in, or `most` bytes before it.
+fn line_start(buffer: &[u8], at: usize, most: usize) -> usize {
+    let floor = at.saturating_sub(most);
+    memchr::memrchr(b'\n', &buffer[floor..at]).map_or(floor, |newline| floor + newline + 1)
+}
+
+/// Whether a value is made of words, as names, paths and messages are: no digit stands in it, or only at the
+/// end of words, or it is one kind of character throughout.
+fn reads_like_words(secret: &[u8]) -> bool {
+    let kinds = kinds(secret);
     let letters = kinds[0] + kinds[1];
     if letters == 0 || kinds[2] == 0 && kinds[3] == 0 {
         // Numbers and dates; or a single word, in one or two cases.
@@ -493,15 +510,8 @@ fn reads_like_words(secret: &[u8]) -> bool {
 
 /// Whether a value has the mix and the order of one drawn at random.
 fn looks_random(value: &[u8]) -> bool {
-    let class = |byte: u8| match byte {
-        b'a'..=b'z' => 0_u8,
-        b'A'..=b'Z' => 1,
-        b'0'..=b'9' => 2,
-        _ => 3,
-    };
-    let mut seen = [0_usize; 4];
-    value.iter().for_each(|byte| seen[usize::from(class(*byte))] += 1);
-    let changes = value.windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count();
+    let seen = kinds(value);
+    let changes = value.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count();
     let rising = value.windows(2).filter(|pair| pair[1] == pair[0].wrapping_add(1)).count();
     seen[0] >= 4
         && seen[1] >= 4
@@ -515,8 +525,7 @@ fn looks_random(value: &[u8]) -> bool {
 
 /// Whether the line up to a value names something that is kept secret.
 fn named_like_a_secret(buffer: &[u8], at: usize) -> bool {
-    let floor = at.saturating_sub(160);
-    let from = memchr::memrchr(b'\n', &buffer[floor..at]).map_or(floor, |newline| floor + newline + 1);
+    let from = line_start(buffer, at, NAME_BEFORE);
     let line = String::from_utf8_lossy(&buffer[from..at]).to_ascii_lowercase();
     let good = [
         "key", "secret", "token", "pass", "auth", "cred", "pwd", "salt", "sign", "login", "access", "private", "seed",
