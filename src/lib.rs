@@ -26,6 +26,7 @@ use std::path::Path;
 use config::Plan;
 use cube::Cube;
 use error::{Boundary, Error, Result};
+use ingest::source::Inputs;
 use phases::Phases;
 use report::model::Report;
 
@@ -34,7 +35,11 @@ use report::model::Report;
 /// # Errors
 /// A file is missing, unreadable or no cube, or cubes do not fit each other or the plan.
 pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<Cube> {
-    let inputs = ingest::source::resolve(plan)?;
+    cube_of(plan, &ingest::source::resolve(plan)?, timeline_files, phases)
+}
+
+/// As [`cube`], of inputs that were resolved already: standard input is there only once.
+fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], phases: &Phases) -> Result<Cube> {
     let beside = ingest::source::resolve_beside(plan, timeline_files)?;
     let cubes = phases.time("cubes", || {
         let cubes = inputs.cubes.iter();
@@ -57,11 +62,12 @@ pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<C
 /// See [`cube`]; a cube among the inputs, which does not know days by themselves; no upload that day.
 pub fn daily(plan: &Plan, day: Option<i64>, generated_at: String, phases: &Phases) -> Result<(Report, i64)> {
     let fail = |message: String| Error::new(Boundary::Input, message);
-    if !ingest::source::resolve(plan)?.cubes.is_empty() {
+    let inputs = ingest::source::resolve(plan)?;
+    if !inputs.cubes.is_empty() {
         return Err(fail("a daily report needs the logs: a cube holds segments of whole stages".into())
             .help("give the log files instead of the cube"));
     }
-    let stages_by_day = cube(plan, &[], phases)?.stages_by_day()?;
+    let stages_by_day = cube_of(plan, &inputs, &[], phases)?.stages_by_day()?;
     let Some(day) = day.or_else(|| stages_by_day.keys().next_back().copied()) else {
         return Err(fail("the log holds no usable upload: there is no day to report".into()));
     };
@@ -100,15 +106,15 @@ pub fn bundle(
     generated_at: String,
     phases: &Phases,
 ) -> Result<bundle::Bundled> {
-    let mut cube = cube(plan, &[], phases)?;
+    let inputs = ingest::source::resolve(plan)?;
+    let mut cube = cube_of(plan, &inputs, &[], phases)?;
     let keyed =
         |id: u64| redaction.keyed(&id.to_le_bytes())[..8].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
     let hides_ids = redaction.fields().iter().any(|field| field == "request_id");
     cube.rewrite(|text| redaction.text(text), |id| if hides_ids { keyed(id) } else { id })?;
-    let evidence = evidence::read(plan)?;
-    let findings = phases.time("analysis", || analysis::run(plan, &cube, &evidence))?;
-    let report = report::assemble(plan, findings, generated_at);
-    let mut content = bundle::Content { plan, cube: &mut cube, report: &report, repository, redaction };
+    let report = report_of(plan, &cube, generated_at, phases)?;
+    let logs = &inputs.logs;
+    let mut content = bundle::Content { plan, logs, cube: &mut cube, report: &report, repository, redaction };
     let mut bundled = bundle::write(&mut content, options, phases)?;
     if repository.is_some_and(bundle::Repository::is_dirty) {
         bundled.warnings.push("the working tree has changes that are not committed, and so not in the bundle".into());
@@ -144,7 +150,7 @@ pub fn record_validation(
     let answered = record.response.claims.len();
     Ok(format!(
         "recorded: {}, {answered} of {} answered, {}\n  {}\n  {}\n",
-        bundle::answer::verdict(&record),
+        record.response.verdict.word(),
         format::counted(record.asked.len() as u64, "claim"),
         format::counted(record.response.objections.len() as u64, "objection"),
         kept.display(),
@@ -157,8 +163,12 @@ pub fn record_validation(
 /// # Errors
 /// See [`cube`].
 pub fn report(plan: &Plan, generated_at: String, phases: &Phases) -> Result<Report> {
-    let cube = cube(plan, &[], phases)?;
+    report_of(plan, &cube(plan, &[], phases)?, generated_at, phases)
+}
+
+/// What the cube and the plan's evidence say.
+fn report_of(plan: &Plan, cube: &Cube, generated_at: String, phases: &Phases) -> Result<Report> {
     let evidence = evidence::read(plan)?;
-    let findings = phases.time("analysis", || analysis::run(plan, &cube, &evidence))?;
+    let findings = phases.time("analysis", || analysis::run(plan, cube, &evidence))?;
     Ok(report::assemble(plan, findings, generated_at))
 }

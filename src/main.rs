@@ -213,7 +213,7 @@ fn load(input: &InputArguments) -> Result<Plan> {
 }
 
 fn clock(argument: Option<&str>) -> Result<String> {
-    clock::generated_at(argument, std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())
+    clock_or(argument, None)
 }
 
 /// As [`clock`], but `time` (seconds since 1970-01-01) stands in for now.

@@ -74,18 +74,24 @@ pub fn error_scenarios(plan: &Plan, stages: &[Stage]) -> Vec<ErrorScenario> {
             all.entry(name).or_default().1 += count;
         }
     }
-    let names = SCENARIOS.iter().map(|(scenario, _)| *scenario).chain([OTHER]);
-    let of = |scenario: &str| {
-        let own = all.iter().filter(|(name, _)| classify(plan, name) == scenario);
-        let own: Vec<(&&str, &(u64, u64))> = own.collect();
-        ErrorScenario {
-            scenario: scenario.into(),
-            failures: own.iter().map(|(_, counts)| counts.0).sum(),
-            treated_failures: own.iter().map(|(_, counts)| counts.1).sum(),
-            error_types: own.iter().map(|(name, counts)| ((**name).to_owned(), counts.0)).collect(),
-        }
+    let unseen = |scenario: &str| ErrorScenario {
+        scenario: scenario.into(),
+        failures: 0,
+        treated_failures: 0,
+        error_types: BTreeMap::new(),
     };
-    names.map(of).filter(|scenario| scenario.scenario != OTHER || scenario.failures > 0).collect()
+    let names = SCENARIOS.iter().map(|(scenario, _)| *scenario).chain([OTHER]);
+    let mut scenarios: Vec<ErrorScenario> = names.map(unseen).collect();
+    for (name, (failures, treated)) in all {
+        let of = classify(plan, name);
+        if let Some(scenario) = scenarios.iter_mut().find(|scenario| scenario.scenario == of) {
+            scenario.failures += failures;
+            scenario.treated_failures += treated;
+            scenario.error_types.insert(name.to_owned(), failures);
+        }
+    }
+    scenarios.retain(|scenario| scenario.scenario != OTHER || scenario.failures > 0);
+    scenarios
 }
 
 fn classify(plan: &Plan, error_type: &str) -> &'static str {

@@ -1,7 +1,6 @@
 //! What did the external reviewer say, and of these figures?
 
 use crate::config::Plan;
-use crate::evidence::response::{Agreement, Verdict};
 use crate::evidence::validation::Record;
 use crate::format;
 use crate::report::claims::figures_digest;
@@ -14,7 +13,7 @@ pub fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation 
         let given = response.claims.iter().find(|answer| answer.id == *id);
         ClaimReview {
             id: id.clone(),
-            answer: given.map(|answer| word(&Agreement::ALL, answer.answer)),
+            answer: given.map(|answer| answer.answer.word().to_owned()),
             comment: given.map(|answer| answer.comment.clone()).unwrap_or_default(),
         }
     };
@@ -27,7 +26,7 @@ pub fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation 
     };
     Validation {
         consultation_id: response.consultation_id.clone(),
-        verdict: word(&Verdict::ALL, response.verdict),
+        verdict: response.verdict.word().to_owned(),
         bundle: response.bundle.clone(),
         recorded_at: record.recorded_at.clone(),
         current: record.figures == figures_digest(claims),
@@ -40,10 +39,6 @@ pub fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation 
         file: plan.response.clone(),
         claims: reviews,
     }
-}
-
-fn word<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> String {
-    words.iter().find(|(_, known)| *known == value).map(|(word, _)| (*word).to_owned()).unwrap_or_default()
 }
 
 /// Whether the review leaves something to settle: an objection, or a claim that is disputed.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::verify::Verified;
 use crate::config::Plan;
 use crate::error::{Boundary, Error, Position, Result};
-use crate::evidence::response::{self, Asked, Verdict};
+use crate::evidence::response::{self, Asked};
 use crate::evidence::validation::Record;
 
 /// What `data/request.json` asks.
@@ -42,9 +42,4 @@ pub fn check(plan: &Plan, name: &str, text: &str, bundle: &Verified, recorded_at
     }
     let asked = request.asked.claims.into_iter().map(|claim| claim.id).collect();
     Ok(Record::new(response, text.as_bytes(), request.figures, asked, recorded_at))
-}
-
-/// The verdict's word.
-pub fn verdict(record: &Record) -> &'static str {
-    Verdict::ALL.iter().find(|(_, verdict)| *verdict == record.response.verdict).map_or("", |(word, _)| *word)
 }

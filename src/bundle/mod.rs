@@ -20,6 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::config::Plan;
 use crate::cube::{self, Cube};
@@ -146,6 +147,8 @@ fn redaction_key(path: Option<&Path>, out: &Path) -> Result<Vec<u8>> {
 #[derive(Debug)]
 pub struct Content<'a> {
     pub plan: &'a Plan,
+    /// What the cube was folded from.
+    pub logs: &'a [source::Source],
     /// Rewritten by the redaction.
     pub cube: &'a mut Cube,
     pub report: &'a Report,
@@ -237,7 +240,7 @@ fn tasks(
     let mut tasks = Vec::new();
     let mut left_out = Vec::new();
     let plan = content.plan;
-    let logs = source::resolve(plan)?.logs;
+    let logs = content.logs;
 
     for file in render::all(report) {
         let name = file.path.to_string_lossy().replace('\\', "/");
@@ -275,7 +278,7 @@ fn tasks(
     for note in &report.notes {
         evidence("data/notes", &note.file, plan.base.join(&note.file));
     }
-    for log in &logs {
+    for log in logs {
         if options.raw_logs && log.path.is_file() && log.name != "-" {
             evidence("data/metrics/logs", &log.name, log.path.clone());
         } else {
@@ -486,8 +489,10 @@ fn tags(
 ) -> Result<Vec<Payload>> {
     let manifest = manifest::text(files);
     let date = report.generated_at.get(..10).unwrap_or_default();
-    let statement =
-        statement::statement(files, &materials(content, report), &parameters(content, files), &report.generated_at);
+    let config = config_digest(content.plan)?;
+    let (materials, parameters) =
+        (materials(content, report, config.as_ref()), parameters(content, files, config.as_ref()));
+    let statement = statement::statement(files, &materials, &parameters, &report.generated_at);
     let contents = json!({
         "hidden_in": files.iter().filter(|file| file.redacted).map(|file| &file.name).collect::<Vec<_>>(),
         "left_out": left_out,
@@ -509,8 +514,18 @@ fn tags(
     Ok(tags)
 }
 
+/// SHA-256 of the config file as it lies there, hexadecimal; `None` for the built-in rollout.
+fn config_digest(plan: &Plan) -> Result<Option<String>> {
+    let Some(path) = &plan.file else { return Ok(None) };
+    let fail = |error| {
+        Error::new(Boundary::Config, format!("cannot read the config: {error}"))
+            .at(Position::file(path.display().to_string()))
+    };
+    fs::read(path).map(|text| Some(hex(&Sha256::digest(text)))).map_err(fail)
+}
+
 /// What the bundle was made of.
-fn materials(content: &Content<'_>, report: &Report) -> Vec<Material> {
+fn materials(content: &Content<'_>, report: &Report, config: Option<&String>) -> Vec<Material> {
     let mut materials: Vec<Material> = report
         .inputs
         .iter()
@@ -524,19 +539,19 @@ fn materials(content: &Content<'_>, report: &Report) -> Vec<Material> {
         let digest = repository.commit.clone();
         materials.push(Material { uri: "git:code".into(), algorithm: "gitCommit", digest });
     }
-    if let Some(digest) = &content.plan.digest {
+    if let Some(digest) = config {
         materials.push(Material { uri: "file:config".into(), algorithm: "sha256", digest: digest.clone() });
     }
     materials
 }
 
 /// How the bundle was made, and under which plan.
-fn parameters(content: &Content<'_>, files: &[Payload]) -> Value {
+fn parameters(content: &Content<'_>, files: &[Payload], config: Option<&String>) -> Value {
     let plan = content.plan;
     json!({
         "title": plan.title,
         "consultation_id": plan.consultation_id,
-        "config_sha256": plan.digest,
+        "config_sha256": config,
         "folding_rules": plan.folding_rules(),
         "replicates": plan.analysis.replicates,
         "seed": plan.analysis.seed,

@@ -10,7 +10,6 @@ mod validate;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub use file::{
     AllowSection, BundleSection, CompletionCriterion, InputFormat, LatencyStatistic, NotesSection, ProviderSection,
@@ -55,8 +54,6 @@ pub struct Plan {
     /// Where the external review is kept, relative to `base`.
     pub response: String,
     pub bundle: BundleSection,
-    /// SHA-256 of the config file's text, hexadecimal; `None` for the built-in rollout.
-    pub digest: Option<String>,
     /// The config file; `None` for the built-in rollout.
     pub file: Option<PathBuf>,
 }
@@ -189,9 +186,7 @@ pub fn load(config: Option<&Path>, files: &[String]) -> Result<Plan> {
             let name = path.display().to_string();
             let text = read_config(path, &name)?;
             let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            let plan = parse(&name, &text, base)?;
-            let digest = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-            Plan { digest: Some(digest), file: Some(path.to_path_buf()), ..plan }
+            Plan { file: Some(path.to_path_buf()), ..parse(&name, &text, base)? }
         }
         None => parse("built-in rollout", "", PathBuf::new())?,
     };

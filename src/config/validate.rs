@@ -92,7 +92,6 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         notes: file.notes,
         response: file.validation.response,
         bundle: file.bundle,
-        digest: None,
         file: None,
     })
 }

@@ -257,14 +257,11 @@ impl<'s> Worker<'s> {
                 let line = &rest[..length - 1];
                 rest = &rest[length..];
                 // Longer lines are rejected, whatever they hold.
-                if line.len() <= MAX_LINE_BYTES {
-                    match self.upload(line, &upload, file_stage) {
-                        Ok(()) => ledger.upload(upload.timestamp),
-                        Err(reject) => ledger.reject(reject, line.as_bytes()),
-                    }
-                    continue;
+                let fits = line.len() <= MAX_LINE_BYTES;
+                match if fits { self.upload(line, &upload, file_stage) } else { Err(too_long()) } {
+                    Ok(()) => ledger.upload(upload.timestamp),
+                    Err(reject) => ledger.reject(reject, line.as_bytes()),
                 }
-                ledger.reject(too_long(), line.as_bytes());
                 continue;
             }
             let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());

@@ -24,6 +24,11 @@ impl Verdict {
         ("approved_with_objections", Self::ApprovedWithObjections),
         ("rejected", Self::Rejected),
     ];
+
+    /// As the answer writes it.
+    pub fn word(self) -> &'static str {
+        word_of(&Self::ALL, self)
+    }
 }
 
 /// What the reviewer says of one claim.
@@ -38,6 +43,15 @@ pub enum Agreement {
 impl Agreement {
     pub const ALL: [(&str, Self); 3] =
         [("agree", Self::Agree), ("disagree", Self::Disagree), ("cannot_tell", Self::CannotTell)];
+
+    /// As the answer writes it.
+    pub fn word(self) -> &'static str {
+        word_of(&Self::ALL, self)
+    }
+}
+
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
 }
 
 /// The answer to one claim.

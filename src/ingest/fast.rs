@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::json::{POWERS_OF_TEN, take_digits};
 use super::native::{ExecutionType, MAX_DURATION_MS, MAX_MB, Upload};
 use super::timestamp::{self, NANOS_PER_SECOND};
 use crate::config::EpochNanos;
@@ -64,14 +65,14 @@ impl<'a> Cursor<'a> {
     fn number(&mut self, max: f64) -> Option<f64> {
         let start = self.at;
         let mut mantissa = 0_u64;
-        let whole = self.digits(&mut mantissa);
+        let whole = take_digits(self.bytes, &mut self.at, &mut mantissa);
         if whole == 0 || whole > 1 && self.bytes[start] == b'0' {
             return None;
         }
         let mut decimals = 0;
         if self.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
-            decimals = self.digits(&mut mantissa);
+            decimals = take_digits(self.bytes, &mut self.at, &mut mantissa);
             if decimals == 0 {
                 return None;
             }
@@ -82,18 +83,6 @@ impl<'a> Cursor<'a> {
         }
         let value = mantissa as f64 / POWERS_OF_TEN[decimals];
         (value <= max).then_some(value)
-    }
-
-    #[inline(always)]
-    fn digits(&mut self, mantissa: &mut u64) -> usize {
-        let start = self.at;
-        while let Some(digit) = self.bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-        {
-            *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-            self.at += 1;
-        }
-        self.at - start
     }
 
     #[inline(always)]
@@ -109,8 +98,6 @@ impl<'a> Cursor<'a> {
         self.take(b"false").then_some(false)
     }
 }
-
-const POWERS_OF_TEN: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 impl FastReader {
     /// The upload on the line that `text` begins with, and the bytes up to and with its newline. `None` where the

@@ -152,18 +152,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    #[inline]
-    fn digits(&mut self, mantissa: &mut u64) -> usize {
-        let start = self.at;
-        while let Some(digit) = self.bytes.get(self.at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-        {
-            *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-            self.at += 1;
-        }
-        self.at - start
-    }
-
     fn number(&mut self) -> Scan<Value<'a>> {
         let start = self.at;
         let negative = self.bytes[start] == b'-';
@@ -174,7 +162,7 @@ impl<'a> Scanner<'a> {
         }
         let mut mantissa = 0;
         let whole_start = self.at;
-        let mut digits = self.digits(&mut mantissa);
+        let mut digits = take_digits(self.bytes, &mut self.at, &mut mantissa);
         if digits == 0 {
             return self.fault("a digit");
         }
@@ -185,7 +173,7 @@ impl<'a> Scanner<'a> {
         let mut decimals = 0;
         if self.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
-            decimals = self.digits(&mut mantissa);
+            decimals = take_digits(self.bytes, &mut self.at, &mut mantissa);
             digits += decimals;
             if decimals == 0 {
                 return self.fault("a digit after the decimal point");
@@ -198,7 +186,7 @@ impl<'a> Scanner<'a> {
             if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
                 self.at += 1;
             }
-            if self.digits(&mut 0) == 0 {
+            if take_digits(self.bytes, &mut self.at, &mut 0) == 0 {
                 return self.fault("a digit in the exponent");
             }
         }
@@ -360,8 +348,21 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Moves `at` over digits and appends them to `mantissa`, which wraps around; how many there were.
+#[inline(always)]
+pub(super) fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> usize {
+    let start = *at;
+    while let Some(digit) = bytes.get(*at).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+    {
+        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        *at += 1;
+    }
+    *at - start
+}
+
 /// Powers of ten that an f64 holds exactly.
-const POWERS_OF_TEN: [f64; 23] = [
+pub(super) const POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];

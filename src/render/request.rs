@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::pages;
 use crate::format;
-use crate::metric::Unit;
-use crate::report::model::{Criterion, Improvement, Report, Status};
+use crate::report::model::{CompletionStatus, Criterion, Direction, Improvement, Report, Status};
 use crate::report::words::{criterion_text, decision_words, improvement_text};
 
 /// What the bundle knows beside the report.
@@ -74,13 +73,9 @@ fn evidence(metric: &str) -> String {
     format!("metrics/cube/{table}.parquet")
 }
 
-fn shown(value: f64, ends: Option<(f64, f64)>, unit: Unit) -> (String, Option<String>) {
-    format::figure(value, ends, unit)
-}
-
 fn improvement(improvement: &Improvement) -> Option<AskedClaim> {
     let text = improvement_text(&improvement.id);
-    let (value, interval) = shown(improvement.value?, format::open_interval(improvement.ci), text.unit);
+    let (value, interval) = format::figure(improvement.value?, format::open_interval(improvement.ci), text.unit);
     let bound = |value: f64| format::value(value, text.unit);
     let target = &improvement.target;
     Some(AskedClaim {
@@ -105,11 +100,11 @@ fn criterion(criterion: &Criterion) -> Option<AskedClaim> {
         return None;
     }
     let ends = criterion.ci.map(|[low, high]| (low, high));
-    let (value, interval) = shown(criterion.value?, ends, unit);
+    let (value, interval) = format::figure(criterion.value?, ends, unit);
     let threshold = format::value(criterion.threshold, unit);
     let direction = match criterion.direction {
-        crate::report::model::Direction::AtLeast => "at least",
-        crate::report::model::Direction::AtMost => "at most",
+        Direction::AtLeast => "at least",
+        Direction::AtMost => "at most",
     };
     Some(AskedClaim {
         id: format!("criteria.{}.{word}", criterion.stage),
@@ -132,7 +127,7 @@ pub fn not_measured(report: &Report) -> Vec<String> {
     let completion = report
         .completion
         .iter()
-        .filter(|item| item.status == crate::report::model::CompletionStatus::NotEvidenced && item.id != "validation");
+        .filter(|item| item.status == CompletionStatus::NotEvidenced && item.id != "validation");
     improvements
         .map(|item| format!("{}{}", improvement_text(&item.id).label, reason(&item.reason)))
         .chain(criteria.map(|item| {
