@@ -292,6 +292,9 @@ fn watched<T: Send>(cli: &Cli, phases: &Phases, work: impl FnOnce() -> Result<T>
         scope.spawn(move || {
             let start = Instant::now();
             let bar = indicatif::ProgressBar::hidden();
+            let bytes_style =
+                indicatif::ProgressStyle::with_template("{wide_bar} {decimal_bytes} of {decimal_total_bytes}")
+                    .expect("a template of known keys");
             // The channel closes when the work has ended, also by a panic: nobody waits for the next tick.
             while waiting.recv_timeout(Duration::from_millis(50)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 if start.elapsed() >= Duration::from_secs(1) {
@@ -299,7 +302,7 @@ fn watched<T: Send>(cli: &Cli, phases: &Phases, work: impl FnOnce() -> Result<T>
                     match phases.progress() {
                         (_, 0) => bar.set_message(format!("{:.0} MB read", phases.bytes_read() as f64 / 1e6)),
                         (done, total) => {
-                            bar.set_style(indicatif::ProgressStyle::default_bar());
+                            bar.set_style(bytes_style.clone());
                             bar.set_length(total);
                             bar.set_position(done.min(total));
                         }
