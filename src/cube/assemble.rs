@@ -2,20 +2,23 @@
 //! dimensions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use super::busy::BusySeconds;
-use super::cells::{UploadSums, add_up_twins, merge_cells};
+use super::cells::{Sum, UploadSums, add_up_twins, merge_cells};
 use super::dimension::{Interner, Renumbering};
+use super::histogram::Histogram;
 use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SIZE_BITS, key_bits, split};
 use super::partial::{EventKey, MAX_EVENTS, Partial, SampleSums};
 use super::request_ids::RequestIds;
 use super::runs::{PackedRun, entries, merge};
 use super::table::{
-    self, Add, DURATION_SCALE, HistogramColumns, MB_SCALE, TABLES, count_column, max_column, sum_column,
+    self, Add, DURATION_SCALE, HistogramColumns, MB_SCALE, TABLES, TableSpec, count_column, max_column, sum_column,
 };
-use super::{Cube, Header, renumber_all};
+use super::{Cube, DIMENSION_COLUMNS, Header};
 
 /// The workers' parts -> tables, in the numbers of the finished dimensions.
 pub fn assemble(
@@ -24,43 +27,47 @@ pub fn assemble(
     interners: &[Interner; 3],
     request_ids: RequestIds,
 ) -> PolarsResult<Cube> {
-    let mut parts = Parts::default();
-    for partial in partials {
-        parts.minutes.extend(partial.minutes.finish());
-        parts.segments.extend(partial.segments.finish());
-        parts.errors.extend(partial.errors.finish());
-        parts.minute_bins.extend(partial.minute_bins.finish());
-        parts.segment_bins.extend(partial.segment_bins.finish());
-        parts.fine.extend(partial.fine.finish());
-        parts.fine_segments.extend(partial.fine_segments.finish());
-        for (key, seconds) in partial.busy {
-            parts.busy.entry(key).or_default().union(&seconds.0[..]);
-        }
-        for (key, (samples, sum, max)) in partial.memory_samples {
-            let sample = parts.memory_samples.entry(key).or_default();
-            *sample = (sample.0 + samples, sample.1 + sum, sample.2.max(max));
-        }
-        for (key, count) in partial.events {
-            *parts.events.entry(key).or_default() += count;
-        }
-    }
-    let (mut tables, used) = parts.tables()?;
-    let mut numbers: [Renumbering; 3] = Default::default();
+    let parts: Vec<Parts> = partials.into_par_iter().map(Parts::from).collect();
+    let parts = parts.into_iter().reduce(Parts::join).unwrap_or_default();
+    let (mut segments, mut errors) = rayon::join(|| merge_cells(parts.segments), || merge_cells(parts.errors));
+    let used = used_numbers(&segments, &errors);
+    let mut numbers = Numbers::default();
     let dimensions = [&mut header.providers, &mut header.file_types, &mut header.error_types];
-    for (((dimension, numbers), interner), used) in dimensions.into_iter().zip(&mut numbers).zip(interners).zip(&used) {
+    for (((dimension, numbers), interner), used) in dimensions.into_iter().zip(&mut numbers.0).zip(interners).zip(&used)
+    {
         (*dimension, *numbers) = interner.finish(|number| used[usize::from(number)]);
     }
-    // Names that the config does not list were numbered as they came: then rows change places.
-    let moved = numbers.iter().zip(&used).any(|(numbers, used)| {
-        let in_use = numbers.iter().zip(used).filter(|(_, used)| **used).map(|(number, _)| *number);
-        !in_use.is_sorted_by(|a, b| a < b)
-    });
-    for (spec, table) in TABLES.iter().zip(&mut tables) {
-        renumber_all(table, &numbers)?;
-        if moved && spec.keys.iter().any(|key| super::DIMENSION_COLUMNS.contains(key)) {
-            *table = table::normalise(spec, table)?;
-        }
-    }
+    numbers.renumber_cells(&TABLES[table::SEGMENTS], &mut segments);
+    numbers.renumber_cells(&TABLES[table::ERRORS], &mut errors);
+
+    let bins = |table: usize, runs, bin_bits| {
+        let mut rows = Rows::from_runs(runs, bin_bits);
+        numbers.renumber_rows(&TABLES[table], &mut rows);
+        rows
+    };
+    let minutes = || {
+        let rows = bins(table::MINUTES, parts.minute_bins, MINUTE_BIN_BITS);
+        upload_table(table::MINUTES, &merge_cells(parts.minutes), &rows)
+    };
+    let segments = || {
+        let rows = bins(table::SEGMENTS, parts.segment_bins, SEGMENT_BIN_BITS);
+        upload_table(table::SEGMENTS, &segments, &rows)
+    };
+    let fine = || fine_table(table::FINE, &bins(table::FINE, parts.fine, FINE_BIN_BITS));
+    let fine_segments =
+        || fine_table(table::FINE_SEGMENTS, &bins(table::FINE_SEGMENTS, parts.fine_segments, FINE_BIN_BITS));
+    let ((minutes, segments), (fine, fine_segments)) =
+        rayon::join(|| rayon::join(minutes, segments), || rayon::join(fine, fine_segments));
+    let tables = [
+        minutes?,
+        segments?,
+        fine?,
+        fine_segments?,
+        error_table(errors)?,
+        busy_table(parts.busy)?,
+        memory_sample_table(parts.memory_samples)?,
+        event_table(parts.events)?,
+    ];
     Ok(Cube { header, tables, request_ids })
 }
 
@@ -79,33 +86,50 @@ struct Parts {
     events: BTreeMap<EventKey, u64>,
 }
 
-/// For each dimension, which numbers some upload uses.
-type Used = [Vec<bool>; 3];
-
-impl Parts {
-    /// The tables in the interners' numbers, sorted by key.
-    fn tables(self) -> PolarsResult<([DataFrame; TABLES.len()], Used)> {
-        let segments = merge_cells(self.segments);
-        let errors = merge_cells(self.errors);
-        let used = used_numbers(&segments, &errors);
-        let minutes = upload_table(table::MINUTES, &merge_cells(self.minutes), self.minute_bins, MINUTE_BIN_BITS)?;
-        let segments = upload_table(table::SEGMENTS, &segments, self.segment_bins, SEGMENT_BIN_BITS)?;
-        let tables = [
-            minutes,
-            segments,
-            fine_table(table::FINE, self.fine)?,
-            fine_table(table::FINE_SEGMENTS, self.fine_segments)?,
-            error_table(errors)?,
-            busy_table(self.busy)?,
-            memory_sample_table(self.memory_samples)?,
-            event_table(self.events)?,
-        ];
-        Ok((tables, used))
+impl From<Partial> for Parts {
+    fn from(partial: Partial) -> Self {
+        let (minutes, segments) = (partial.minutes.finish(), partial.segments.finish());
+        Self {
+            minutes: minutes.sums,
+            segments: segments.sums,
+            errors: partial.errors.finish().sums,
+            minute_bins: minutes.bins,
+            segment_bins: segments.bins,
+            fine: partial.fine.finish().bins,
+            fine_segments: partial.fine_segments.finish().bins,
+            busy: partial.busy.into_iter().collect(),
+            memory_samples: partial.memory_samples,
+            events: partial.events,
+        }
     }
 }
 
-fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> Used {
-    let mut used: Used = std::array::from_fn(|_| vec![false; 1 << NAME_BITS]);
+impl Parts {
+    fn join(mut self, other: Self) -> Self {
+        self.minutes.extend(other.minutes);
+        self.segments.extend(other.segments);
+        self.errors.extend(other.errors);
+        self.minute_bins.extend(other.minute_bins);
+        self.segment_bins.extend(other.segment_bins);
+        self.fine.extend(other.fine);
+        self.fine_segments.extend(other.fine_segments);
+        for (key, seconds) in other.busy {
+            self.busy.entry(key).or_default().union(&seconds.0[..]);
+        }
+        for (key, (samples, sum, max)) in other.memory_samples {
+            let sample = self.memory_samples.entry(key).or_default();
+            *sample = (sample.0 + samples, sample.1 + sum, sample.2.max(max));
+        }
+        for (key, count) in other.events {
+            *self.events.entry(key).or_default() += count;
+        }
+        self
+    }
+}
+
+/// For each dimension, which numbers some upload uses.
+fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> [Vec<bool>; 3] {
+    let mut used: [Vec<bool>; 3] = std::array::from_fn(|_| vec![false; 1 << NAME_BITS]);
     for (key, _) in segments {
         let mut key = *key;
         split(&mut key, SIZE_BITS);
@@ -117,6 +141,101 @@ fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> Used {
         used[2][split(&mut key, NAME_BITS) as usize] = true;
     }
     used
+}
+
+/// For each dimension, the numbers that the names got when they came -> those of the finished dimension. Names that
+/// the config does not list change places, and rows with them.
+#[derive(Default)]
+struct Numbers([Renumbering; 3]);
+
+impl Numbers {
+    fn renumber_cells<V: Sum>(&self, spec: &TableSpec, cells: &mut Vec<(u64, V)>) {
+        cells.iter_mut().for_each(|(key, _)| *key = self.renumber(spec, *key));
+        if !cells.is_sorted_by_key(|(key, _)| *key) {
+            cells.sort_unstable_by_key(|(key, _)| *key);
+        }
+        // Names may have become `other`.
+        add_up_twins(cells);
+    }
+
+    fn renumber_rows(&self, spec: &TableSpec, rows: &mut Rows) {
+        rows.rows.iter_mut().for_each(|(key, _)| *key = self.renumber(spec, *key));
+        if !rows.rows.is_sorted_by_key(|(key, _)| *key) {
+            rows.rows.sort_by_key(|(key, _)| *key);
+        }
+    }
+
+    /// A packed row key in the new numbers.
+    fn renumber(&self, spec: &TableSpec, key: u64) -> u64 {
+        let (mut rest, mut key, mut shift) = (key, 0, 0);
+        for column in spec.keys.iter().rev() {
+            let bits = key_bits(column);
+            let mut field = split(&mut rest, bits);
+            if let Some(dimension) = DIMENSION_COLUMNS.iter().position(|name| name == column) {
+                field = u64::from(self.0[dimension][field as usize]);
+            }
+            key |= field << shift;
+            shift += bits;
+        }
+        key
+    }
+}
+
+/// The bins of histograms, row after row.
+struct Rows {
+    /// Packed row key, and where its bins stand. Rows of the same key may follow each other.
+    rows: Vec<(u64, Range<usize>)>,
+    bins: Vec<u16>,
+    counts: Vec<u32>,
+}
+
+impl Rows {
+    /// `bin_bits` of the runs' keys are the bin, the rest is the row's key.
+    fn from_runs(runs: Vec<PackedRun>, bin_bits: u32) -> Self {
+        let entries = entries(&runs);
+        let mut new = Self { rows: Vec::new(), bins: Vec::with_capacity(entries), counts: Vec::with_capacity(entries) };
+        for (mut key, mut count) in merge(runs) {
+            let bin = split(&mut key, bin_bits) as u16;
+            if new.rows.last().is_none_or(|(last, _)| *last != key) {
+                new.rows.push((key, new.bins.len()..new.bins.len()));
+            }
+            // A count that does not fit stands more than once.
+            while count > 0 {
+                let part = count.min(u64::from(u32::MAX));
+                new.bins.push(bin);
+                new.counts.push(part as u32);
+                count -= part;
+            }
+            if let Some((_, entries)) = new.rows.last_mut() {
+                entries.end = new.bins.len();
+            }
+        }
+        new
+    }
+
+    /// The distinct keys of the rows, rising.
+    fn keys(&self) -> Vec<u64> {
+        let mut keys: Vec<u64> = self.rows.iter().map(|(key, _)| *key).collect();
+        keys.dedup();
+        keys
+    }
+
+    /// The histograms of these keys, rising; of those without a row they are empty.
+    fn columns(&self, keys: &[u64]) -> [Column; 2] {
+        let mut columns = HistogramColumns::with_capacity(keys.len(), self.bins.len());
+        let entries = |range: &Range<usize>| (&self.bins[range.clone()], &self.counts[range.clone()]);
+        let mut rows = self.rows.chunk_by(|a, b| a.0 == b.0).peekable();
+        for key in keys {
+            match rows.next_if(|rows| rows[0].0 == *key) {
+                None => columns.push_row((&[], &[])),
+                Some([(_, range)]) => columns.push_row(entries(range)),
+                Some(several) => {
+                    columns.push_row(Histogram::sum(several.iter().map(|(_, range)| entries(range))).columns());
+                }
+            }
+        }
+        columns.finish()
+    }
 }
 
 /// Packed keys -> the key columns of a table.
@@ -145,12 +264,7 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
     columns
 }
 
-fn upload_table(
-    table: usize,
-    cells: &[(u64, UploadSums)],
-    bins: Vec<PackedRun>,
-    bin_bits: u32,
-) -> PolarsResult<DataFrame> {
+fn upload_table(table: usize, cells: &[(u64, UploadSums)], rows: &Rows) -> PolarsResult<DataFrame> {
     // Twins are cells whose sums would have overflowed 64 bits: the columns are wider.
     let groups: Vec<&[(u64, UploadSums)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
     let keys: Vec<u64> = groups.iter().map(|group| group[0].0).collect();
@@ -158,15 +272,7 @@ fn upload_table(
     for (name, add) in TABLES[table].values {
         columns.push(upload_column(name, *add, &groups));
     }
-    let mut histograms = HistogramColumns::with_capacity(keys.len(), entries(&bins));
-    let mut bins = merge(bins).peekable();
-    for key in &keys {
-        while let Some((bin, count)) = bins.next_if(|(bin, _)| bin >> bin_bits == *key) {
-            histograms.push_bin((bin & ((1 << bin_bits) - 1)) as u16, count);
-        }
-        histograms.end_row();
-    }
-    columns.extend(histograms.finish());
+    columns.extend(rows.columns(&keys));
     DataFrame::new_infer_height(columns)
 }
 
@@ -198,29 +304,14 @@ fn upload_column(name: &str, add: Add, groups: &[&[(u64, UploadSums)]]) -> Colum
     }
 }
 
-fn fine_table(table: usize, bins: Vec<PackedRun>) -> PolarsResult<DataFrame> {
-    let mut keys: Vec<u64> = Vec::new();
-    let mut histograms = HistogramColumns::with_capacity(0, entries(&bins));
-    for (mut key, count) in merge(bins) {
-        let bin = split(&mut key, FINE_BIN_BITS) as u16;
-        if keys.last().is_some_and(|last| *last != key) {
-            histograms.end_row();
-        }
-        if keys.last() != Some(&key) {
-            keys.push(key);
-        }
-        histograms.push_bin(bin, count);
-    }
-    if !keys.is_empty() {
-        histograms.end_row();
-    }
+fn fine_table(table: usize, rows: &Rows) -> PolarsResult<DataFrame> {
+    let keys = rows.keys();
     let mut columns = key_columns(table, &keys);
-    columns.extend(histograms.finish());
+    columns.extend(rows.columns(&keys));
     DataFrame::new_infer_height(columns)
 }
 
-fn error_table(mut errors: Vec<(u64, u64)>) -> PolarsResult<DataFrame> {
-    add_up_twins(&mut errors);
+fn error_table(errors: Vec<(u64, u64)>) -> PolarsResult<DataFrame> {
     let keys: Vec<u64> = errors.iter().map(|(key, _)| *key).collect();
     let mut columns = key_columns(table::ERRORS, &keys);
     columns.push(count_column("failures", errors.into_iter().map(|(_, count)| count).collect()));

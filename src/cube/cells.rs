@@ -1,16 +1,28 @@
-//! Sums per cell while the log is folded: a small hash map for the cells in use, sorted runs
-//! behind it, so that a worker's memory stays small and every merge is a walk in key order.
+//! Sums and histograms per cell while the log is folded: a small hash map for the cells in use, sorted runs behind
+//! it, so that a worker's memory stays small and every merge is a walk in key order.
 
 use rustc_hash::FxHashMap;
 
-/// Cells in the hash map before it is sorted into a run.
+use super::bins::{BinList, Blocks, Counter};
+use super::key::{METRIC_BITS, join};
+use super::runs::{PackedRun, Runs};
+
+/// Cells in the hash map before they are sorted into a run.
 const OPEN_CELLS: usize = 1 << 13;
+/// Blocks of bins (2 MB) before they are.
+const OPEN_BLOCKS: usize = 1 << 15;
 const RUNS_PER_TIER: usize = 8;
 
 /// A value that is added up.
 pub trait Sum: Default + Copy {
     /// Adds `other`, or leaves both as they are and returns `false` where a field would overflow.
     fn try_add(&mut self, other: &Self) -> bool;
+}
+
+impl Sum for () {
+    fn try_add(&mut self, (): &Self) -> bool {
+        true
+    }
 }
 
 impl Sum for u64 {
@@ -38,52 +50,100 @@ pub struct UploadSums {
 
 impl Sum for UploadSums {
     fn try_add(&mut self, other: &Self) -> bool {
-        let sum = || {
-            Some(Self {
-                uploads: self.uploads.checked_add(other.uploads)?,
-                successes: self.successes.checked_add(other.successes)?,
-                success_size_nano_mb: self.success_size_nano_mb.checked_add(other.success_size_nano_mb)?,
-                duration_ns: self.duration_ns.checked_add(other.duration_ns)?,
-                success_duration_ns: self.success_duration_ns.checked_add(other.success_duration_ns)?,
-                memory_uploads: self.memory_uploads.checked_add(other.memory_uploads)?,
-                memory_nano_mb: self.memory_nano_mb.checked_add(other.memory_nano_mb)?,
-                success_duration_max_ms: self.success_duration_max_ms.max(other.success_duration_max_ms),
-                memory_max_mb: self.memory_max_mb.max(other.memory_max_mb),
-            })
+        let sum = Self {
+            uploads: self.uploads + other.uploads,
+            successes: self.successes + other.successes,
+            success_size_nano_mb: self.success_size_nano_mb + other.success_size_nano_mb,
+            duration_ns: self.duration_ns + other.duration_ns,
+            success_duration_ns: self.success_duration_ns + other.success_duration_ns,
+            memory_uploads: self.memory_uploads + other.memory_uploads,
+            memory_nano_mb: self.memory_nano_mb + other.memory_nano_mb,
+            success_duration_max_ms: self.success_duration_max_ms.max(other.success_duration_max_ms),
+            memory_max_mb: self.memory_max_mb.max(other.memory_max_mb),
         };
-        sum().map(|sum| *self = sum).is_some()
+        // Every sum that is kept is below 2^63, so that none of these wrapped, and one bit tells.
+        let largest = sum.uploads | sum.success_size_nano_mb | sum.duration_ns | sum.memory_nano_mb;
+        let fits = largest >> 63 == 0;
+        if fits {
+            *self = sum;
+        }
+        fits
     }
 }
 
-/// Sums by key.
+/// Cells by key: sums, and `LISTS` histograms of bins of `BIN_BITS` bits.
 #[derive(Debug, Default)]
-pub struct Cells<V> {
-    open: FxHashMap<u64, V>,
-    tiers: Vec<Vec<Vec<(u64, V)>>>,
+pub struct Cells<S, const LISTS: usize, const BIN_BITS: u32> {
+    open: FxHashMap<u64, Cell<S, LISTS>>,
+    blocks: Blocks,
+    counter: Counter,
+    tiers: Vec<Vec<Vec<(u64, S)>>>,
+    runs: Runs,
 }
 
-impl<V: Sum> Cells<V> {
-    /// Adds `value` to the cell. Sums that would overflow go on in a second cell of the same
-    /// key; whoever reads the cells adds such twins up in wider integers.
+#[derive(Debug, Clone, Copy)]
+struct Cell<S, const LISTS: usize> {
+    sums: S,
+    bins: [BinList; LISTS],
+}
+
+impl<S: Sum, const LISTS: usize> Default for Cell<S, LISTS> {
+    fn default() -> Self {
+        Self { sums: S::default(), bins: [BinList::default(); LISTS] }
+    }
+}
+
+/// What the cells held, in runs.
+pub struct ClosedCells<S> {
+    /// For [`merge_cells`].
+    pub sums: Vec<Vec<(u64, S)>>,
+    /// For [`merge`](super::runs::merge). A key is the cell's, the metric where there are several lists, and the bin.
+    pub bins: Vec<PackedRun>,
+}
+
+impl<S: Sum, const LISTS: usize, const BIN_BITS: u32> Cells<S, LISTS, BIN_BITS> {
+    /// Adds `sums` to the cell, and to each of its histograms the bin that is given. Sums that would overflow go on in
+    /// a second cell of the same key; whoever reads the cells adds such twins up in wider integers.
     #[inline]
-    pub fn add(&mut self, key: u64, value: &V) {
-        let cell = self.open.entry(key).or_default();
-        let added = cell.try_add(value);
-        if !added || self.open.len() >= OPEN_CELLS {
+    pub fn add(&mut self, key: u64, sums: &S, bins: [Option<u16>; LISTS]) {
+        let mut cell = self.open.entry(key).or_default();
+        if !cell.sums.try_add(sums) {
             self.close();
+            cell = self.open.entry(key).or_default();
+            cell.sums = *sums;
         }
-        if !added {
-            self.open.insert(key, *value);
+        for (list, bin) in cell.bins.iter_mut().zip(bins) {
+            if let Some(bin) = bin {
+                self.blocks.push(list, bin);
+            }
+        }
+        if self.open.len() >= OPEN_CELLS || self.blocks.len() >= OPEN_BLOCKS {
+            self.close();
         }
     }
 
     fn close(&mut self) {
-        let mut run: Vec<_> = self.open.drain().collect();
-        run.sort_unstable_by_key(|(key, _)| *key);
-        self.add_run(run, 0);
+        let mut cells: Vec<_> = self.open.drain().collect();
+        cells.sort_unstable_by_key(|(key, _)| *key);
+        if LISTS > 0 {
+            let mut run = PackedRun::default();
+            for (key, cell) in &cells {
+                for (metric, list) in cell.bins.iter().enumerate() {
+                    let row = if LISTS > 1 { join(*key, METRIC_BITS, metric as u64) } else { *key };
+                    let push = |bin: u16, count| run.push(join(row, BIN_BITS, u64::from(bin)), count);
+                    self.counter.count(&self.blocks, *list, push);
+                }
+            }
+            self.runs.add(run);
+            self.blocks.clear();
+        }
+        // Cells of histograms alone have nothing to add up.
+        if size_of::<S>() > 0 {
+            self.add_run(cells.into_iter().map(|(key, cell)| (key, cell.sums)).collect(), 0);
+        }
     }
 
-    fn add_run(&mut self, run: Vec<(u64, V)>, tier: usize) {
+    fn add_run(&mut self, run: Vec<(u64, S)>, tier: usize) {
         if self.tiers.len() <= tier {
             self.tiers.resize_with(tier + 1, Vec::new);
         }
@@ -94,10 +154,10 @@ impl<V: Sum> Cells<V> {
         }
     }
 
-    /// All runs, for [`merge_cells`].
-    pub fn finish(mut self) -> Vec<Vec<(u64, V)>> {
+    /// All that was added.
+    pub fn finish(mut self) -> ClosedCells<S> {
         self.close();
-        self.tiers.into_iter().flatten().collect()
+        ClosedCells { sums: self.tiers.into_iter().flatten().collect(), bins: self.runs.finish() }
     }
 }
 
@@ -118,26 +178,51 @@ pub fn add_up_twins<V: Sum>(cells: &mut Vec<(u64, V)>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::runs::merge;
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn cells_add_up_across_runs() {
-        let mut cells = Cells::<u64>::default();
+        let mut cells = Cells::<u64, 2, 9>::default();
         for index in 0..(OPEN_CELLS as u64 * 20) {
-            cells.add(index % 20_000, &1);
+            cells.add(index % 20_000, &1, [Some((index % 300) as u16), (index % 2 == 0).then_some(7)]);
         }
-        let merged = merge_cells(cells.finish());
+        let closed = cells.finish();
+        let merged = merge_cells(closed.sums);
         assert_eq!(merged.len(), 20_000);
         assert_eq!(merged.iter().map(|(_, count)| count).sum::<u64>(), OPEN_CELLS as u64 * 20);
         assert!(merged.is_sorted_by_key(|(key, _)| *key));
+        let mut want = BTreeMap::<u64, u64>::new();
+        for index in 0..(OPEN_CELLS as u64 * 20) {
+            let row = join(index % 20_000, METRIC_BITS, 0);
+            *want.entry(join(row, 9, index % 300)).or_default() += 1;
+            if index % 2 == 0 {
+                *want.entry(join(row + 1, 9, 7)).or_default() += 1;
+            }
+        }
+        assert_eq!(merge(closed.bins).collect::<Vec<_>>(), want.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn many_bins_of_few_cells_are_written_in_between() {
+        let pushes = OPEN_BLOCKS as u64 * 70;
+        let mut cells = Cells::<(), 1, 15>::default();
+        for index in 0..pushes {
+            cells.add(index % 3, &(), [Some((index * 7 % 20_000) as u16)]);
+        }
+        let closed = cells.finish();
+        assert!(closed.sums.is_empty() && closed.bins.len() > 1);
+        let (rows, total) = merge(closed.bins).fold((0, 0), |(rows, total), (_, count)| (rows + 1, total + count));
+        assert_eq!((rows, total), (60_000, pushes));
     }
 
     #[test]
     fn overflow_keeps_both_halves() {
-        let mut cells = Cells::<u64>::default();
-        cells.add(7, &(u64::MAX - 1));
-        cells.add(7, &5);
-        let merged = merge_cells(cells.finish());
+        let mut cells = Cells::<u64, 0, 0>::default();
+        cells.add(7, &(u64::MAX - 1), []);
+        cells.add(7, &5, []);
+        let merged = merge_cells(cells.finish().sums);
         assert_eq!(merged.iter().map(|(_, count)| u128::from(*count)).sum::<u128>(), u128::from(u64::MAX) + 4);
     }
 }

@@ -5,6 +5,7 @@
 pub const METRIC_DURATION: u64 = 0;
 pub const METRIC_MEMORY: u64 = 1;
 pub const METRIC_MEMORY_SAMPLE: u64 = 2;
+pub const METRICS: usize = 3;
 /// The stage of an event that none places.
 pub const NO_STAGE: u8 = 255;
 

@@ -3,6 +3,7 @@
 //! its parts, exactly, in any order and any split.
 
 mod assemble;
+mod bins;
 pub mod busy;
 mod cells;
 pub mod dimension;

@@ -1,4 +1,4 @@
-//! What one worker keeps while it folds: sums per cell, runs of bins, busy seconds, events.
+//! What one worker keeps while it folds: cells, busy seconds, events.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,9 @@ use super::busy::{BusySeconds, split_by_hour};
 use super::cells::{Cells, UploadSums};
 use super::histogram::{Grid, fine_bin};
 use super::key::{
-    EXECUTION_TYPE_BITS, FINE_BIN_BITS, METRIC_BITS, METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE,
-    MINUTE_BIN_BITS, NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SIZE_BITS, STAGE_BITS, join,
+    EXECUTION_TYPE_BITS, FINE_BIN_BITS, METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE, METRICS, MINUTE_BIN_BITS,
+    NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SIZE_BITS, STAGE_BITS, join,
 };
-use super::runs::Runs;
 use crate::config::EpochNanos;
 use crate::ingest::native::Upload;
 use crate::ingest::timestamp::NANOS_PER_SECOND;
@@ -43,13 +42,11 @@ pub struct Place {
 /// What one worker has folded.
 #[derive(Default)]
 pub struct Partial {
-    pub minutes: Cells<UploadSums>,
-    pub segments: Cells<UploadSums>,
-    pub errors: Cells<u64>,
-    pub minute_bins: Runs,
-    pub segment_bins: Runs,
-    pub fine: Runs,
-    pub fine_segments: Runs,
+    pub minutes: Cells<UploadSums, 1, MINUTE_BIN_BITS>,
+    pub segments: Cells<UploadSums, 1, SEGMENT_BIN_BITS>,
+    pub errors: Cells<u64, 0, 0>,
+    pub fine: Cells<(), METRICS, FINE_BIN_BITS>,
+    pub fine_segments: Cells<(), METRICS, FINE_BIN_BITS>,
     pub busy: FxHashMap<u64, BusySeconds>,
     pub memory_samples: BTreeMap<(i64, u8), SampleSums>,
     pub events: BTreeMap<EventKey, u64>,
@@ -69,29 +66,21 @@ impl Partial {
         let hour_key = stage_key((place.end / NANOS_PER_HOUR) as u64);
         let (segment_key, whole_segment_key) = (segment_of(hour_key), segment_of(stage_key(0)));
         let sums = upload_sums(upload, place.end - place.start);
-        self.minutes.add(minute_key, &sums);
-        self.segments.add(segment_key, &sums);
-        if upload.success {
-            let bin = fine_bin(upload.duration_ms);
-            self.minute_bins.push(join(minute_key, MINUTE_BIN_BITS, u64::from(Grid::MINUTE.coarsen(bin))));
-            self.segment_bins.push(join(segment_key, SEGMENT_BIN_BITS, u64::from(Grid::SEGMENT.coarsen(bin))));
-            self.fine(hour_key, whole_segment_key, METRIC_DURATION, u64::from(bin));
-        }
+        let duration = upload.success.then(|| fine_bin(upload.duration_ms));
+        self.minutes.add(minute_key, &sums, [duration.map(|bin| Grid::MINUTE.coarsen(bin))]);
+        self.segments.add(segment_key, &sums, [duration.map(|bin| Grid::SEGMENT.coarsen(bin))]);
+        let mut metrics = [None; METRICS];
+        metrics[METRIC_DURATION as usize] = duration;
+        metrics[METRIC_MEMORY as usize] = upload.memory_mb.map(fine_bin);
+        self.fine.add(hour_key, &(), metrics);
+        self.fine_segments.add(whole_segment_key, &(), metrics);
         if let Some(error) = place.error_type {
-            self.errors.add(join(segment_key, NAME_BITS, u64::from(error)), &1);
-        }
-        if let Some(memory_mb) = upload.memory_mb {
-            self.fine(hour_key, whole_segment_key, METRIC_MEMORY, u64::from(fine_bin(memory_mb)));
+            self.errors.add(join(segment_key, NAME_BITS, u64::from(error)), &1, []);
         }
         let second = |at: EpochNanos| at.div_euclid(NANOS_PER_SECOND);
         for (hour, first, last) in split_by_hour(second(place.start), second(place.end)) {
             self.busy.entry(stage_key(hour as u64)).or_default().mark(first, last);
         }
-    }
-
-    fn fine(&mut self, hour_key: u64, segment_key: u64, metric: u64, bin: u64) {
-        self.fine.push(join(join(hour_key, METRIC_BITS, metric), FINE_BIN_BITS, bin));
-        self.fine_segments.push(join(join(segment_key, METRIC_BITS, metric), FINE_BIN_BITS, bin));
     }
 
     /// Counts a `memory_sample` event.
@@ -102,8 +91,9 @@ impl Partial {
         sample.2 = sample.2.max(rss_mb);
         if stage != NO_STAGE {
             let key = join(join((at / NANOS_PER_HOUR) as u64, STAGE_BITS, u64::from(stage)), EXECUTION_TYPE_BITS, 0);
-            let key = join(join(key, METRIC_BITS, METRIC_MEMORY_SAMPLE), FINE_BIN_BITS, u64::from(fine_bin(rss_mb)));
-            self.fine.push(key);
+            let mut metrics = [None; METRICS];
+            metrics[METRIC_MEMORY_SAMPLE as usize] = Some(fine_bin(rss_mb));
+            self.fine.add(key, &(), metrics);
         }
     }
 

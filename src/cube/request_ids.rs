@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::sort;
+use super::sort::sort_hashes;
 
 /// Distinct ids that are kept: 40 MB of hashes.
 pub const MAX_DISTINCT_IDS: usize = 5_000_000;
 /// Hashes that wait before they are merged in.
-const PENDING: usize = 1 << 18;
+const PENDING: usize = 1 << 19;
 
 /// The request ids of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct RequestIds {
     /// Whether ids were left out: then the repeats are a lower bound.
     truncated: bool,
     pending: Vec<u64>,
+    scratch: Vec<u64>,
     max_distinct: usize,
 }
 
@@ -33,7 +34,14 @@ impl Default for RequestIds {
 
 impl RequestIds {
     fn with_bound(max_distinct: usize) -> Self {
-        Self { hashes: Vec::new(), repeats: BTreeMap::new(), truncated: false, pending: Vec::new(), max_distinct }
+        Self {
+            hashes: Vec::new(),
+            repeats: BTreeMap::new(),
+            truncated: false,
+            pending: Vec::new(),
+            scratch: Vec::new(),
+            max_distinct,
+        }
     }
 
     /// From what [`parts`](Self::parts) gave.
@@ -66,14 +74,19 @@ impl RequestIds {
         let limit = if self.truncated { self.hashes.last().copied() } else { None };
         self.pending.extend(hashes.iter().filter(|hash| limit.is_none_or(|limit| **hash <= limit)));
         if self.pending.len() >= PENDING {
-            self.settle();
+            self.absorb_pending();
         }
     }
 
-    /// Merges what is pending.
+    /// Merges what is pending, after the last [`Self::extend`].
     pub fn settle(&mut self) {
+        self.absorb_pending();
+        (self.pending, self.scratch) = (Vec::new(), Vec::new());
+    }
+
+    fn absorb_pending(&mut self) {
         let mut pending = std::mem::take(&mut self.pending);
-        sort::sort(&mut pending, &mut Vec::new());
+        sort_hashes(&mut pending, &mut self.scratch);
         self.absorb(&pending);
         pending.clear();
         self.pending = pending;

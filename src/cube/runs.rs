@@ -1,44 +1,25 @@
-//! Sorted runs of (key, count), packed as differences: how the fold keeps histograms.
-//! Bins are never kept in a hash map per cell: most cells hold few of the bins they could,
-//! and a packed entry takes two to four bytes. Memory follows the number of distinct keys.
+//! Sorted runs of (key, count), packed as differences: how the fold keeps histograms. A packed entry takes two to
+//! four bytes; memory follows the number of distinct keys.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::sort;
-
-/// Keys buffered before they are sorted and packed.
-const BUFFERED_KEYS: usize = 1 << 16;
 /// Runs of one tier before they are merged into a run of the next.
 const RUNS_PER_TIER: usize = 8;
 
-/// Counts how often each key was pushed.
+/// Runs of one histogram table, each of about 8^tier flushes.
 #[derive(Debug, Default)]
 pub struct Runs {
-    buffer: Vec<u64>,
-    scratch: Vec<u64>,
-    /// `tiers[i]` holds fewer than [`RUNS_PER_TIER`] runs, each of about 8^i buffers.
+    /// Each holds fewer than [`RUNS_PER_TIER`] runs.
     tiers: Vec<Vec<PackedRun>>,
 }
 
 impl Runs {
-    /// Counts `key` once.
-    #[inline]
-    pub fn push(&mut self, key: u64) {
-        self.buffer.push(key);
-        if self.buffer.len() >= BUFFERED_KEYS {
-            self.flush();
+    /// Adds a run.
+    pub fn add(&mut self, run: PackedRun) {
+        if run.entries > 0 {
+            self.add_run(run, 0);
         }
-    }
-
-    fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        sort::sort(&mut self.buffer, &mut self.scratch);
-        let run = PackedRun::pack(self.buffer.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)));
-        self.buffer.clear();
-        self.add_run(run, 0);
     }
 
     fn add_run(&mut self, run: PackedRun, tier: usize) {
@@ -53,8 +34,7 @@ impl Runs {
     }
 
     /// All runs, for [`merge`].
-    pub fn finish(mut self) -> Vec<PackedRun> {
-        self.flush();
+    pub fn finish(self) -> Vec<PackedRun> {
         self.tiers.into_iter().flatten().collect()
     }
 }
@@ -76,21 +56,25 @@ fn sum_equal_keys(pairs: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item
 pub struct PackedRun {
     bytes: Vec<u8>,
     entries: usize,
+    last_key: u64,
 }
 
 impl PackedRun {
+    /// Adds a key that is not below the last one.
+    #[inline]
+    pub fn push(&mut self, key: u64, count: u64) {
+        debug_assert!(key >= self.last_key, "{key} after {}", self.last_key);
+        write_varint(&mut self.bytes, key - self.last_key);
+        write_varint(&mut self.bytes, count);
+        self.last_key = key;
+        self.entries += 1;
+    }
+
     fn pack(pairs: impl Iterator<Item = (u64, u64)>) -> Self {
-        let mut bytes = Vec::new();
-        let mut last = 0;
-        let mut entries = 0;
-        for (key, count) in pairs {
-            entries += 1;
-            write_varint(&mut bytes, key - last);
-            write_varint(&mut bytes, count);
-            last = key;
-        }
-        bytes.shrink_to_fit();
-        Self { bytes, entries }
+        let mut run = Self::default();
+        pairs.for_each(|(key, count)| run.push(key, count));
+        run.bytes.shrink_to_fit();
+        run
     }
 }
 
@@ -184,21 +168,9 @@ mod tests {
     proptest! {
         #[test]
         fn counts_like_a_map(keys in prop::collection::vec(prop_oneof![0u64..50, any::<u64>()], 0..400), cut in 1usize..50) {
-            let parts: Vec<Runs> = keys.chunks(cut).map(|part| {
-                let mut runs = Runs::default();
-                part.iter().for_each(|key| runs.push(*key));
-                runs
-            }).collect();
-            let packed = parts.into_iter().flat_map(Runs::finish).collect();
-            prop_assert_eq!(merge(packed).collect::<Vec<_>>(), counted(&keys));
+            let mut runs = Runs::default();
+            keys.chunks(cut).for_each(|part| runs.add(PackedRun::pack(counted(part).into_iter())));
+            prop_assert_eq!(merge(runs.finish()).collect::<Vec<_>>(), counted(&keys));
         }
-    }
-
-    #[test]
-    fn full_tiers_are_merged() {
-        let mut runs = Runs::default();
-        let keys: Vec<u64> = (0..BUFFERED_KEYS as u64 * 20).map(|index| index * 7 % 1000).collect();
-        keys.iter().for_each(|key| runs.push(*key));
-        assert_eq!(merge(runs.finish()).collect::<Vec<_>>(), counted(&keys));
     }
 }

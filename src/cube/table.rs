@@ -135,7 +135,6 @@ pub fn rewrite_text(table: &mut DataFrame, text: impl Fn(&str) -> String) -> Pol
 pub struct HistogramColumns {
     bins: ListPrimitiveChunkedBuilder<UInt16Type>,
     counts: ListPrimitiveChunkedBuilder<UInt32Type>,
-    row: Histogram,
 }
 
 impl HistogramColumns {
@@ -144,20 +143,13 @@ impl HistogramColumns {
         Self {
             bins: ListPrimitiveChunkedBuilder::new("bins".into(), rows, entries, DataType::UInt16),
             counts: ListPrimitiveChunkedBuilder::new("counts".into(), rows, entries, DataType::UInt32),
-            row: Histogram::default(),
         }
     }
 
-    /// Adds a bin to the current row; bins rise.
-    pub fn push_bin(&mut self, bin: u16, count: u64) {
-        self.row.push(bin, count);
-    }
-
-    pub fn end_row(&mut self) {
-        let (bins, counts) = self.row.columns();
+    /// Adds a row: bins, rising, and their counts.
+    pub fn push_row(&mut self, (bins, counts): (&[u16], &[u32])) {
         self.bins.append_slice(bins);
         self.counts.append_slice(counts);
-        self.row.clear();
     }
 
     pub fn finish(mut self) -> [Column; 2] {
@@ -185,17 +177,17 @@ impl HistogramRows {
         })
     }
 
-    /// Bin and count of each entry of a row.
-    pub fn row(&self, row: usize) -> PolarsResult<impl Iterator<Item = (u16, u64)> + '_> {
+    /// Bins and counts of a row.
+    fn row(&self, row: usize) -> PolarsResult<(&[u16], &[u32])> {
         let range = self.offsets[row]..self.offsets[row + 1];
-        let (bins, counts) = (&self.bins.cont_slice()?[range.clone()], &self.counts.cont_slice()?[range]);
-        Ok(bins.iter().copied().zip(counts.iter().map(|count| u64::from(*count))))
+        Ok((&self.bins.cont_slice()?[range.clone()], &self.counts.cont_slice()?[range]))
     }
 
     /// A row as a histogram.
     pub fn histogram(&self, row: usize) -> PolarsResult<Histogram> {
-        let mut histogram = Histogram::with_capacity(self.offsets[row + 1] - self.offsets[row]);
-        self.row(row)?.for_each(|(bin, count)| histogram.push(bin, count));
+        let (bins, counts) = self.row(row)?;
+        let mut histogram = Histogram::with_capacity(bins.len());
+        bins.iter().zip(counts).for_each(|(bin, count)| histogram.push(*bin, u64::from(*count)));
         Ok(histogram)
     }
 }
@@ -292,12 +284,11 @@ fn add_histograms(sorted: &DataFrame, starts: &[usize]) -> PolarsResult<[Column;
     let mut columns = HistogramColumns::with_capacity(starts.len(), rows.bins.len());
     let ends = starts.iter().skip(1).copied().chain([sorted.height()]);
     for (start, end) in starts.iter().copied().zip(ends) {
-        let mut sum = rows.histogram(start)?;
-        for row in start + 1..end {
-            sum.add(&rows.histogram(row)?);
+        let parts = (start..end).map(|row| rows.row(row)).collect::<PolarsResult<Vec<_>>>()?;
+        match parts.as_slice() {
+            [one] => columns.push_row(*one),
+            several => columns.push_row(Histogram::sum(several.iter().copied()).columns()),
         }
-        sum.iter().for_each(|(bin, count)| columns.push_bin(bin, count));
-        columns.end_row();
     }
     Ok(columns.finish())
 }
