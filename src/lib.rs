@@ -28,6 +28,7 @@ use cube::Cube;
 use error::{Boundary, Error, Result};
 use ingest::source::Inputs;
 use phases::Phases;
+use rayon::prelude::*;
 use report::model::Report;
 
 /// The plan's logs and cubes -> one cube.
@@ -41,18 +42,21 @@ pub fn cube(plan: &Plan, timeline_files: &[String], phases: &Phases) -> Result<C
 /// As [`cube`], of inputs that were resolved already: standard input is there only once.
 fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], phases: &Phases) -> Result<Cube> {
     let beside = ingest::source::resolve_beside(plan, timeline_files)?;
-    let cubes = phases.time("cubes", || {
-        let cubes = inputs.cubes.iter();
-        cubes.map(|(name, path)| cube::store::read(name, path, plan)).collect::<Result<Vec<Cube>>>()
+    let mut cubes = phases.time("cubes", || {
+        let cubes = inputs.cubes.par_iter();
+        let read: Vec<_> = cubes.map(|(name, path)| cube::store::read(name, path, plan)).collect();
+        // Of several errors the first is told, whichever came first.
+        read.into_iter().collect::<Result<Vec<Cube>>>()
     })?;
     let beside = phases.time("timeline", || ingest::timeline::collect(&beside, phases))?;
     // The events of a cube hold for the logs beside it, too.
     let known = cubes.iter().fold(beside, |timeline, cube| timeline.union(&cube.header.timeline));
-    let folded = cube::fold(plan, &inputs.logs, known, phases)?;
-    phases.time("cube", || {
-        // Without a log the folded part is empty and merges with anything.
-        cubes.into_iter().try_fold(folded.into_cube()?, |whole, cube| whole.merge(cube, plan))
-    })
+    // Cubes alone need no fold, but for the events beside them.
+    if cubes.is_empty() || !inputs.logs.is_empty() || !timeline_files.is_empty() {
+        let folded = cube::fold(plan, &inputs.logs, known, phases)?;
+        cubes.push(phases.time("tables", || folded.into_cube())?);
+    }
+    phases.time("merge", || Cube::merge(cubes, plan))
 }
 
 /// A day of the plan's logs -> its report against the baseline and the day before; and the day, since

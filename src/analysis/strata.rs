@@ -97,30 +97,31 @@ impl SegmentedGroup {
     /// The latency that a share `q` of the successful uploads does not exceed, with weights by stratum.
     fn quantile(&self, q: f64, strata: &BTreeMap<Segment, usize>, weights: &[f64]) -> Option<f64> {
         let weight = |segment: &Segment| strata.get(segment).map_or(0.0, |stratum| weights[*stratum]);
-        let mut bins: BTreeMap<u16, f64> = BTreeMap::new();
+        let mut bins: Vec<f64> = Vec::new();
         for (segment, histogram) in self.latencies.iter().filter(|(segment, _)| weight(segment) > 0.0) {
             let each = weight(segment) / histogram.total() as f64;
             for (bin, count) in histogram.iter() {
-                *bins.entry(bin).or_default() += each * count as f64;
+                let bin = usize::from(bin);
+                if bin >= bins.len() {
+                    bins.resize(bin + 1, 0.0);
+                }
+                bins[bin] += each * count as f64;
             }
         }
-        let total: f64 = bins.values().sum();
+        let total: f64 = bins.iter().sum();
         // Sums of fractions end a hair off: a rank that is reached but for rounding is reached.
         let wanted = q * total * (1.0 - 1e-12);
         let mut seen = 0.0;
-        bins.iter()
-            .find(|(_, share)| {
-                seen += *share;
-                seen >= wanted
-            })
-            .or(bins.iter().next_back())
-            .map(|(bin, _)| Grid::FINE.middle(*bin))
+        let reached = bins.iter().position(|share| {
+            seen += *share;
+            *share > 0.0 && seen >= wanted
+        });
+        reached.or(bins.len().checked_sub(1)).map(|bin| Grid::FINE.middle(bin as u16))
     }
 
     /// The plain nearest-rank quantile of its uploads.
     fn crude_quantile(&self, q: f64) -> Option<f64> {
-        let mut pooled = Histogram::default();
-        self.latencies.iter().for_each(|(_, histogram)| pooled.add(histogram));
+        let pooled = Histogram::sum(self.latencies.iter().map(|(_, histogram)| histogram.columns()));
         nearest_rank(q, pooled.total()).and_then(|_| pooled.quantile(Grid::FINE, q))
     }
 }

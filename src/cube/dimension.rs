@@ -28,15 +28,15 @@ pub struct Dimension {
 pub type Renumbering = Vec<u16>;
 
 impl Dimension {
-    /// The dimension of both sides, and how the numbers of each change.
+    /// The dimension of all parts, and how the numbers of each change.
     ///
     /// `listed` are the names that the config lists; they are never absorbed.
-    pub fn merge(&self, other: &Self, listed: &Listed, max_distinct: usize) -> (Self, Renumbering, Renumbering) {
-        let all: BTreeSet<&str> = self.names.iter().chain(&other.names).map(String::as_str).collect();
-        let overflowed = self.overflowed || other.overflowed || listed.count_others(&all) > max_distinct;
+    pub fn merge(parts: &[&Self], listed: &Listed, max_distinct: usize) -> (Self, Vec<Renumbering>) {
+        let all: BTreeSet<&str> = parts.iter().flat_map(|part| &part.names).map(String::as_str).collect();
+        let overflowed = parts.iter().any(|part| part.overflowed) || listed.count_others(&all) > max_distinct;
         let merged = Self::absorb(&all, listed, overflowed);
-        let (left, right) = (merged.renumber(&self.names), merged.renumber(&other.names));
-        (merged, left, right)
+        let numbers = parts.iter().map(|part| merged.renumber(&part.names)).collect();
+        (merged, numbers)
     }
 
     fn absorb(all: &BTreeSet<&str>, listed: &Listed, overflowed: bool) -> Self {
@@ -208,7 +208,7 @@ mod tests {
             reversed.reverse();
             prop_assert_eq!(dimension(&names), dimension(&reversed));
             let (left, right) = names.split_at(cut.index(names.len() + 1));
-            let (merged, ..) = dimension(left).merge(&dimension(right), &listed(&["kimi", "glm"]), 3);
+            let (merged, _) = Dimension::merge(&[&dimension(left), &dimension(right)], &listed(&["kimi", "glm"]), 3);
             prop_assert_eq!(merged, dimension(&names));
         }
     }

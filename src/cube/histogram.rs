@@ -127,13 +127,18 @@ impl Histogram {
     }
 
     /// The sum of histograms of one grid, each as its bins, rising, and their counts.
-    pub fn sum<'h>(parts: impl Iterator<Item = (&'h [u16], &'h [u32])>) -> Self {
-        let mut entries: Vec<(u16, u32)> =
-            parts.flat_map(|(bins, counts)| bins.iter().copied().zip(counts.iter().copied())).collect();
-        // The stable sort merges what is sorted already.
-        entries.sort_by_key(|(bin, _)| *bin);
-        let mut sum = Self::with_capacity(entries.len());
-        entries.into_iter().for_each(|(bin, count)| sum.push(bin, u64::from(count)));
+    pub fn sum<'h>(parts: impl Iterator<Item = (&'h [u16], &'h [u32])> + Clone) -> Self {
+        let least = parts.clone().filter_map(|(bins, _)| bins.first()).min();
+        let most = parts.clone().filter_map(|(bins, _)| bins.last()).max();
+        let (Some(least), Some(most)) = (least, most) else { return Self::default() };
+        let mut totals = vec![0_u64; usize::from(most - least) + 1];
+        for (bins, counts) in parts {
+            for (bin, count) in bins.iter().zip(counts) {
+                totals[usize::from(bin - least)] += u64::from(*count);
+            }
+        }
+        let mut sum = Self::default();
+        (*least..).zip(totals).filter(|(_, total)| *total > 0).for_each(|(bin, total)| sum.push(bin, total));
         sum
     }
 

@@ -19,6 +19,8 @@ pub mod store;
 mod table;
 
 use polars::prelude::{DataFrame, PolarsError};
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{EpochNanos, FoldingRules, Plan};
@@ -86,41 +88,49 @@ fn damaged(error: PolarsError) -> Error {
 }
 
 impl Cube {
-    /// The cube of both. Associative and commutative.
+    /// The cube of all of them, at least one; neither order nor nesting matters.
     ///
     /// # Errors
     /// The cubes were folded by different rules, share a file, or one was made without the
-    /// `rollout_stage` events that the other saw.
-    pub fn merge(self, other: Self, plan: &Plan) -> Result<Self> {
-        same_rules(&self.header.rules, &other.header.rules)?;
-        no_shared_file(&self.header, &other.header)?;
-        let timeline = self.header.timeline.union(&other.header.timeline);
-        agree(&self.header, &timeline)?;
-        agree(&other.header, &timeline)?;
+    /// `rollout_stage` events that another saw.
+    pub fn merge(mut cubes: Vec<Self>, plan: &Plan) -> Result<Self> {
+        if cubes.len() == 1 {
+            return Ok(cubes.remove(0));
+        }
+        cubes.windows(2).try_for_each(|pair| same_rules(&pair[0].header.rules, &pair[1].header.rules))?;
+        no_shared_file(&cubes)?;
+        let timeline = cubes.iter().fold(Timeline::default(), |all, cube| all.union(&cube.header.timeline));
+        cubes.iter().try_for_each(|cube| agree(&cube.header, &timeline))?;
         let listed = ListedNames::of(plan);
-        let merge = |left: &Dimension, right: &Dimension, listed| left.merge(right, listed, plan.max_distinct);
-        let (providers, left_providers, right_providers) =
-            merge(&self.header.providers, &other.header.providers, &listed.providers);
-        let (file_types, left_types, right_types) =
-            merge(&self.header.file_types, &other.header.file_types, &listed.file_types);
-        let (error_types, left_errors, right_errors) =
-            merge(&self.header.error_types, &other.header.error_types, &listed.error_types);
-        let mut files = self.header.files;
-        files.extend(other.header.files);
+        let merge = |of: fn(&Header) -> &Dimension, listed| {
+            let dimensions: Vec<&Dimension> = cubes.iter().map(|cube| of(&cube.header)).collect();
+            Dimension::merge(&dimensions, listed, plan.max_distinct)
+        };
+        let (providers, provider_numbers) = merge(|header| &header.providers, &listed.providers);
+        let (file_types, type_numbers) = merge(|header| &header.file_types, &listed.file_types);
+        let (error_types, error_numbers) = merge(|header| &header.error_types, &listed.error_types);
+        let numbers = provider_numbers.into_iter().zip(type_numbers).zip(error_numbers);
+        let numbers: Vec<_> = numbers.map(|((provider, file_type), error)| [provider, file_type, error]).collect();
+        let mut files: Vec<FileLedger> = cubes.iter().flat_map(|cube| cube.header.files.iter().cloned()).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.sha256.cmp(&b.sha256)));
         let header = Header {
+            format: cubes[0].header.format.clone(),
+            version: cubes[0].header.version,
+            rules: cubes[0].header.rules.clone(),
             timeline,
-            placed_span: join_spans(self.header.placed_span, other.header.placed_span),
+            placed_span: cubes.iter().fold(None, |span, cube| join_spans(span, cube.header.placed_span)),
             providers,
             file_types,
             error_types,
             files,
-            ..self.header
         };
-        let left = [left_providers, left_types, left_errors];
-        let right = [right_providers, right_types, right_errors];
-        let tables = merge_tables(self.tables, &left, other.tables, &right).map_err(damaged)?;
-        Ok(Self { header, tables, request_ids: self.request_ids.merge(&other.request_ids) })
+        let (tables, ids): (Vec<Tables>, Vec<RequestIds>) =
+            cubes.into_iter().map(|cube| (cube.tables, cube.request_ids)).unzip();
+        let (tables, request_ids) = rayon::join(
+            || merge_tables(tables, &numbers).map_err(damaged),
+            || ids.into_iter().reduce(|all, more| all.merge(&more)).unwrap_or_default(),
+        );
+        Ok(Self { header, tables: tables?, request_ids })
     }
 }
 
@@ -140,19 +150,26 @@ impl Cube {
 
 type Tables = [DataFrame; TABLES.len()];
 
-fn merge_tables(
-    left: Tables,
-    left_numbers: &[dimension::Renumbering; 3],
-    right: Tables,
-    right_numbers: &[dimension::Renumbering; 3],
-) -> Result<Tables, PolarsError> {
-    let mut merged = left;
-    for ((spec, table), other) in TABLES.iter().zip(&mut merged).zip(right) {
-        renumber_all(table, left_numbers)?;
-        let mut other = other;
-        renumber_all(&mut other, right_numbers)?;
-        *table = table::normalise(spec, &table.vstack(&other)?)?;
+fn merge_tables(parts: Vec<Tables>, numbers: &[[dimension::Renumbering; 3]]) -> Result<Tables, PolarsError> {
+    let mut by_table: Vec<Vec<DataFrame>> = TABLES.iter().map(|_| Vec::new()).collect();
+    for part in parts {
+        part.into_iter().zip(&mut by_table).for_each(|(table, tables)| tables.push(table));
     }
+    let merge = |(spec, parts): (&table::TableSpec, Vec<DataFrame>)| {
+        let mut whole: Option<DataFrame> = None;
+        for (mut part, numbers) in parts.into_iter().zip(numbers) {
+            renumber_all(&mut part, numbers)?;
+            match &mut whole {
+                None => whole = Some(part),
+                Some(whole) => {
+                    whole.vstack_mut(&part)?;
+                }
+            }
+        }
+        table::normalise(spec, &whole.unwrap_or_default())
+    };
+    let merged: Result<Vec<DataFrame>, PolarsError> = TABLES.par_iter().zip(by_table).map(merge).collect();
+    let mut merged: Tables = merged?.try_into().expect("as many tables as there are");
     merged[table::EVENTS] = merged[table::EVENTS].head(Some(partial::MAX_EVENTS));
     Ok(merged)
 }
@@ -188,15 +205,16 @@ pub fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()>
         .help("use the config that it was made with, or make it again from the logs"))
 }
 
-fn no_shared_file(a: &Header, b: &Header) -> Result<()> {
-    let shared = a.files.iter().find(|file| {
-        file.bytes > 0 && b.files.iter().any(|other| other.sha256 == file.sha256 && other.path == file.path)
-    });
-    match shared {
-        None => Ok(()),
-        Some(file) => Err(Error::new(Boundary::Cube, format!("{} is in two of the inputs", file.path))
-            .help("its uploads would count twice: leave one of the inputs out")),
+fn no_shared_file(cubes: &[Cube]) -> Result<()> {
+    let mut seen = FxHashSet::default();
+    let files = cubes.iter().flat_map(|cube| &cube.header.files).filter(|file| file.bytes > 0);
+    for file in files {
+        if !seen.insert((&file.sha256, &file.path)) {
+            return Err(Error::new(Boundary::Cube, format!("{} is in two of the inputs", file.path))
+                .help("its uploads would count twice: leave one of the inputs out"));
+        }
     }
+    Ok(())
 }
 
 /// Refuses a cube that would have placed its uploads elsewhere, had it known the whole timeline.
@@ -307,9 +325,10 @@ mod tests {
             };
             let plan = plan();
             let [a, b, c] = [part(0), part(1), part(2)];
-            let left = a.clone().merge(b.clone(), &plan).unwrap().merge(c.clone(), &plan).unwrap();
-            let right = a.clone().merge(b.clone().merge(c.clone(), &plan).unwrap(), &plan).unwrap();
-            let turned = c.merge(b, &plan).unwrap().merge(a, &plan).unwrap();
+            let merge = |cubes: Vec<Cube>| Cube::merge(cubes, &plan).unwrap();
+            let left = merge(vec![merge(vec![a.clone(), b.clone()]), c.clone()]);
+            let right = merge(vec![a.clone(), merge(vec![b.clone(), c.clone()])]);
+            let turned = merge(vec![c, b, a]);
             assert_same(&left, &whole);
             assert_same(&right, &whole);
             assert_same(&turned, &whole);

@@ -117,15 +117,19 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
     }
     let stored: StoredHeader = serde_json::from_value(value).map_err(bad_header)?;
     same_rules(&stored.header.rules, &plan.folding_rules()).map_err(place)?;
-    let mut tables = Vec::new();
-    for spec in &TABLES {
+    let read_one = |spec: &TableSpec| {
         let path = path.join(format!("{}.parquet", spec.name));
         let table = read_table(&path)?;
         check_table(spec, &table, &stored.header).map_err(|error| cannot("use", &path, error))?;
-        tables.push(table);
-    }
-    let tables = tables.try_into().map_err(|_| place(Error::new(Boundary::Cube, "a table is missing")))?;
-    let request_ids = read_request_ids(&path.join(REQUEST_IDS), stored.request_ids_truncated)?;
+        Ok(table)
+    };
+    let (tables, request_ids) = rayon::join(
+        || TABLES.par_iter().map(read_one).collect::<Vec<_>>(),
+        || read_request_ids(&path.join(REQUEST_IDS), stored.request_ids_truncated),
+    );
+    // Of several errors the first is told, whichever came first.
+    let tables = tables.into_iter().collect::<Result<Vec<_>>>()?.try_into().expect("as many tables as there are");
+    let request_ids = request_ids?;
     Ok(Cube { header: stored.header, tables, request_ids })
 }
 
