@@ -1,5 +1,7 @@
 //! Everything the cube knows of one arm of one stage, asked once.
 
+use rayon::prelude::*;
+
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::histogram::Histogram;
@@ -29,8 +31,7 @@ pub struct HourlyHistograms {
 
 impl HourlyHistograms {
     fn new(hours: Vec<(i64, Histogram)>) -> Self {
-        let mut pooled = Histogram::default();
-        hours.iter().for_each(|(_, histogram)| pooled.add(histogram));
+        let pooled = Histogram::sum(hours.iter().map(|(_, histogram)| histogram.columns()));
         Self { hours, pooled }
     }
 
@@ -53,11 +54,10 @@ impl StageData {
     /// # Errors
     /// The cube is damaged.
     pub fn new(plan: &Plan, cube: &Cube, stage: usize) -> Result<Self> {
-        let [all, treated, control, per_protocol] = Arm::ALL.map(|arm| GroupData::new(plan, cube, stage, arm));
-        Ok(Self {
-            groups: [all?, treated?, control?, per_protocol?],
-            minutes_with_uploads: cube.minutes_with_uploads(stage)?,
-        })
+        let groups = Arm::ALL.into_par_iter().map(|arm| GroupData::new(plan, cube, stage, arm));
+        let groups: Vec<GroupData> = groups.collect::<Result<_>>()?;
+        let Ok(groups) = groups.try_into() else { unreachable!("a group for each arm") };
+        Ok(Self { groups, minutes_with_uploads: cube.minutes_with_uploads(stage)? })
     }
 
     /// The data of an arm.

@@ -28,7 +28,7 @@ mod variants;
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::CRITICAL_UPLOAD;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evidence;
 use crate::format::rfc3339;
 use crate::report::claims;
@@ -75,16 +75,22 @@ pub struct Findings {
 /// # Errors
 /// The cube is damaged.
 pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Findings> {
-    let data = stages::gather(plan, cube)?;
-    let segmented = comparisons::Segmented::new(plan, cube)?;
+    let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
+    let (data, segmented) = (data?, segmented?);
     let names = dimensions::Names::new(plan, cube);
     let logged = cube.events()?;
-    let stages = stages::stages(plan, cube, &data)?;
-    let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
-    let improvements = improvements::improvements(plan, &data, &comparisons);
-    let criteria = criteria::criteria(plan, &data);
-    let intention_to_treat = intention_to_treat::intention_to_treat(plan, &data);
-    let triggers = triggers::triggers(plan, cube, &data, &logged)?;
+    let changes = || {
+        let stages = stages::stages(plan, cube, &data)?;
+        let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
+        let improvements = improvements::improvements(plan, &data, &comparisons);
+        Ok::<_, Error>((stages, comparisons, regressions, improvements))
+    };
+    let (changes, ((criteria, intention_to_treat), triggers)) = rayon::join(changes, || {
+        let criteria = || criteria::criteria(plan, &data);
+        let intention_to_treat = || intention_to_treat::intention_to_treat(plan, &data);
+        rayon::join(|| rayon::join(criteria, intention_to_treat), || triggers::triggers(plan, cube, &data, &logged))
+    });
+    let ((stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let data_quality = quality::quality(plan, cube, &data, &stages);
     let variants = variants::variants(plan, &names, &segmented);

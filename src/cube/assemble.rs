@@ -351,7 +351,7 @@ fn event_table(events: BTreeMap<EventKey, u64>) -> PolarsResult<DataFrame> {
         texts("text", |key| &key.4),
         count_column("count", events.iter().map(|(_, count)| *count).collect()),
     ])?;
-    table::normalise(&TABLES[table::EVENTS], &table)
+    table::normalise(&TABLES[table::EVENTS], table)
 }
 
 const _: () = assert!(DURATION_SCALE == 6 && MB_SCALE == 9, "the sums above are in nanoseconds and 10^-9 MB");

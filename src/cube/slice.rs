@@ -318,13 +318,10 @@ impl Cube {
             let metrics: Vec<u8> = table.column("metric")?.u8()?.no_null_iter().collect();
             let mut rows = rows_of(table, stage, arm)?;
             rows.retain(|row| metrics[*row] == wanted);
-            let table = take(table, &rows)?;
-            let histograms = HistogramRows::new(&table)?;
-            let mut hours: BTreeMap<i64, Histogram> = BTreeMap::new();
-            for (row, hour) in times(&table, "hour")?.into_iter().enumerate() {
-                hours.entry(hour).or_default().add(&histograms.histogram(row)?);
-            }
-            Ok(hours.into_iter().collect())
+            let (histograms, hours) = (HistogramRows::new(table)?, times(table, "hour")?);
+            // Rows are sorted by hour.
+            let hours = rows.chunk_by(|a, b| hours[*a] == hours[*b]).map(|rows| (hours[rows[0]], rows));
+            hours.map(|(hour, rows)| Ok((hour, histograms.sum(rows.iter().copied())?))).collect()
         };
         read().map_err(damaged)
     }

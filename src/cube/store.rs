@@ -1,14 +1,13 @@
 //! A cube on disk: a folder with `header.json` and one Parquet file per table, described in
 //! docs/cube.md. Written beside its place and renamed, so that a reader sees all of it or none.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::table::{Add, Bins, TABLES, TableSpec, count_column};
+use super::table::{Add, Bins, TABLES, TableSpec, count_column, normalise};
 use super::{CUBE_VERSION, Cube, Header, RequestIds, damaged, same_rules};
 use crate::config::Plan;
 use crate::error::{Boundary, Error, Position, Result};
@@ -120,8 +119,9 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
     let read_one = |spec: &TableSpec| {
         let path = path.join(format!("{}.parquet", spec.name));
         let table = read_table(&path)?;
-        check_table(spec, &table, &stored.header).map_err(|error| cannot("use", &path, error))?;
-        Ok(table)
+        check_table(spec, &table, &stored.header)
+            .and_then(|()| normalise(spec, table))
+            .map_err(|error| cannot("use", &path, error))
     };
     let (tables, request_ids) = rayon::join(
         || TABLES.par_iter().map(read_one).collect::<Vec<_>>(),
@@ -142,18 +142,19 @@ fn read_table(path: &Path) -> Result<DataFrame> {
 
 fn read_request_ids(path: &Path, truncated: bool) -> Result<RequestIds> {
     let table = read_table(path)?;
-    let column = |name: &str| -> PolarsResult<Vec<u64>> {
+    let column = |name: &str| -> PolarsResult<&UInt64Chunked> {
         let column = table.column(name)?;
         polars_ensure!(column.null_count() == 0, ComputeError: "{} has nulls", name);
-        Ok(column.u64()?.no_null_iter().collect())
+        column.u64()
     };
     let (hashes, repeats) = column("hash")
         .and_then(|hashes| Ok((hashes, column("repeats")?)))
         .map_err(|error| cannot("use", path, error))?;
+    let hashes: Vec<u64> = hashes.no_null_iter().collect();
     if !hashes.is_sorted_by(|a, b| a < b) {
         return Err(cannot("use", path, "the hashes are not sorted"));
     }
-    let repeats: BTreeMap<u64, u64> = hashes.iter().copied().zip(repeats).filter(|(_, repeats)| *repeats > 0).collect();
+    let repeats = hashes.iter().copied().zip(repeats.no_null_iter()).filter(|(_, repeats)| *repeats > 0).collect();
     Ok(RequestIds::from_parts(hashes, repeats, truncated))
 }
 

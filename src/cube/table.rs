@@ -183,6 +183,12 @@ impl HistogramRows {
         Ok((&self.bins.cont_slice()?[range.clone()], &self.counts.cont_slice()?[range]))
     }
 
+    /// The sum of some rows.
+    pub fn sum(&self, rows: impl Iterator<Item = usize>) -> PolarsResult<Histogram> {
+        let rows = rows.map(|row| self.row(row)).collect::<PolarsResult<Vec<_>>>()?;
+        Ok(Histogram::sum(rows.iter().copied()))
+    }
+
     /// A row as a histogram.
     pub fn histogram(&self, row: usize) -> PolarsResult<Histogram> {
         let (bins, counts) = self.row(row)?;
@@ -203,8 +209,32 @@ pub fn renumber(table: &mut DataFrame, column: &str, renumbering: &Renumbering) 
     Ok(())
 }
 
+/// Whether a table is sorted by its key, each key once.
+fn is_normal(spec: &TableSpec, table: &DataFrame) -> PolarsResult<bool> {
+    let pairs = table.height().saturating_sub(1);
+    // Whether a row and the next have had the same key so far.
+    let mut same = vec![true; pairs];
+    for key in spec.keys {
+        let column = table.column(key)?.as_materialized_series();
+        let (these, next) = (column.slice(0, pairs), column.slice(1, pairs));
+        let (rises, differs) = (next.gt(&these)?, next.not_equal_missing(&these)?);
+        for ((same, rises), differs) in same.iter_mut().zip(rises.iter()).zip(differs.iter()) {
+            if *same && differs == Some(true) {
+                if rises != Some(true) {
+                    return Ok(false);
+                }
+                *same = false;
+            }
+        }
+    }
+    Ok(!same.contains(&true))
+}
+
 /// Sorts a table by its key and adds rows of equal keys up.
-pub fn normalise(spec: &TableSpec, table: &DataFrame) -> PolarsResult<DataFrame> {
+pub fn normalise(spec: &TableSpec, table: DataFrame) -> PolarsResult<DataFrame> {
+    if is_normal(spec, &table)? {
+        return Ok(table);
+    }
     let options = SortMultipleOptions::default().with_maintain_order(true);
     let sorted = table.sort(spec.keys.iter().copied(), options)?;
     let starts = group_starts(spec, &sorted)?;

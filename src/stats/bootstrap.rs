@@ -43,60 +43,70 @@ pub struct LogEstimate {
 /// Sums over several lanes: the processor adds them side by side, and the order is the same everywhere.
 const LANES: usize = 4;
 
-/// The sum of `term(weight, numerator, denominator)` over the blocks.
-#[inline(always)]
-fn sum(weights: &[f64], blocks: &Blocks, term: impl Fn(f64, f64, f64) -> f64) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let parts = weights.chunks(LANES).zip(blocks.numerators.chunks(LANES)).zip(blocks.denominators.chunks(LANES));
-    for ((weights, numerators), denominators) in parts {
-        for (lane, ((w, y), n)) in lanes.iter_mut().zip(weights.iter().zip(numerators).zip(denominators)) {
-            *lane += term(*w, *y, *n);
-        }
-    }
-    lanes.iter().sum()
+/// Blocks of (numerator, denominator), side by side, filled up to whole lanes with zeros.
+struct Blocks {
+    numerators: Vec<[f64; LANES]>,
+    denominators: Vec<[f64; LANES]>,
 }
 
-/// Blocks of (numerator, denominator), side by side.
-struct Blocks {
-    numerators: Vec<f64>,
-    denominators: Vec<f64>,
+/// Values in whole lanes, zeros at the end.
+fn lanes(values: impl ExactSizeIterator<Item = f64>) -> Vec<[f64; LANES]> {
+    let mut lanes = vec![[0.0; LANES]; values.len().div_ceil(LANES)];
+    lanes.as_flattened_mut().iter_mut().zip(values).for_each(|(lane, value)| *lane = value);
+    lanes
 }
 
 impl Blocks {
     fn new(blocks: &[(f64, f64)]) -> Self {
-        let (numerators, denominators) = blocks.iter().copied().unzip();
-        Self { numerators, denominators }
+        Self {
+            numerators: lanes(blocks.iter().map(|(numerator, _)| *numerator)),
+            denominators: lanes(blocks.iter().map(|(_, denominator)| *denominator)),
+        }
+    }
+
+    /// The sums of `terms(weight, numerator, denominator)` over the blocks.
+    #[inline(always)]
+    fn sums<const N: usize>(&self, weights: &[[f64; LANES]], terms: impl Fn(f64, f64, f64) -> [f64; N]) -> [f64; N] {
+        let mut sums = [[0.0; LANES]; N];
+        for ((weights, numerators), denominators) in weights.iter().zip(&self.numerators).zip(&self.denominators) {
+            for lane in 0..LANES {
+                let terms = terms(weights[lane], numerators[lane], denominators[lane]);
+                for (sum, term) in sums.iter_mut().zip(terms) {
+                    sum[lane] += term;
+                }
+            }
+        }
+        sums.map(|lanes| lanes.iter().sum())
     }
 
     /// sum(numerators) / sum(denominators) of weighted blocks, and the standard error of its logarithm:
     /// sqrt(Σ w (y - r n)²) / Σ w y (Cochran 1977, the ratio estimator over blocks).
     ///
     /// `None` unless both sums are above 0.
-    fn ratio(&self, weights: &[f64]) -> Option<LogEstimate> {
-        let top = sum(weights, self, |w, y, _| w * y);
-        let bottom = sum(weights, self, |w, _, n| w * n);
+    fn ratio(&self, weights: &[[f64; LANES]]) -> Option<LogEstimate> {
+        let [top, bottom] = self.sums(weights, |w, y, n| [w * y, w * n]);
         if !(top > 0.0 && bottom > 0.0) {
             return None;
         }
         let value = top / bottom;
-        let squares = sum(weights, self, |w, y, n| w * (y - value * n) * (y - value * n));
+        let [squares] = self.sums(weights, |w, y, n| [w * (y - value * n) * (y - value * n)]);
         Some(LogEstimate { value, log_error: squares.sqrt() / top })
     }
 }
 
 /// sum(numerators) / sum(denominators) of blocks. `None` unless both sums are above 0.
 pub fn ratio_of_sums(blocks: &[(f64, f64)]) -> Option<LogEstimate> {
-    Blocks::new(blocks).ratio(&vec![1.0; blocks.len()])
+    Blocks::new(blocks).ratio(&lanes(std::iter::repeat_n(1.0, blocks.len())))
 }
 
 /// Replicates of [`ratio_of_sums`] over resampled blocks. One without a value is left out.
 pub fn resampled_ratios(blocks: &[(f64, f64)], replicates: u32, stream: &mut Stream) -> Vec<LogEstimate> {
     let mut resampler = Resampler::new(blocks.len());
     let blocks = Blocks::new(blocks);
-    let mut weights = vec![0.0; blocks.numerators.len()];
+    let mut weights = blocks.numerators.clone();
     let replicate = |_| {
         let drawn = resampler.draw(stream);
-        weights.iter_mut().zip(drawn).for_each(|(weight, times)| *weight = f64::from(*times));
+        weights.as_flattened_mut().iter_mut().zip(drawn).for_each(|(weight, times)| *weight = f64::from(*times));
         blocks.ratio(&weights)
     };
     (0..replicates).filter_map(replicate).collect()
