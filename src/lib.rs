@@ -48,7 +48,7 @@ fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], phases: &Pha
         // Of several errors the first is told, whichever came first.
         read.into_iter().collect::<Result<Vec<Cube>>>()
     })?;
-    let beside = phases.time("timeline", || ingest::timeline::collect(&beside, phases))?;
+    let beside = phases.time("timeline", || ingest::timeline::collect_all(&beside, phases))?;
     // The events of a cube hold for the logs beside it, too.
     let known = cubes.iter().fold(beside, |timeline, cube| timeline.union(&cube.header.timeline));
     // Cubes alone need no fold, but for the events beside them.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use polars::prelude::*;
-use rayon::prelude::*;
 
 use super::busy::BusySeconds;
 use super::cells::{Sum, UploadSums, add_up_twins, merge_cells};
@@ -18,17 +17,18 @@ use super::runs::{PackedRun, entries, merge};
 use super::table::{
     self, Add, DURATION_SCALE, HistogramColumns, MB_SCALE, TABLES, TableSpec, count_column, max_column, sum_column,
 };
-use super::{Cube, DIMENSION_COLUMNS, Header};
+use super::{Cube, DIMENSION_COLUMNS, Header, join_spans};
+use crate::config::EpochNanos;
 
 /// The workers' parts -> tables, in the numbers of the finished dimensions.
 pub fn assemble(
     mut header: Header,
-    partials: Vec<Partial>,
+    parts: Vec<Parts>,
     interners: &[Interner; 3],
     request_ids: RequestIds,
 ) -> PolarsResult<Cube> {
-    let parts: Vec<Parts> = partials.into_par_iter().map(Parts::from).collect();
     let parts = parts.into_iter().reduce(Parts::join).unwrap_or_default();
+    header.placed_span = parts.placed_span;
     let (mut segments, mut errors) = rayon::join(|| merge_cells(parts.segments), || merge_cells(parts.errors));
     let used = used_numbers(&segments, &errors);
     let mut numbers = Numbers::default();
@@ -71,9 +71,9 @@ pub fn assemble(
     Ok(Cube { header, tables, request_ids })
 }
 
-/// The workers' runs, side by side.
+/// What was folded, in sorted runs.
 #[derive(Default)]
-struct Parts {
+pub struct Parts {
     minutes: Vec<Vec<(u64, UploadSums)>>,
     segments: Vec<Vec<(u64, UploadSums)>>,
     errors: Vec<Vec<(u64, u64)>>,
@@ -84,6 +84,7 @@ struct Parts {
     busy: BTreeMap<u64, BusySeconds>,
     memory_samples: BTreeMap<(i64, u8), SampleSums>,
     events: BTreeMap<EventKey, u64>,
+    pub placed_span: Option<(EpochNanos, EpochNanos)>,
 }
 
 impl From<Partial> for Parts {
@@ -100,6 +101,7 @@ impl From<Partial> for Parts {
             busy: partial.busy.into_iter().collect(),
             memory_samples: partial.memory_samples,
             events: partial.events,
+            placed_span: partial.placed_span,
         }
     }
 }
@@ -123,6 +125,7 @@ impl Parts {
         for (key, count) in other.events {
             *self.events.entry(key).or_default() += count;
         }
+        self.placed_span = join_spans(self.placed_span, other.placed_span);
         self
     }
 }

@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::assemble::assemble;
+use rayon::prelude::*;
+
+use super::assemble::{Parts, assemble};
 use super::dimension::{Dimension, Interner, Numbers};
 use super::key::NO_STAGE;
 use super::partial::{Partial, Place};
@@ -12,12 +14,12 @@ use super::slice::CRITICAL_UPLOAD;
 use super::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
 use crate::config::{EpochNanos, Plan, TimestampMarks};
 use crate::error::Result;
-use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES};
+use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES, Outcome, Outcomes, Pool, Queue};
 use crate::ingest::fast::FastReader;
 use crate::ingest::ledger::{ChunkLedger, FileLedgerBuilder};
 use crate::ingest::native::{self, Event, EventKind, Line, Upload};
 use crate::ingest::reject::{Reject, RejectReason};
-use crate::ingest::source::Source;
+use crate::ingest::source::{Compression, Source};
 use crate::ingest::timeline::{self, GrowingTimeline, Placed, Placement, Timeline};
 use crate::ingest::timestamp::NANOS_PER_SECOND;
 use crate::phases::Phases;
@@ -26,13 +28,15 @@ const NANOS_PER_MS: f64 = 1e6;
 
 /// Folds the logs under the plan; `known` are stage events of other inputs.
 ///
-/// Which stage an upload belongs to depends on events that may stand behind it, or in another file. One log is read
-/// once all the same: its lines are placed by the events read so far, and where a later one shows that to have been
-/// wrong (a log that is not in the order of time), it is read again. Of several logs the events are collected first.
+/// Which stage an upload belongs to depends on events that may stand behind it, or in another file. One log, and
+/// archives, are read once all the same: their lines are placed by the events read so far, and what a later one shows
+/// to have been wrong (a log that is not in the order of time) is read again. In plain files among several the events
+/// are searched first, which is faster than a second reading.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -> Result<Folded> {
+    let all: Vec<usize> = (0..sources.len()).collect();
     if let [source] = sources
         && source.stage.is_none()
     {
@@ -44,54 +48,162 @@ pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -
         }
         return Ok(folded);
     }
-    let own = phases.time("timeline", || timeline::collect(sources, phases))?;
+    let archives = sources.iter().any(|source| source.compression != Compression::None);
+    // Uploads of other days are left out by where they are placed: then what was counted cannot be mended.
+    if archives
+        && plan.by_day.is_none()
+        && !timeline::is_needless(sources)
+        && let Some(folded) = fold_unpacking_once(plan, sources, &known, phases)?
+    {
+        return Ok(folded);
+    }
+    let own = phases.time("timeline", || timeline::collect(sources, &all, phases))?;
     let whole = GrowingTimeline::whole(known.union(&own));
     phases.time("read", || fold_under(plan, sources, &whole, phases))
 }
 
 fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, phases: &Phases) -> Result<Folded> {
     let shared = Shared::new(plan, sources);
-    let scanned = chunks::scan(
-        sources,
-        phases,
-        |content| timeline.see(content),
-        || Worker::new(&shared, timeline.now()),
-        |worker, chunk| worker.chunk(chunk),
-    );
-    let (workers, outcomes) = scanned?;
+    let all: Vec<usize> = (0..sources.len()).collect();
+    let (workers, outcomes) = scan(&shared, &all, timeline, phases)?;
     let whole = timeline.now();
     let misplaced = workers.iter().any(|worker| worker.misplaced(&whole));
-    let partials: Vec<Partial> = workers.into_iter().map(Worker::finish).collect();
-    let builders = shared.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
-    let files = builders
-        .zip(sources)
-        .zip(outcomes)
-        .map(|((builder, source), outcome)| {
-            let loss = outcome.loss.or_else(|| source.loss.clone());
-            builder.finish(source.name.clone(), source.bytes, outcome.sha256, loss)
-        })
-        .collect();
-    let mut request_ids = shared.request_ids.into_inner().expect("no worker panicked");
-    request_ids.settle();
-    let header = Header {
-        format: "stagegate-cube".into(),
-        version: CUBE_VERSION,
-        rules: plan.folding_rules(),
-        timeline: Timeline::clone(&whole),
-        placed_span: partials.iter().fold(None, |span, partial| join_spans(span, partial.placed_span)),
-        providers: Dimension::default(),
-        file_types: Dimension::default(),
-        error_types: Dimension::default(),
-        files,
-    };
-    let interners = [shared.providers, shared.file_types, shared.error_types];
-    Ok(Folded { header, partials, interners, request_ids, misplaced })
+    let parts: Vec<Parts> = workers.into_par_iter().map(|mut worker| worker.hand_over().parts).collect();
+    Ok(Folded { misplaced, ..shared.folded(&whole, parts, outcomes) })
+}
+
+fn scan<'s>(
+    shared: &'s Shared<'_>,
+    which: &[usize],
+    timeline: &GrowingTimeline,
+    phases: &Phases,
+) -> Result<(Vec<Worker<'s>>, Outcomes)> {
+    chunks::scan(
+        shared.sources,
+        which,
+        phases,
+        |content| timeline.see(content),
+        || Worker::new(shared, timeline.now()),
+        |worker, chunk| worker.chunk(chunk),
+    )
+}
+
+/// Packed bytes that are folded by themselves: what a wrongly placed line costs to read again.
+const UNIT_BYTES: u64 = 4 << 20;
+
+/// Folds archives each by one thread, without knowing the events of the others, and those that this placed wrongly
+/// again; then the plain files. `None` where a line could not be placed, before or after: it was counted, or not, as
+/// if that were certain.
+fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases: &Phases) -> Result<Option<Folded>> {
+    let shared = Shared::new(plan, sources);
+    let (plain, packed): (Vec<usize>, Vec<usize>) =
+        (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
+    let of_plain = phases.time("timeline", || timeline::collect(sources, &plain, phases))?;
+    let growing = GrowingTimeline::from(known.union(&of_plain));
+    let mut units: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = UNIT_BYTES;
+    for index in packed {
+        if bytes >= UNIT_BYTES {
+            units.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += sources[index].bytes;
+        units.last_mut().expect("just pushed").push(index);
+    }
+    let folded = phases.time("read", || fold_units(&shared, units, &growing, Ids::Count, phases))?;
+    let whole = growing.now();
+    let (wrong, mut right): (Vec<Unit>, Vec<Unit>) = folded.into_iter().partition(|unit| unit.misplaced(&whole));
+    let whole = GrowingTimeline::whole(Timeline::clone(&whole));
+    if !wrong.is_empty() {
+        for (index, _) in wrong.iter().flat_map(|unit| &unit.outcomes) {
+            *shared.ledgers[*index].lock().expect("no worker panicked") = FileLedgerBuilder::default();
+        }
+        let units = wrong.iter().map(|unit| unit.outcomes.iter().map(|(index, _)| *index).collect()).collect();
+        let again = phases.time("read again", || fold_units(&shared, units, &whole, Ids::Known, phases))?;
+        if wrong.iter().chain(&again).any(|unit| unit.unplaced) {
+            return Ok(None);
+        }
+        right.extend(again);
+    }
+    let (mut parts, mut outcomes) = (Vec::new(), Vec::new());
+    if !plain.is_empty() {
+        let (workers, read) = phases.time("read", || scan(&shared, &plain, &whole, phases))?;
+        parts.extend(workers.into_iter().map(|mut worker| worker.hand_over().parts));
+        outcomes = read;
+    }
+    for unit in right {
+        parts.push(unit.parts);
+        outcomes.extend(unit.outcomes);
+    }
+    Ok(Some(shared.folded(&whole.now(), parts, outcomes)))
+}
+
+/// Folds units of sources, each by one thread.
+fn fold_units(
+    shared: &Shared<'_>,
+    units: Vec<Vec<usize>>,
+    timeline: &GrowingTimeline,
+    ids: Ids,
+    phases: &Phases,
+) -> Result<Vec<Unit>> {
+    let threads = phases.threads.min(units.len());
+    let units = &Queue::new(units);
+    std::thread::scope(|scope| {
+        let folding = || {
+            let mut worker = Worker { ids, ..Worker::new(shared, timeline.now()) };
+            let pool = Pool::default();
+            units.map(|unit| {
+                let mark = |content: &Content| timeline.see(content);
+                let outcomes: Result<_> = unit
+                    .into_iter()
+                    .map(|index| {
+                        let source = &shared.sources[index];
+                        let outcome = chunks::read(index, source, &pool, phases, mark, |chunk| worker.chunk(&chunk))?;
+                        Ok((index, outcome))
+                    })
+                    .collect();
+                Ok(Unit { outcomes: outcomes?, ..worker.hand_over() })
+            })
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(folding)).collect();
+        let folded: Result<Vec<_>> = threads.into_iter().map(chunks::join).collect();
+        Ok(folded?.into_iter().flatten().collect())
+    })
+}
+
+/// What a worker folded since it last handed something over.
+struct Unit {
+    /// Of its sources, with their numbers, where they are its own.
+    outcomes: Outcomes,
+    parts: Parts,
+    placed_by: Vec<(Arc<Timeline>, Span)>,
+    unplaced: bool,
+}
+
+impl Unit {
+    /// Whether the whole timeline places something elsewhere than it was placed.
+    fn misplaced(&self, whole: &Timeline) -> bool {
+        misplaced(&self.placed_by, whole)
+    }
+}
+
+fn misplaced(placed_by: &[(Arc<Timeline>, Span)], whole: &Timeline) -> bool {
+    placed_by
+        .iter()
+        .any(|(timeline, span)| span.is_some_and(|(from, to)| timeline.first_disagreement(whole, from, to).is_some()))
+}
+
+/// Whether request ids are counted, or were when the same lines were read before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ids {
+    Count,
+    Known,
 }
 
 /// What the workers folded, not yet one cube.
 pub struct Folded {
     header: Header,
-    partials: Vec<Partial>,
+    parts: Vec<Parts>,
     interners: [Interner; 3],
     request_ids: RequestIds,
     /// Whether a line was placed by events that a later one contradicts.
@@ -104,7 +216,7 @@ impl Folded {
     /// # Errors
     /// None that a log can cause.
     pub fn into_cube(self) -> Result<Cube> {
-        assemble(self.header, self.partials, &self.interners, self.request_ids).map_err(damaged)
+        assemble(self.header, self.parts, &self.interners, self.request_ids).map_err(damaged)
     }
 }
 
@@ -132,6 +244,36 @@ impl<'p> Shared<'p> {
             request_ids: Mutex::default(),
         }
     }
+
+    /// What was folded of all sources, under the whole timeline.
+    fn folded(self, whole: &Timeline, parts: Vec<Parts>, outcomes: Outcomes) -> Folded {
+        let mut by_source = vec![Outcome::default(); self.sources.len()];
+        outcomes.into_iter().for_each(|(index, outcome)| by_source[index] = outcome);
+        let builders = self.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
+        let files = builders
+            .zip(self.sources)
+            .zip(by_source)
+            .map(|((builder, source), outcome)| {
+                let loss = outcome.loss.or_else(|| source.loss.clone());
+                builder.finish(source.name.clone(), source.bytes, outcome.sha256, loss)
+            })
+            .collect();
+        let mut request_ids = self.request_ids.into_inner().expect("no worker panicked");
+        request_ids.settle();
+        let header = Header {
+            format: "stagegate-cube".into(),
+            version: CUBE_VERSION,
+            rules: self.plan.folding_rules(),
+            timeline: whole.clone(),
+            placed_span: None,
+            providers: Dimension::default(),
+            file_types: Dimension::default(),
+            error_types: Dimension::default(),
+            files,
+        };
+        let interners = [self.providers, self.file_types, self.error_types];
+        Folded { header, parts, interners, request_ids, misplaced: false }
+    }
 }
 
 struct Worker<'s> {
@@ -140,6 +282,7 @@ struct Worker<'s> {
     providers: Numbers<'s>,
     file_types: Numbers<'s>,
     error_types: Numbers<'s>,
+    ids: Ids,
     id_hashes: Vec<u64>,
     fast: FastReader,
     placement: Placement<'s>,
@@ -147,6 +290,8 @@ struct Worker<'s> {
     last_place: Option<(EpochNanos, EpochNanos, Placed)>,
     /// What was placed by which timeline: the span of its starts.
     placed_by: Vec<(Arc<Timeline>, Span)>,
+    /// Whether the timeline had no stage for some line.
+    unplaced: bool,
 }
 
 /// First and last moment.
@@ -163,19 +308,19 @@ impl<'s> Worker<'s> {
             providers: Numbers::new(&shared.providers),
             file_types: Numbers::new(&shared.file_types),
             error_types: Numbers::new(&shared.error_types),
+            ids: Ids::Count,
             id_hashes: Vec::with_capacity(ID_BATCH),
             fast: FastReader::default(),
             placement: Placement::new(shared.plan, timeline),
             last_place: None,
             placed_by: Vec::new(),
+            unplaced: false,
         }
     }
 
     /// Whether the whole timeline places something elsewhere than it was placed.
     fn misplaced(&self, whole: &Timeline) -> bool {
-        self.placed_by.iter().any(|(timeline, span)| {
-            span.is_some_and(|(from, to)| timeline.first_disagreement(whole, from, to).is_some())
-        })
+        misplaced(&self.placed_by, whole)
     }
 
     /// Places what follows by this timeline.
@@ -201,7 +346,7 @@ impl<'s> Worker<'s> {
             {
                 return Ok(placed);
             }
-            let placed = self.placement.place(None, None, start)?;
+            let placed = self.placement.place(None, None, start).inspect_err(|_| self.unplaced = true)?;
             let (from, to) = self.placement.same_place(start);
             self.last_place = Some((from, to, placed));
             return Ok(placed);
@@ -209,9 +354,15 @@ impl<'s> Worker<'s> {
         self.placement.place(file_stage, own, start)
     }
 
-    fn finish(mut self) -> Partial {
+    /// Gives what was folded since the last time.
+    fn hand_over(&mut self) -> Unit {
         self.hand_over_ids();
-        self.partial
+        Unit {
+            outcomes: Vec::new(),
+            parts: std::mem::take(&mut self.partial).into(),
+            placed_by: std::mem::take(&mut self.placed_by),
+            unplaced: std::mem::take(&mut self.unplaced),
+        }
     }
 
     fn hand_over_ids(&mut self) {
@@ -334,7 +485,7 @@ impl<'s> Worker<'s> {
         if placed.by_timeline {
             self.partial.placed_span = join_spans(self.partial.placed_span, Some((start, start)));
         }
-        if let Some(id) = &upload.request_id {
+        if let Some(id) = upload.request_id.as_ref().filter(|_| self.ids == Ids::Count) {
             self.id_hashes.push(xxhash_rust::xxh3::xxh3_64(id.as_bytes()));
             if self.id_hashes.len() >= ID_BATCH {
                 self.hand_over_ids();

@@ -294,7 +294,7 @@ mod tests {
         file.write_all(lines.concat().as_bytes()).unwrap();
         let plan =
             Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
-        timeline::collect(&source::resolve(&plan).unwrap().logs, &Phases::new(1)).unwrap()
+        timeline::collect_all(&source::resolve(&plan).unwrap().logs, &Phases::new(1)).unwrap()
     }
 
     /// Everything but the ledger, which names the files.

@@ -88,86 +88,134 @@ pub struct Outcome {
     pub sha256: String,
 }
 
-/// Reads every source once and folds each chunk into the state of some worker.
+/// The outcomes of sources, with their numbers.
+pub type Outcomes = Vec<(usize, Outcome)>;
+
+/// Reads the sources numbered `which` once and folds each chunk into the state of some worker.
 ///
 /// `mark` sees the chunks of a source in order, before any worker does, and what it returns travels with the chunk.
 /// Which worker gets which chunk is chance, so `step` must not depend on the order. Returns the workers' states
-/// and the outcome of each source.
+/// and the outcome of each source, with its number.
 ///
 /// # Errors
 /// A file that cannot be opened or read.
 pub fn scan<State: Send, Mark: Send>(
     sources: &[Source],
+    which: &[usize],
     phases: &Phases,
     mark: impl Fn(&Content) -> Mark + Sync,
     state: impl Fn() -> State + Sync,
     step: impl Fn(&mut State, &Chunk<Mark>) + Sync,
-) -> Result<(Vec<State>, Vec<Outcome>)> {
+) -> Result<(Vec<State>, Outcomes)> {
     let threads = phases.threads;
-    let next_source = AtomicUsize::new(0);
+    // Of many files a small one is folded where it was read: handing it over would cost more.
+    let (small, large): (Vec<usize>, Vec<usize>) =
+        which.iter().partition(|index| which.len() > threads && sources[**index].bytes < CHUNK_BYTES as u64);
+    let (small, large) = (&Queue::new(small), &Queue::new(large));
     let (full, chunks) = bounded::<Chunk<Mark>>(threads + 1);
     std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..threads.min(sources.len()))
+        let readers: Vec<_> = (0..threads.min(large.items.len()))
             .map(|_| {
-                let (full, next_source, mark) = (full.clone(), &next_source, &mark);
-                scope.spawn(move || read_sources(sources, next_source, &full, mark, phases))
+                let (full, mark) = (full.clone(), &mark);
+                scope.spawn(move || {
+                    let pool = Pool::default();
+                    let send = |chunk| {
+                        // A closed channel means that a worker stopped; its join says why.
+                        let _ = full.send(chunk);
+                    };
+                    large.map(|index| Ok((index, read(index, &sources[index], &pool, phases, mark, send)?)))
+                })
             })
             .collect();
         drop(full);
         let workers: Vec<_> = (0..threads)
             .map(|_| {
-                let (chunks, state, step) = (chunks.clone(), &state, &step);
+                let (chunks, mark, state, step) = (chunks.clone(), &mark, &state, &step);
                 scope.spawn(move || {
                     let mut state = state();
+                    let pool = Pool::default();
+                    let outcomes = small.map(|index| {
+                        chunks.try_iter().for_each(|chunk| step(&mut state, &chunk));
+                        let step = |chunk| step(&mut state, &chunk);
+                        Ok((index, read(index, &sources[index], &pool, phases, mark, step)?))
+                    });
                     chunks.iter().for_each(|chunk| step(&mut state, &chunk));
-                    state
+                    outcomes.map(|outcomes| (state, outcomes))
                 })
             })
             .collect();
         drop(chunks);
-        let states = workers.into_iter().map(join).collect();
-        let mut outcomes = vec![Outcome::default(); sources.len()];
+        let (mut states, mut outcomes) = (Vec::new(), Vec::new());
+        for worker in workers {
+            let (state, read) = join(worker)?;
+            states.push(state);
+            outcomes.extend(read);
+        }
         for reader in readers {
-            for (source, outcome) in join(reader)? {
-                outcomes[source] = outcome;
-            }
+            outcomes.extend(join(reader)?);
         }
         Ok((states, outcomes))
     })
 }
 
-/// A panic of a worker is a bug and goes on as one.
-fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+/// Work that threads take from the front.
+pub struct Queue<T> {
+    items: Vec<T>,
+    next: AtomicUsize,
 }
 
-fn read_sources<Mark>(
-    sources: &[Source],
-    next: &AtomicUsize,
-    full: &Sender<Chunk<Mark>>,
-    mark: &impl Fn(&Content) -> Mark,
-    phases: &Phases,
-) -> Result<Vec<(usize, Outcome)>> {
-    let mut outcomes = Vec::new();
-    let pool = unbounded();
-    loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(source) = sources.get(index) else { return Ok(outcomes) };
-        let mut sequence = 0;
-        let send = |content: Content| {
-            if let Content::Lines(lines) = &content {
-                phases.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
-            }
-            let mark = mark(&content);
-            // A closed channel means that a worker panicked; the join reports it.
-            let _ = full.send(Chunk { source: index, sequence, content, mark });
-            sequence += 1;
-        };
-        outcomes.push((index, read_source(source, &pool, send)?));
+impl<T: Clone> Queue<T> {
+    pub fn new(items: Vec<T>) -> Self {
+        Self { items, next: AtomicUsize::new(0) }
+    }
+
+    /// Does the work that no other thread has taken, until there is none or one fails.
+    ///
+    /// # Errors
+    /// Of the first that fails.
+    pub fn map<R>(&self, mut work: impl FnMut(T) -> Result<R>) -> Result<Vec<R>> {
+        let next = || self.items.get(self.next.fetch_add(1, Ordering::Relaxed)).cloned();
+        std::iter::from_fn(next).map(&mut work).collect()
     }
 }
 
-type Pool = (Sender<Vec<u8>>, Receiver<Vec<u8>>);
+/// A panic of a worker is a bug and goes on as one.
+pub fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Buffers that are used again.
+pub struct Pool(Sender<Vec<u8>>, Receiver<Vec<u8>>);
+
+impl Default for Pool {
+    fn default() -> Self {
+        let (give, take) = unbounded();
+        Self(give, take)
+    }
+}
+
+/// Reads one source, whose number is `index`, and hands its chunks to `each`, in order.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn read<Mark>(
+    index: usize,
+    source: &Source,
+    pool: &Pool,
+    phases: &Phases,
+    mark: impl Fn(&Content) -> Mark,
+    mut each: impl FnMut(Chunk<Mark>),
+) -> Result<Outcome> {
+    let mut sequence = 0;
+    read_source(source, pool, |content| {
+        if let Content::Lines(lines) = &content {
+            phases.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
+        }
+        let mark = mark(&content);
+        each(Chunk { source: index, sequence, content, mark });
+        sequence += 1;
+    })
+}
 
 /// Cuts one source into chunks, and hashes it on the way: a plain file from the blocks that are read anyway, by a
 /// thread of its own where that is worth one; an archive from its packed bytes.

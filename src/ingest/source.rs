@@ -1,11 +1,11 @@
 //! Which files a run reads, and their bytes: globs resolved, standard input spooled,
 //! `.gz` and `.zst` opened by their magic numbers. It never looks into a line.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
 
 use crate::config::Plan;
@@ -77,7 +77,8 @@ pub const CUBE_HEADER: &str = "header.json";
 /// No file matches; a file cannot be read; a folder that is no cube.
 pub fn resolve(plan: &Plan) -> Result<Inputs> {
     let mut inputs = Inputs { logs: Vec::new(), cubes: Vec::new() };
-    let mut seen = BTreeSet::new();
+    let mut seen = FxHashSet::default();
+    let mut folders = Folders::default();
     for pattern in &plan.files {
         if pattern == "-" {
             if seen.insert(PathBuf::from("-")) {
@@ -90,7 +91,7 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
             return Err(no_match(&format!("no file matches {pattern:?}")));
         }
         for path in found {
-            let canonical = path.canonicalize().map_err(|error| unreadable(&path, &error))?;
+            let canonical = folders.canonical(&path).map_err(|error| unreadable(&path, &error))?;
             if seen.insert(canonical.clone()) {
                 add(path, &canonical, plan, &mut inputs)?;
             }
@@ -114,6 +115,30 @@ pub fn resolve_beside(plan: &Plan, files: &[String]) -> Result<Vec<Source>> {
     }
     let beside = Plan { files: files.to_vec(), files_from_command_line: true, ..plan.clone() };
     Ok(resolve(&beside)?.logs)
+}
+
+/// Canonical paths of folders: the files of one share it, and to ask for each of 100 000 takes seconds.
+#[derive(Default)]
+struct Folders {
+    last: Option<(PathBuf, PathBuf)>,
+}
+
+impl Folders {
+    fn canonical(&mut self, path: &Path) -> io::Result<PathBuf> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return path.canonicalize() };
+        if path.symlink_metadata()?.is_symlink() {
+            return path.canonicalize();
+        }
+        match &self.last {
+            Some((known, canonical)) if known == folder => Ok(canonical.join(name)),
+            _ => {
+                let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let canonical = here.canonicalize()?;
+                self.last = Some((folder.to_path_buf(), canonical.clone()));
+                Ok(canonical.join(name))
+            }
+        }
+    }
 }
 
 fn no_match(message: &str) -> Error {

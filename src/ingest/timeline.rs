@@ -65,18 +65,26 @@ pub fn is_needless(sources: &[Source]) -> bool {
     sources.iter().all(|source| source.stage.is_some())
 }
 
-/// Collects the timeline of the sources.
+/// Collects the timeline of the sources numbered `which`.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn collect(sources: &[Source], phases: &Phases) -> Result<Timeline> {
+pub fn collect(sources: &[Source], which: &[usize], phases: &Phases) -> Result<Timeline> {
     if is_needless(sources) {
         return Ok(Timeline::default());
     }
     let finder = EventFinder::default();
     let step = |starts: &mut Vec<StageStart>, chunk: &Chunk<()>| finder.find(&chunk.content, starts);
-    let (states, _) = chunks::scan(sources, phases, |_| (), Vec::new, step)?;
+    let (states, _) = chunks::scan(sources, which, phases, |_| (), Vec::new, step)?;
     Ok(Timeline::new(states.into_iter().flatten().collect()))
+}
+
+/// Collects the timeline of all sources.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn collect_all(sources: &[Source], phases: &Phases) -> Result<Timeline> {
+    collect(sources, &(0..sources.len()).collect::<Vec<_>>(), phases)
 }
 
 /// Finds `rollout_stage` events without parsing the other lines.

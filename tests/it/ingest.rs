@@ -1,6 +1,7 @@
 //! Every line is accounted for, whatever the log looks like.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::{Place, files_below, upload_line};
@@ -256,4 +257,77 @@ fn a_log_out_of_the_order_of_time_is_read_again_and_tells_the_same() {
         "{}",
         behind.1[4]["groups"]["all"]["uploads"]
     );
+}
+
+/// The lines as files that share them in turns, packed without compression or plain.
+fn deal(place: &Place, lines: &[&[u8]], files: usize, packed: bool) -> Vec<String> {
+    let names = (0..files).map(|file| format!("part{file}.jsonl{}", if packed { ".gz" } else { "" }));
+    names
+        .enumerate()
+        .map(|(file, name)| {
+            let own: Vec<&[u8]> = lines.iter().skip(file).step_by(files).copied().collect();
+            let mut content = own.join(&b'\n');
+            content.push(b'\n');
+            if packed {
+                let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+                packer.write_all(&content).unwrap();
+                content = packer.finish().unwrap();
+            }
+            place.write(&name, content);
+            name
+        })
+        .collect()
+}
+
+/// What a run says on standard error, and the tables of its cube.
+fn tables(place: &Place, cube: &str, files: &[String]) -> (String, Vec<(PathBuf, Vec<u8>)>) {
+    let mut arguments = vec!["cube", "-v", "--threads", "3", "-o", cube];
+    arguments.extend(files.iter().map(String::as_str));
+    let run = place.run(&arguments).expect(0);
+    let tables =
+        files_below(&place.path(cube)).into_iter().filter(|(name, _)| !name.ends_with("header.json")).collect();
+    (run.err, tables)
+}
+
+/// Archives are folded by the events read so far, too, and those that were placed wrongly are read again.
+#[test]
+fn archives_that_share_a_log_tell_what_plain_files_do() {
+    let place = Place::new();
+    place.generate("log.jsonl", "messy", 60_000);
+    let log = std::fs::read(place.path("log.jsonl")).unwrap();
+    let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
+    let (told, packed) = tables(&place, "packed.cube", &deal(&place, &lines, 3, true));
+    assert!(told.contains("read again"), "{told}");
+    let (told, plain) = tables(&place, "plain.cube", &deal(&place, &lines, 3, false));
+    assert!(!told.contains("read again"), "{told}");
+    assert!(packed == plain, "the tables differ");
+    // Archives among plain files.
+    let files = [deal(&place, &lines, 3, true), deal(&place, &lines, 3, false)];
+    let mixed = [&files[0][0], &files[1][1], &files[0][2]].map(String::clone);
+    assert!(tables(&place, "mixed.cube", &mixed).1 == plain, "the tables of archives among plain files differ");
+    let duplicates = |cube: &str| {
+        let quality = &place.report("out", &[cube])["data_quality"];
+        [quality["duplicate_request_ids"].clone(), quality["rejected"].clone().as_array().unwrap().len().into()]
+    };
+    assert_eq!(duplicates("packed.cube"), duplicates("plain.cube"));
+}
+
+/// An upload that no stage takes until an event of a later archive is read: it was rejected, its id not counted.
+#[test]
+fn an_event_in_a_later_archive_takes_uploads_that_nothing_took() {
+    let place = Place::new();
+    place.write(
+        "rollout.toml",
+        "[[stages]]\nname='baseline'\npercentage=0\nfrom='2025-11-11T00:00:00Z'\nto='2025-11-12T00:00:00Z'\n[[stages]]\nname='final'\npercentage=100\n",
+    );
+    let event = r#"{"event_type": "rollout_stage", "timestamp": "2025-11-12T07:00:00", "percentage": 100}"#.to_owned();
+    let uploads: Vec<String> =
+        (0..40).map(|second| upload_line(second).replace(&format!("\"r-{second}\""), "\"same\"")).collect();
+    let lines: Vec<&[u8]> = uploads.iter().chain([&uploads[0], &event]).map(|line| line.as_bytes()).collect();
+    let (_, packed) = tables(&place, "packed.cube", &deal(&place, &lines, 2, true));
+    let (_, plain) = tables(&place, "plain.cube", &deal(&place, &lines, 2, false));
+    assert!(packed == plain, "the tables differ");
+    let report = place.report("out", &["packed.cube"]);
+    assert_eq!(report["data_quality"]["duplicate_request_ids"], 40);
+    assert_eq!(report["stages"][1]["groups"]["all"]["uploads"], 41);
 }
