@@ -3,9 +3,11 @@
 
 mod minutes;
 mod segments;
+mod view;
 
 pub use minutes::MinuteSums;
 pub use segments::{Segment, SegmentHour};
+use view::View;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,7 @@ use polars::prelude::*;
 use super::busy::BusySeconds;
 use super::histogram::Histogram;
 use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE, NO_STAGE};
-use super::table::{BUSY, ERRORS, EVENTS, FINE, HistogramRows, MEMORY_SAMPLES, MINUTES, SEGMENTS};
+use super::table::{BUSY, ERRORS, EVENTS, FINE, MINUTES, SEGMENTS};
 use super::{Cube, damaged};
 use crate::config::EpochNanos;
 use crate::error::Result;
@@ -132,35 +134,6 @@ pub struct LoggedEvent {
     pub text: String,
 }
 
-/// Which rows of a table belong to a stage and arm.
-fn rows_of(table: &DataFrame, stage: usize, arm: Arm) -> PolarsResult<Vec<usize>> {
-    let (stages, types) = (table.column("stage")?.u8()?.rechunk(), table.column("execution_type")?.u8()?.rechunk());
-    let pairs = stages.cont_slice()?.iter().zip(types.cont_slice()?);
-    let inside = |(_, (of, kind)): &(usize, (&u8, &u8))| usize::from(**of) == stage && arm.holds(**kind);
-    Ok(pairs.enumerate().filter(inside).map(|(row, _)| row).collect())
-}
-
-fn take(table: &DataFrame, rows: &[usize]) -> PolarsResult<DataFrame> {
-    let rows = IdxCa::from_vec("rows".into(), rows.iter().map(|row| *row as IdxSize).collect());
-    table.take(&rows)
-}
-
-fn counts(table: &DataFrame, name: &str) -> PolarsResult<Vec<u64>> {
-    Ok(table.column(name)?.u64()?.no_null_iter().collect())
-}
-
-fn sums(table: &DataFrame, name: &str) -> PolarsResult<Vec<i128>> {
-    Ok(table.column(name)?.decimal()?.physical().no_null_iter().collect())
-}
-
-fn maxima(table: &DataFrame, name: &str) -> PolarsResult<Vec<f64>> {
-    Ok(table.column(name)?.f64()?.no_null_iter().collect())
-}
-
-fn times(table: &DataFrame, name: &str) -> PolarsResult<Vec<i64>> {
-    Ok(table.column(name)?.i32()?.no_null_iter().map(i64::from).collect())
-}
-
 impl Cube {
     /// Sums by hour of a stage's arm, rising; hours without an upload or a busy second are left out.
     pub fn hours(&self, stage: usize, arm: Arm, timeout_errors: &[String]) -> Result<Vec<HourSums>> {
@@ -169,15 +142,14 @@ impl Cube {
 
     fn hours_inner(&self, stage: usize, arm: Arm, timeout_errors: &[String]) -> PolarsResult<Vec<HourSums>> {
         let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
-        let table = &self.tables[SEGMENTS];
-        let table = take(table, &rows_of(table, stage, arm)?)?;
-        let kinds: Vec<u8> = table.column("execution_type")?.u8()?.no_null_iter().collect();
-        let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
-        let memory_uploads = counts(&table, "memory_uploads")?;
-        let (sizes, memory) = (sums(&table, "success_size_mb")?, sums(&table, "memory_mb")?);
-        let (durations, success_durations) = (sums(&table, "duration_ms")?, sums(&table, "success_duration_ms")?);
-        let (longest, largest) = (maxima(&table, "success_duration_max_ms")?, maxima(&table, "memory_max_mb")?);
-        for (row, hour) in times(&table, "hour")?.into_iter().enumerate() {
+        let view = View::of(&self.tables[SEGMENTS], stage, arm)?;
+        let kinds = view.numbers("execution_type")?;
+        let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
+        let memory_uploads = view.counts("memory_uploads")?;
+        let (sizes, memory) = (view.sums("success_size_mb")?, view.sums("memory_mb")?);
+        let (durations, success_durations) = (view.sums("duration_ms")?, view.sums("success_duration_ms")?);
+        let (longest, largest) = (view.floats("success_duration_max_ms")?, view.floats("memory_max_mb")?);
+        for (row, hour) in view.times("hour")?.into_iter().enumerate() {
             let sum = hours.entry(hour).or_default();
             sum.uploads += uploads[row];
             sum.successes += successes[row];
@@ -206,12 +178,10 @@ impl Cube {
 
     fn failures_by_hour(&self, stage: usize, arm: Arm, names: &[String]) -> PolarsResult<BTreeMap<i64, u64>> {
         let wanted: Vec<u16> = names.iter().filter_map(|name| self.header.error_types.number(name)).collect();
-        let table = &self.tables[ERRORS];
-        let table = take(table, &rows_of(table, stage, arm)?)?;
-        let kinds: Vec<u16> = table.column("error_type")?.u16()?.no_null_iter().collect();
-        let failures = counts(&table, "failures")?;
+        let view = View::of(&self.tables[ERRORS], stage, arm)?;
+        let (kinds, failures) = (view.names("error_type")?, view.counts("failures")?);
         let mut hours = BTreeMap::new();
-        for (row, hour) in times(&table, "hour")?.into_iter().enumerate() {
+        for (row, hour) in view.times("hour")?.into_iter().enumerate() {
             if wanted.contains(&kinds[row]) {
                 *hours.entry(hour).or_default() += failures[row];
             }
@@ -221,12 +191,10 @@ impl Cube {
 
     /// Failures by error type of a stage's arm.
     pub fn errors(&self, stage: usize, arm: Arm) -> Result<BTreeMap<String, u64>> {
-        let table = &self.tables[ERRORS];
         let read = || -> PolarsResult<_> {
-            let table = take(table, &rows_of(table, stage, arm)?)?;
+            let view = View::of(&self.tables[ERRORS], stage, arm)?;
             let mut errors = BTreeMap::new();
-            let kinds = table.column("error_type")?.u16()?;
-            for (kind, failures) in kinds.no_null_iter().zip(counts(&table, "failures")?) {
+            for (kind, failures) in view.names("error_type")?.into_iter().zip(view.counts("failures")?) {
                 *errors.entry(self.header.error_types.names[usize::from(kind)].clone()).or_default() += failures;
             }
             Ok(errors)
@@ -235,11 +203,9 @@ impl Cube {
     }
 
     fn busy_inner(&self, stage: usize, arm: Arm) -> PolarsResult<BTreeMap<i64, BusySeconds>> {
-        let table = &self.tables[BUSY];
-        let table = take(table, &rows_of(table, stage, arm)?)?;
+        let view = View::of(&self.tables[BUSY], stage, arm)?;
         let mut hours: BTreeMap<i64, BusySeconds> = BTreeMap::new();
-        let seconds = table.column("seconds")?.binary()?;
-        for (hour, seconds) in times(&table, "hour")?.into_iter().zip(seconds.no_null_iter()) {
+        for (hour, seconds) in view.times("hour")?.into_iter().zip(view.bytes("seconds")?) {
             let known = BusySeconds::from_bytes(seconds);
             let known = known.ok_or_else(|| polars_err!(ComputeError: "an hour of busy seconds is not 450 bytes"))?;
             hours.entry(hour).or_default().union(&known.0[..]);
@@ -250,11 +216,10 @@ impl Cube {
     /// The stage in which most uploads of each UTC day (since 1970-01-01) ended.
     pub fn stages_by_day(&self) -> Result<BTreeMap<i64, usize>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[MINUTES];
-            let stages: Vec<u8> = table.column("stage")?.u8()?.no_null_iter().collect();
-            let uploads = counts(table, "uploads")?;
+            let view = View::whole(&self.tables[MINUTES]);
+            let (stages, uploads) = (view.numbers("stage")?, view.counts("uploads")?);
             let mut sums: BTreeMap<(i64, usize), u64> = BTreeMap::new();
-            for (row, minute) in times(table, "minute")?.into_iter().enumerate() {
+            for (row, minute) in view.times("minute")?.into_iter().enumerate() {
                 *sums.entry((minute.div_euclid(24 * 60), usize::from(stages[row]))).or_default() += uploads[row];
             }
             let mut most: BTreeMap<i64, (usize, u64)> = BTreeMap::new();
@@ -272,9 +237,8 @@ impl Cube {
     /// Minutes of a stage in which an upload ended, rising.
     pub fn minutes_with_uploads(&self, stage: usize) -> Result<Vec<i64>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[MINUTES];
             // Rows are sorted by minute; each holds the uploads of one execution type.
-            let mut minutes = times(&take(table, &rows_of(table, stage, Arm::All)?)?, "minute")?;
+            let mut minutes = View::of(&self.tables[MINUTES], stage, Arm::All)?.times("minute")?;
             minutes.dedup();
             Ok(minutes)
         };
@@ -284,12 +248,11 @@ impl Cube {
     /// Uploads, successes and busy seconds by minute of a stage's arm, rising.
     pub fn minutes(&self, stage: usize, arm: Arm) -> Result<BTreeMap<i64, MinuteCounts>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[MINUTES];
-            let table = take(table, &rows_of(table, stage, arm)?)?;
+            let view = View::of(&self.tables[MINUTES], stage, arm)?;
             let mut minutes: BTreeMap<i64, MinuteCounts> = BTreeMap::new();
-            let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
-            let sizes = sums(&table, "success_size_mb")?;
-            for (row, minute) in times(&table, "minute")?.into_iter().enumerate() {
+            let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
+            let sizes = view.sums("success_size_mb")?;
+            for (row, minute) in view.times("minute")?.into_iter().enumerate() {
                 let counts = minutes.entry(minute).or_default();
                 counts.uploads += uploads[row];
                 counts.successes += successes[row];
@@ -311,37 +274,19 @@ impl Cube {
     /// Fine histograms by hour of a stage's arm, rising. Memory samples belong to no arm: they
     /// are the process's.
     pub fn histograms(&self, stage: usize, arm: Arm, measured: Measured) -> Result<Vec<(i64, Histogram)>> {
-        let wanted = measured.number();
         let arm = if measured == Measured::MemorySample { Arm::All } else { arm };
-        let read = || -> PolarsResult<_> {
-            let table = &self.tables[FINE];
-            let metrics: Vec<u8> = table.column("metric")?.u8()?.no_null_iter().collect();
-            let mut rows = rows_of(table, stage, arm)?;
-            rows.retain(|row| metrics[*row] == wanted);
-            let (histograms, hours) = (HistogramRows::new(table)?, times(table, "hour")?);
-            // Rows are sorted by hour.
-            let hours = rows.chunk_by(|a, b| hours[*a] == hours[*b]).map(|rows| (hours[rows[0]], rows));
-            hours.map(|(hour, rows)| Ok((hour, histograms.sum(rows.iter().copied())?))).collect()
-        };
-        read().map_err(damaged)
+        let view = View::of(&self.tables[FINE], stage, arm).and_then(|view| view.only("metric", measured.number()));
+        view.and_then(|view| view.histograms_by("hour")).map_err(damaged)
     }
 
     /// Count and sum (10^-9 MB) by hour of the memory samples of a stage.
     pub fn memory_samples(&self, stage: usize) -> Result<Vec<(i64, u64, i128)>> {
-        let read = || -> PolarsResult<_> {
-            let table = &self.tables[MEMORY_SAMPLES];
-            let mut hours: BTreeMap<i64, (u64, i128)> = BTreeMap::new();
-            let stages = table.column("stage")?.u8()?;
-            let (samples, sizes) = (counts(table, "samples")?, sums(table, "memory_mb")?);
-            for (row, (minute, of)) in times(table, "minute")?.into_iter().zip(stages.no_null_iter()).enumerate() {
-                if usize::from(of) == stage {
-                    let sum = hours.entry(minute.div_euclid(60)).or_default();
-                    *sum = (sum.0 + samples[row], sum.1 + sizes[row]);
-                }
-            }
-            Ok(hours.into_iter().map(|(hour, (samples, sum))| (hour, samples, sum)).collect())
-        };
-        read().map_err(damaged)
+        let mut hours: BTreeMap<i64, (u64, i128)> = BTreeMap::new();
+        for (minute, samples, size) in self.memory_samples_by_minute(stage)? {
+            let sum = hours.entry(minute.div_euclid(60)).or_default();
+            *sum = (sum.0 + samples, sum.1 + size);
+        }
+        Ok(hours.into_iter().map(|(hour, (samples, sum))| (hour, samples, sum)).collect())
     }
 
     /// The events of the log in time order, identical ones once.
@@ -351,7 +296,7 @@ impl Cube {
             let (kinds, texts) = (table.column("event_type")?.str()?, table.column("text")?.str()?);
             let (stages, values) = (table.column("stage")?.u8()?, table.column("value")?);
             let values: Vec<f64> = values.f64()?.no_null_iter().collect();
-            let counts = counts(table, "count")?;
+            let counts = View::whole(table).counts("count")?;
             let at = table.column("at_ns")?.i64()?;
             let names = kinds.no_null_iter().zip(texts.no_null_iter());
             let rows = at.no_null_iter().zip(stages.no_null_iter()).zip(names).zip(values.into_iter().zip(counts));

@@ -3,9 +3,10 @@
 use polars::prelude::*;
 
 use super::super::histogram::Histogram;
-use super::super::table::{ERRORS, HistogramRows, MEMORY_SAMPLES, MINUTES};
+use super::super::key::NO_STAGE;
+use super::super::table::{ERRORS, MEMORY_SAMPLES, MINUTES};
 use super::super::{Cube, damaged};
-use super::{Arm, counts, rows_of, sums, take, times};
+use super::{Arm, View};
 use crate::error::Result;
 
 /// The uploads of a group that ended in one minute.
@@ -26,14 +27,13 @@ impl Cube {
     /// Sums by minute of a stage's arm, rising; minutes without an upload are left out.
     pub fn minute_sums(&self, stage: usize, arm: Arm) -> Result<Vec<MinuteSums>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[MINUTES];
-            let table = take(table, &rows_of(table, stage, arm)?)?;
-            let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
-            let (memory_uploads, memory) = (counts(&table, "memory_uploads")?, sums(&table, "memory_mb")?);
-            let histograms = HistogramRows::new(&table)?;
+            let view = View::of(&self.tables[MINUTES], stage, arm)?;
+            let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
+            let (memory_uploads, memory) = (view.counts("memory_uploads")?, view.sums("memory_mb")?);
+            let histograms = view.histograms()?;
             let mut minutes: Vec<MinuteSums> = Vec::new();
             // Rows are sorted by minute; each holds the uploads of one execution type.
-            for (row, minute) in times(&table, "minute")?.into_iter().enumerate() {
+            for (row, minute) in view.times("minute")?.into_iter().enumerate() {
                 if minutes.last().is_none_or(|last| last.minute != minute) {
                     minutes.push(MinuteSums { minute, ..MinuteSums::default() });
                 }
@@ -42,7 +42,7 @@ impl Cube {
                 sum.successes += successes[row];
                 sum.memory_uploads += memory_uploads[row];
                 sum.memory_nano_mb += memory[row];
-                sum.durations.add(&histograms.histogram(row)?);
+                sum.durations.add(&histograms[row]);
             }
             Ok(minutes)
         };
@@ -52,12 +52,16 @@ impl Cube {
     /// Count and sum (10^-9 MB) by minute of the memory samples of a stage, rising.
     pub fn memory_samples_by_minute(&self, stage: usize) -> Result<Vec<(i64, u64, i128)>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[MEMORY_SAMPLES];
-            let stages = table.column("stage")?.u8()?;
-            let rows =
-                times(table, "minute")?.into_iter().zip(counts(table, "samples")?).zip(sums(table, "memory_mb")?);
-            let inside = rows.zip(stages.no_null_iter()).filter(|(_, of)| usize::from(*of) == stage);
-            Ok(inside.map(|(((minute, samples), sum), _)| (minute, samples, sum)).collect())
+            // No stage has a number that does not fit.
+            let stage = u8::try_from(stage).unwrap_or(NO_STAGE);
+            let view = View::whole(&self.tables[MEMORY_SAMPLES]).only("stage", stage)?;
+            let sums = view.counts("samples")?.into_iter().zip(view.sums("memory_mb")?);
+            Ok(view
+                .times("minute")?
+                .into_iter()
+                .zip(sums)
+                .map(|(minute, (samples, sum))| (minute, samples, sum))
+                .collect())
         };
         read().map_err(damaged)
     }
@@ -65,10 +69,8 @@ impl Cube {
     /// Failures of a stage's arm as (hour, error type, failures), sorted.
     pub fn errors_by_hour(&self, stage: usize, arm: Arm) -> Result<Vec<(i64, String, u64)>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[ERRORS];
-            let table = take(table, &rows_of(table, stage, arm)?)?;
-            let kinds = table.column("error_type")?.u16()?;
-            let rows = times(&table, "hour")?.into_iter().zip(kinds.no_null_iter()).zip(counts(&table, "failures")?);
+            let view = View::of(&self.tables[ERRORS], stage, arm)?;
+            let rows = view.times("hour")?.into_iter().zip(view.names("error_type")?).zip(view.counts("failures")?);
             let named = rows.map(|((hour, kind), failures)| {
                 (hour, self.header.error_types.names[usize::from(kind)].clone(), failures)
             });

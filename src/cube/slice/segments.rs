@@ -3,9 +3,9 @@
 use polars::prelude::*;
 
 use super::super::histogram::Histogram;
-use super::super::table::{ERRORS, FINE_SEGMENTS, HistogramRows, SEGMENTS};
+use super::super::table::{ERRORS, FINE_SEGMENTS, SEGMENTS};
 use super::super::{Cube, damaged};
-use super::{Arm, Measured, counts, rows_of, sums, take, times};
+use super::{Arm, Measured, View};
 use crate::error::Result;
 
 /// A cell of the mix: provider, file type and size bucket, by their numbers.
@@ -35,16 +35,6 @@ pub struct SegmentHour {
     pub durations: Histogram,
 }
 
-fn segments_of(table: &DataFrame) -> PolarsResult<Vec<Segment>> {
-    let (providers, types) = (table.column("provider")?.u16()?, table.column("file_type")?.u16()?);
-    let sizes = table.column("size_bucket")?.u8()?;
-    let names = providers.no_null_iter().zip(types.no_null_iter());
-    Ok(names
-        .zip(sizes.no_null_iter())
-        .map(|((provider, file_type), size_bucket)| Segment { provider, file_type, size_bucket })
-        .collect())
-}
-
 impl Cube {
     /// Sums of a stage's arm by segment and hour, sorted by both.
     pub fn segment_hours(&self, stage: usize, arm: Arm, timeout_errors: &[String]) -> Result<Vec<SegmentHour>> {
@@ -52,15 +42,15 @@ impl Cube {
     }
 
     fn segment_hours_inner(&self, stage: usize, arm: Arm, timeouts: &[String]) -> PolarsResult<Vec<SegmentHour>> {
-        let table = &self.tables[SEGMENTS];
-        let table = take(table, &rows_of(table, stage, arm)?)?;
-        let (uploads, successes) = (counts(&table, "uploads")?, counts(&table, "successes")?);
-        let memory_uploads = counts(&table, "memory_uploads")?;
-        let (durations, memory) = (sums(&table, "success_duration_ms")?, sums(&table, "memory_mb")?);
-        let (segments, hours) = (segments_of(&table)?, times(&table, "hour")?);
-        let histograms = HistogramRows::new(&table)?;
+        let view = View::of(&self.tables[SEGMENTS], stage, arm)?;
+        let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
+        let memory_uploads = view.counts("memory_uploads")?;
+        let (durations, memory) = (view.sums("success_duration_ms")?, view.sums("memory_mb")?);
+        let (segments, hours) = (view.segments()?, view.times("hour")?);
         let mut rows = Vec::with_capacity(hours.len());
-        for (row, (segment, hour)) in segments.into_iter().zip(hours).enumerate() {
+        for (row, ((segment, hour), durations_by_bin)) in
+            segments.into_iter().zip(hours).zip(view.histograms()?).enumerate()
+        {
             rows.push(SegmentHour {
                 segment,
                 hour,
@@ -70,7 +60,7 @@ impl Cube {
                 success_duration_ns: durations[row],
                 memory_uploads: memory_uploads[row],
                 memory_nano_mb: memory[row],
-                durations: histograms.histogram(row)?,
+                durations: durations_by_bin,
             });
         }
         rows.sort_by_key(|row| (row.segment, row.hour));
@@ -102,26 +92,16 @@ impl Cube {
         names: &[String],
     ) -> PolarsResult<Vec<((Segment, i64), u64)>> {
         let wanted: Vec<u16> = names.iter().filter_map(|name| self.header.error_types.number(name)).collect();
-        let table = &self.tables[ERRORS];
-        let table = take(table, &rows_of(table, stage, arm)?)?;
-        let kinds = table.column("error_type")?.u16()?;
-        let rows = segments_of(&table)?.into_iter().zip(times(&table, "hour")?).zip(counts(&table, "failures")?);
-        Ok(rows.zip(kinds.no_null_iter()).filter(|(_, kind)| wanted.contains(kind)).map(|(row, _)| row).collect())
+        let view = View::of(&self.tables[ERRORS], stage, arm)?;
+        let rows = view.segments()?.into_iter().zip(view.times("hour")?).zip(view.counts("failures")?);
+        Ok(rows.zip(view.names("error_type")?).filter(|(_, kind)| wanted.contains(kind)).map(|(row, _)| row).collect())
     }
 
     /// Fine histograms of a stage's arm by segment, sorted.
     pub fn segment_histograms(&self, stage: usize, arm: Arm, measured: Measured) -> Result<Vec<(Segment, Histogram)>> {
         let read = || -> PolarsResult<_> {
-            let table = &self.tables[FINE_SEGMENTS];
-            let metrics: Vec<u8> = table.column("metric")?.u8()?.no_null_iter().collect();
-            let mut rows = rows_of(table, stage, arm)?;
-            rows.retain(|row| metrics[*row] == measured.number());
-            let table = take(table, &rows)?;
-            let histograms = HistogramRows::new(&table)?;
-            let mut known: Vec<(Segment, Histogram)> = Vec::new();
-            for (row, segment) in segments_of(&table)?.into_iter().enumerate() {
-                known.push((segment, histograms.histogram(row)?));
-            }
+            let view = View::of(&self.tables[FINE_SEGMENTS], stage, arm)?.only("metric", measured.number())?;
+            let mut known: Vec<(Segment, Histogram)> = view.segments()?.into_iter().zip(view.histograms()?).collect();
             known.sort_by_key(|(segment, _)| *segment);
             known.dedup_by(|next, kept| {
                 let same = next.0 == kept.0;
