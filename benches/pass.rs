@@ -1,91 +1,168 @@
-//! The parts of the one pass, and the whole report, on a simulated log. Run with
-//! `cargo bench --bench pass`; the log is made on the fly.
+//! The parts of the one pass and of the report, on a simulated log of 51 MB that is made on the fly:
+//! `cargo bench --bench pass`, or one part with `cargo bench --bench pass -- fold`.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
 
 use stagegate::config::{self, Plan};
+use stagegate::cube::Cube;
 use stagegate::evidence::Evidence;
 use stagegate::ingest::chunks::line_ranges;
 use stagegate::ingest::fast::FastReader;
 use stagegate::ingest::native::parse_line;
 use stagegate::phases::Phases;
+use stagegate::report::model::Report;
 use stagegate::simulate::{self, Scenario};
-use stagegate::{analysis, cube, render, report};
-
-const UPLOADS: u64 = 200_000;
-const RUNS: usize = 7;
-
-/// Median of several runs.
-fn time<T>(mut work: impl FnMut() -> T) -> Duration {
-    let mut times: Vec<Duration> = (0..RUNS)
-        .map(|_| {
-            let start = Instant::now();
-            black_box(work());
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[RUNS / 2]
-}
-
-fn show(name: &str, bytes: Option<usize>, time: Duration) {
-    let rate = bytes.map_or_else(String::new, |bytes| format!("{:>8.2} GB/s", bytes as f64 / time.as_secs_f64() / 1e9));
-    println!("{name:<34} {:>10.2} ms {rate}", time.as_secs_f64() * 1e3);
-}
-
-fn plan(log: &std::path::Path) -> Plan {
-    let mut plan = config::parse("built-in", "", Default::default()).expect("the built-in rollout is valid");
-    plan.files = vec![log.display().to_string()];
-    plan.files_from_command_line = true;
-    plan
-}
+use stagegate::stats::bootstrap::{CumulativeBlocks, resampled_ratios};
+use stagegate::stats::random::Stream;
+use stagegate::{analysis, render, report};
 
 fn main() {
+    divan::main();
+}
+
+const UPLOADS: u64 = 200_000;
+/// Resamples of a figure, as the default config has it.
+const REPLICATES: u32 = 2000;
+/// Hours of a stage of four days.
+const HOURS: usize = 96;
+
+static LOG: LazyLock<String> = LazyLock::new(|| {
     let mut log = Vec::new();
     simulate::rollout(Scenario::Good, UPLOADS, 7, &mut log).expect("a vector takes every line");
-    let text = std::str::from_utf8(&log).expect("the simulator writes UTF-8");
-    let lines: Vec<&str> = line_ranges(&log).map(|range| &text[range]).collect();
-    println!(
-        "{} lines, {:.1} MB, one thread unless said otherwise, median of {RUNS}",
-        lines.len(),
-        log.len() as f64 / 1e6
-    );
+    String::from_utf8(log).expect("the simulator writes UTF-8")
+});
 
-    show("newlines", Some(log.len()), time(|| line_ranges(&log).count()));
-    show("UTF-8 check", Some(log.len()), time(|| std::str::from_utf8(&log).is_ok()));
-    let structural = || memchr::memchr3_iter(b'"', b':', b',', &log).count();
-    show("quotes, colons and commas", Some(log.len()), time(structural));
-    let fast = || {
-        let (mut reader, mut rest, mut read) = (FastReader::default(), text, 0);
-        while !rest.is_empty() {
-            let length = match reader.read(rest) {
-                Some((_, length)) => length,
-                None => rest.find('\n').map_or(rest.len(), |end| end + 1),
-            };
-            rest = &rest[length..];
-            read += 1;
-        }
-        read
-    };
-    show("lines to uploads, fast", Some(log.len()), time(fast));
-    let parse = || lines.iter().filter(|line| parse_line(line).is_ok()).count();
-    show("lines to uploads, general parser", Some(log.len()), time(parse));
-    let serde = || lines.iter().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
-    show("the same by serde_json::Value", Some(log.len()), time(serde));
+static LINES: LazyLock<Vec<&str>> = LazyLock::new(|| line_ranges(LOG.as_bytes()).map(|range| &LOG[range]).collect());
 
+/// A plan of the log, in a file that stays as long as it is asked.
+fn plan() -> (Plan, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), &log).expect("room for the log");
-    let plan = plan(file.path());
-    for threads in [1, 4] {
-        let phases = Phases::new(threads);
-        let whole = time(|| stagegate::cube(&plan, &[], &phases).expect("the log is good"));
-        show(&format!("log to cube, {threads} thread(s)"), Some(log.len()), whole);
+    std::fs::write(file.path(), LOG.as_bytes()).expect("room for the log");
+    let mut plan = config::parse("built-in", "", Default::default()).expect("the built-in rollout is valid");
+    plan.files = vec![file.path().display().to_string()];
+    plan.files_from_command_line = true;
+    (plan, file)
+}
+
+fn folded() -> (Plan, Cube) {
+    let (plan, _file) = plan();
+    let cube = stagegate::cube(&plan, &[], &Phases::new(2)).expect("the log is good");
+    (plan, cube)
+}
+
+fn reported() -> Report {
+    let (plan, cube) = folded();
+    let findings = analysis::run(&plan, &cube, &Evidence::default()).expect("the cube is whole");
+    report::assemble(&plan, findings, "2025-11-18T12:00:00Z".into())
+}
+
+/// Of what any reader must do: the least, and the structure alone.
+#[divan::bench_group]
+mod splitting {
+    use super::*;
+
+    #[divan::bench]
+    fn newlines(bencher: Bencher) {
+        bencher.counter(BytesCount::of_str(&**LOG)).bench(|| line_ranges(LOG.as_bytes()).count());
     }
-    let cube: cube::Cube = stagegate::cube(&plan, &[], &Phases::new(4)).expect("the log is good");
-    let evidence = Evidence::default();
-    show("analysis", None, time(|| analysis::run(&plan, &cube, &evidence).expect("the cube is whole")));
-    let findings = analysis::run(&plan, &cube, &evidence).expect("the cube is whole");
-    let report = report::assemble(&plan, findings, "2025-11-18T12:00:00Z".into());
-    show("render", None, time(|| render::all(&report)));
+
+    #[divan::bench]
+    fn utf_8_check(bencher: Bencher) {
+        bencher.counter(BytesCount::of_str(&**LOG)).bench(|| std::str::from_utf8(LOG.as_bytes()).is_ok());
+    }
+
+    #[divan::bench]
+    fn quotes_colons_and_commas(bencher: Bencher) {
+        let count = || memchr::memchr3_iter(b'"', b':', b',', LOG.as_bytes()).count();
+        bencher.counter(BytesCount::of_str(&**LOG)).bench(count);
+    }
+}
+
+#[divan::bench_group]
+mod decoding {
+    use super::*;
+
+    #[divan::bench]
+    fn fast_reader(bencher: Bencher) {
+        bencher.counter(BytesCount::of_str(&**LOG)).bench(|| {
+            let (mut reader, mut rest, mut read) = (FastReader::default(), LOG.as_str(), 0);
+            while !rest.is_empty() {
+                let length = match reader.read(rest) {
+                    Some((_, length)) => length,
+                    None => rest.find('\n').map_or(rest.len(), |end| end + 1),
+                };
+                rest = &rest[length..];
+                read += 1;
+            }
+            read
+        });
+    }
+
+    #[divan::bench]
+    fn general_parser(bencher: Bencher) {
+        let parse = || LINES.iter().filter(|line| parse_line(line).is_ok()).count();
+        bencher.counter(BytesCount::of_str(&**LOG)).bench(parse);
+    }
+
+    #[divan::bench]
+    fn serde_json_value(bencher: Bencher) {
+        let parse = || LINES.iter().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+        bencher.counter(BytesCount::of_str(&**LOG)).bench(parse);
+    }
+}
+
+/// The log to its cube: reading, decoding, folding and the tables.
+#[divan::bench(args = [1, 2])]
+fn fold(bencher: Bencher, threads: usize) {
+    let (plan, _file) = plan();
+    let fold = || stagegate::cube(&plan, &[], &Phases::new(threads)).expect("the log is good");
+    bencher.counter(BytesCount::of_str(&**LOG)).bench(fold);
+}
+
+#[divan::bench_group]
+mod bootstrap {
+    use super::*;
+
+    /// A mean or a rate.
+    #[divan::bench]
+    fn ratios(bencher: Bencher) {
+        let mut random = Stream::new(1, "blocks");
+        let blocks: Vec<(f64, f64)> = (0..HOURS).map(|_| (random.exponential(), 1.0 + random.exponential())).collect();
+        let resample = || resampled_ratios(&blocks, REPLICATES, &mut Stream::new(1, "ratios"));
+        bencher.counter(ItemsCount::new(REPLICATES)).bench(resample);
+    }
+
+    /// A quantile.
+    #[divan::bench]
+    fn quantiles(bencher: Bencher) {
+        let mut random = Stream::new(1, "bins");
+        let hours: Vec<Vec<(u16, u64)>> = (0..HOURS)
+            .map(|_| {
+                let mut bins: Vec<u16> = (0..300).map(|_| 9000 + (random.exponential() * 400.0) as u16).collect();
+                bins.sort_unstable();
+                bins.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect()
+            })
+            .collect();
+        let blocks = CumulativeBlocks::new(hours.iter().map(|hour| hour.iter().copied()));
+        let rank = |n: u64| Some((n * 95).div_ceil(100));
+        let resample = || blocks.quantiles(rank, REPLICATES, &mut Stream::new(1, "quantiles"));
+        bencher.counter(ItemsCount::new(REPLICATES)).bench(resample);
+    }
+}
+
+/// The cube to the findings, on all cores.
+#[divan::bench]
+fn analyse(bencher: Bencher) {
+    let (plan, cube) = folded();
+    bencher.bench(|| analysis::run(&plan, &cube, &Evidence::default()).expect("the cube is whole"));
+}
+
+/// The report to all its files, charts included.
+#[divan::bench]
+fn render_all(bencher: Bencher) {
+    let report = reported();
+    bencher.bench(|| render::all(&report));
 }
