@@ -33,29 +33,27 @@ pub fn assemble(
     let used = used_numbers(&segments, &errors);
     let mut numbers = Numbers::default();
     let dimensions = [&mut header.providers, &mut header.file_types, &mut header.error_types];
-    for (((dimension, numbers), interner), used) in dimensions.into_iter().zip(&mut numbers.0).zip(interners).zip(&used)
+    for (((dimension, numbers), interner), used) in
+        dimensions.into_iter().zip(&mut numbers.maps).zip(interners).zip(&used)
     {
         (*dimension, *numbers) = interner.finish(|number| used[usize::from(number)]);
     }
+    numbers.moved = numbers.maps.iter().zip(&used).any(|(map, used)| {
+        map.iter().zip(used).enumerate().any(|(old, (new, used))| *used && old != usize::from(*new))
+    });
     numbers.renumber_cells(&TABLES[table::SEGMENTS], &mut segments);
     numbers.renumber_cells(&TABLES[table::ERRORS], &mut errors);
 
-    let bins = |table: usize, runs, bin_bits| {
-        let mut rows = Rows::from_runs(runs, bin_bits);
-        numbers.renumber_rows(&TABLES[table], &mut rows);
-        rows
-    };
     let minutes = || {
-        let rows = bins(table::MINUTES, parts.minute_bins, MINUTE_BIN_BITS);
-        upload_table(table::MINUTES, &merge_cells(parts.minutes), &rows)
+        let bins = Bins::new(parts.minute_bins, MINUTE_BIN_BITS);
+        upload_table(table::MINUTES, &merge_cells(parts.minutes), bins, &numbers)
     };
     let segments = || {
-        let rows = bins(table::SEGMENTS, parts.segment_bins, SEGMENT_BIN_BITS);
-        upload_table(table::SEGMENTS, &segments, &rows)
+        let bins = Bins::new(parts.segment_bins, SEGMENT_BIN_BITS);
+        upload_table(table::SEGMENTS, &segments, bins, &numbers)
     };
-    let fine = || fine_table(table::FINE, &bins(table::FINE, parts.fine, FINE_BIN_BITS));
-    let fine_segments =
-        || fine_table(table::FINE_SEGMENTS, &bins(table::FINE_SEGMENTS, parts.fine_segments, FINE_BIN_BITS));
+    let fine = || fine_table(table::FINE, Bins::new(parts.fine, FINE_BIN_BITS), &numbers);
+    let fine_segments = || fine_table(table::FINE_SEGMENTS, Bins::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
     let ((minutes, segments), (fine, fine_segments)) =
         rayon::join(|| rayon::join(minutes, segments), || rayon::join(fine, fine_segments));
     let tables = [
@@ -149,23 +147,20 @@ fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> [Vec<b
 /// For each dimension, the numbers that the names got when they came -> those of the finished dimension. Names that
 /// the config does not list change places, and rows with them.
 #[derive(Default)]
-struct Numbers([Renumbering; 3]);
+struct Numbers {
+    maps: [Renumbering; 3],
+    /// Whether any that is in use changes.
+    moved: bool,
+}
 
 impl Numbers {
     fn renumber_cells<V: Sum>(&self, spec: &TableSpec, cells: &mut Vec<(u64, V)>) {
-        cells.iter_mut().for_each(|(key, _)| *key = self.renumber(spec, *key));
-        if !cells.is_sorted_by_key(|(key, _)| *key) {
+        if self.moved {
+            cells.iter_mut().for_each(|(key, _)| *key = self.renumber(spec, *key));
             cells.sort_unstable_by_key(|(key, _)| *key);
         }
         // Names may have become `other`.
         add_up_twins(cells);
-    }
-
-    fn renumber_rows(&self, spec: &TableSpec, rows: &mut Rows) {
-        rows.rows.iter_mut().for_each(|(key, _)| *key = self.renumber(spec, *key));
-        if !rows.rows.is_sorted_by_key(|(key, _)| *key) {
-            rows.rows.sort_by_key(|(key, _)| *key);
-        }
     }
 
     /// A packed row key in the new numbers.
@@ -175,7 +170,7 @@ impl Numbers {
             let bits = key_bits(column);
             let mut field = split(&mut rest, bits);
             if let Some(dimension) = DIMENSION_COLUMNS.iter().position(|name| name == column) {
-                field = u64::from(self.0[dimension][field as usize]);
+                field = u64::from(self.maps[dimension][field as usize]);
             }
             key |= field << shift;
             shift += bits;
@@ -184,60 +179,54 @@ impl Numbers {
     }
 }
 
-/// The bins of histograms, row after row.
-struct Rows {
-    /// Packed row key, and where its bins stand. Rows of the same key may follow each other.
-    rows: Vec<(u64, Range<usize>)>,
-    bins: Vec<u16>,
-    counts: Vec<u32>,
+/// The histograms of a table, in runs whose keys are a row's key and `bin_bits` of bin.
+struct Bins {
+    runs: Vec<PackedRun>,
+    bin_bits: u32,
 }
 
-impl Rows {
-    /// `bin_bits` of the runs' keys are the bin, the rest is the row's key.
-    fn from_runs(runs: Vec<PackedRun>, bin_bits: u32) -> Self {
-        let entries = entries(&runs);
-        let mut new = Self { rows: Vec::new(), bins: Vec::with_capacity(entries), counts: Vec::with_capacity(entries) };
-        for (mut key, mut count) in merge(runs) {
-            let bin = split(&mut key, bin_bits) as u16;
-            if new.rows.last().is_none_or(|(last, _)| *last != key) {
-                new.rows.push((key, new.bins.len()..new.bins.len()));
-            }
-            // A count that does not fit stands more than once.
-            while count > 0 {
-                let part = count.min(u64::from(u32::MAX));
-                new.bins.push(bin);
-                new.counts.push(part as u32);
-                count -= part;
-            }
-            if let Some((_, entries)) = new.rows.last_mut() {
-                entries.end = new.bins.len();
-            }
-        }
-        new
+impl Bins {
+    fn new(runs: Vec<PackedRun>, bin_bits: u32) -> Self {
+        Self { runs, bin_bits }
     }
 
-    /// The distinct keys of the rows, rising.
-    fn keys(&self) -> Vec<u64> {
-        let mut keys: Vec<u64> = self.rows.iter().map(|(key, _)| *key).collect();
-        keys.dedup();
-        keys
-    }
-
-    /// The histograms of these keys, rising; of those without a row they are empty.
-    fn columns(&self, keys: &[u64]) -> [Column; 2] {
-        let mut columns = HistogramColumns::with_capacity(keys.len(), self.bins.len());
-        let entries = |range: &Range<usize>| (&self.bins[range.clone()], &self.counts[range.clone()]);
-        let mut rows = self.rows.chunk_by(|a, b| a.0 == b.0).peekable();
-        for key in keys {
-            match rows.next_if(|rows| rows[0].0 == *key) {
-                None => columns.push_row((&[], &[])),
-                Some([(_, range)]) => columns.push_row(entries(range)),
-                Some(several) => {
-                    columns.push_row(Histogram::sum(several.iter().map(|(_, range)| entries(range))).columns());
-                }
+    /// Calls `each` with key, bins and counts of every row in the new numbers, rising, each key once. One row is held
+    /// at a time, or all of them where rows change places.
+    fn each_row(self, spec: &TableSpec, numbers: &Numbers, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
+        if !numbers.moved || !spec.keys.iter().any(|key| DIMENSION_COLUMNS.contains(key)) {
+            return self.each_row_as_it_came(each);
+        }
+        let entries = entries(&self.runs);
+        let (mut rows, mut bins, mut counts) = (Vec::new(), Vec::with_capacity(entries), Vec::with_capacity(entries));
+        self.each_row_as_it_came(|key, row| {
+            rows.push((numbers.renumber(spec, key), bins.len()..bins.len() + row.0.len()));
+            bins.extend_from_slice(row.0);
+            counts.extend_from_slice(row.1);
+        });
+        rows.sort_by_key(|(key, _)| *key);
+        let row = |range: &Range<usize>| (&bins[range.clone()], &counts[range.clone()]);
+        for same in rows.chunk_by(|a, b| a.0 == b.0) {
+            match same {
+                [(key, range)] => each(*key, row(range)),
+                several => each(several[0].0, Histogram::sum(several.iter().map(|(_, range)| row(range))).columns()),
             }
         }
-        columns.finish()
+    }
+
+    fn each_row_as_it_came(self, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
+        let mut histogram = Histogram::default();
+        let mut row = None;
+        for (mut key, count) in merge(self.runs) {
+            let bin = split(&mut key, self.bin_bits) as u16;
+            if let Some(done) = row.replace(key).filter(|done| *done != key) {
+                each(done, histogram.columns());
+                histogram.clear();
+            }
+            histogram.push(bin, count);
+        }
+        if let Some(done) = row {
+            each(done, histogram.columns());
+        }
     }
 }
 
@@ -267,7 +256,7 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
     columns
 }
 
-fn upload_table(table: usize, cells: &[(u64, UploadSums)], rows: &Rows) -> PolarsResult<DataFrame> {
+fn upload_table(table: usize, cells: &[(u64, UploadSums)], bins: Bins, numbers: &Numbers) -> PolarsResult<DataFrame> {
     // Twins are cells whose sums would have overflowed 64 bits: the columns are wider.
     let groups: Vec<&[(u64, UploadSums)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
     let keys: Vec<u64> = groups.iter().map(|group| group[0].0).collect();
@@ -275,7 +264,15 @@ fn upload_table(table: usize, cells: &[(u64, UploadSums)], rows: &Rows) -> Polar
     for (name, add) in TABLES[table].values {
         columns.push(upload_column(name, *add, &groups));
     }
-    columns.extend(rows.columns(&keys));
+    let mut histograms = HistogramColumns::with_capacity(keys.len(), entries(&bins.runs));
+    let mut rest = keys.iter();
+    bins.each_row(&TABLES[table], numbers, |key, row| {
+        // Cells without a success have no row.
+        rest.by_ref().take_while(|of| **of != key).for_each(|_| histograms.push_row((&[], &[])));
+        histograms.push_row(row);
+    });
+    rest.for_each(|_| histograms.push_row((&[], &[])));
+    columns.extend(histograms.finish());
     DataFrame::new_infer_height(columns)
 }
 
@@ -307,10 +304,15 @@ fn upload_column(name: &str, add: Add, groups: &[&[(u64, UploadSums)]]) -> Colum
     }
 }
 
-fn fine_table(table: usize, rows: &Rows) -> PolarsResult<DataFrame> {
-    let keys = rows.keys();
+fn fine_table(table: usize, bins: Bins, numbers: &Numbers) -> PolarsResult<DataFrame> {
+    let mut histograms = HistogramColumns::with_capacity(0, entries(&bins.runs));
+    let mut keys = Vec::new();
+    bins.each_row(&TABLES[table], numbers, |key, row| {
+        keys.push(key);
+        histograms.push_row(row);
+    });
     let mut columns = key_columns(table, &keys);
-    columns.extend(rows.columns(&keys));
+    columns.extend(histograms.finish());
     DataFrame::new_infer_height(columns)
 }
 

@@ -142,6 +142,12 @@ impl Histogram {
         sum
     }
 
+    /// Forgets all entries.
+    pub fn clear(&mut self) {
+        self.bins.clear();
+        self.counts.clear();
+    }
+
     /// Bins and counts of all entries.
     pub fn columns(&self) -> (&[u16], &[u32]) {
         (&self.bins, &self.counts)
