@@ -88,8 +88,10 @@ fn scan<'s>(
     )
 }
 
-/// Packed bytes that are folded by themselves: what a wrongly placed line costs to read again.
+/// Packed bytes that are folded by themselves, at least: what a wrongly placed line costs to read again.
 const UNIT_BYTES: u64 = 4 << 20;
+/// Units of a run, about: what each of them folded is held until the whole timeline is known.
+const UNITS: u64 = 64;
 
 /// Folds archives each by one thread, without knowing the events of the others, and those that this placed wrongly
 /// again; then the plain files. `None` where a line could not be placed, before or after: it was counted, or not, as
@@ -100,17 +102,7 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases
         (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
     let of_plain = phases.time("timeline", || timeline::collect(sources, &plain, phases))?;
     let growing = GrowingTimeline::from(known.union(&of_plain));
-    let mut units: Vec<Vec<usize>> = Vec::new();
-    let mut bytes = UNIT_BYTES;
-    for index in packed {
-        if bytes >= UNIT_BYTES {
-            units.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += sources[index].bytes;
-        units.last_mut().expect("just pushed").push(index);
-    }
-    let folded = phases.time("read", || fold_units(&shared, units, &growing, Ids::Count, phases))?;
+    let folded = phases.time("read", || fold_units(&shared, units(sources, &packed), &growing, Ids::Count, phases))?;
     let whole = growing.now();
     let (wrong, mut right): (Vec<Unit>, Vec<Unit>) = folded.into_iter().partition(|unit| unit.misplaced(&whole));
     let whole = GrowingTimeline::whole(Timeline::clone(&whole));
@@ -136,6 +128,23 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases
         outcomes.extend(unit.outcomes);
     }
     Ok(Some(shared.folded(&whole.now(), parts, outcomes)))
+}
+
+/// Sources that follow each other, put together.
+fn units(sources: &[Source], which: &[usize]) -> Vec<Vec<usize>> {
+    let all: u64 = which.iter().map(|index| sources[*index].bytes).sum();
+    let enough = UNIT_BYTES.max(all / UNITS);
+    let (mut units, mut unit, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for index in which {
+        unit.push(*index);
+        bytes += sources[*index].bytes;
+        if bytes >= enough {
+            units.push(std::mem::take(&mut unit));
+            bytes = 0;
+        }
+    }
+    units.extend((!unit.is_empty()).then_some(unit));
+    units
 }
 
 /// Folds units of sources, each by one thread.

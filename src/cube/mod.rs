@@ -20,7 +20,7 @@ mod table;
 
 use polars::prelude::{DataFrame, PolarsError};
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{EpochNanos, FoldingRules, Plan};
@@ -206,10 +206,11 @@ pub fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()>
 }
 
 fn no_shared_file(cubes: &[Cube]) -> Result<()> {
-    let mut seen = FxHashSet::default();
-    let files = cubes.iter().flat_map(|cube| &cube.header.files).filter(|file| file.bytes > 0);
-    for file in files {
-        if !seen.insert((&file.sha256, &file.path)) {
+    let mut seen = FxHashMap::default();
+    let files = cubes.iter().enumerate().flat_map(|(cube, of)| of.header.files.iter().map(move |file| (cube, file)));
+    for (cube, file) in files.filter(|(_, file)| file.bytes > 0) {
+        let known = *seen.entry((&file.sha256, &file.path)).or_insert(cube);
+        if known != cube {
             return Err(Error::new(Boundary::Cube, format!("{} is in two of the inputs", file.path))
                 .help("its uploads would count twice: leave one of the inputs out"));
         }
