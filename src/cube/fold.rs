@@ -1,9 +1,7 @@
-//! The one pass: every line of the logs -> the cube. Each worker folds the chunks it gets into
-//! its own sums and runs; what they hold is merged once at the end.
+//! Every line of the logs -> the cube. Each worker folds the chunks it gets into its own cells; what they hold is
+//! merged once at the end. `passes` decides which worker gets what, and how often.
 
 use std::sync::{Arc, Mutex};
-
-use rayon::prelude::*;
 
 use super::assemble::{Parts, assemble};
 use super::dimension::{Dimension, Interner, Numbers};
@@ -14,197 +12,38 @@ use super::slice::CRITICAL_UPLOAD;
 use super::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
 use crate::config::{EpochNanos, Plan, TimestampMarks};
 use crate::error::Result;
-use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES, Outcome, Outcomes, Pool, Queue};
+use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES, Outcome, Outcomes};
 use crate::ingest::fast::FastReader;
 use crate::ingest::ledger::{ChunkLedger, FileLedgerBuilder};
 use crate::ingest::native::{self, Event, EventKind, Line, Upload};
 use crate::ingest::reject::{Reject, RejectReason};
-use crate::ingest::source::{Compression, Source};
-use crate::ingest::timeline::{self, GrowingTimeline, Placed, Placement, Timeline};
+use crate::ingest::source::Source;
+use crate::ingest::timeline::{Placed, Placement, Timeline};
 use crate::ingest::timestamp::NANOS_PER_SECOND;
-use crate::phases::Phases;
 
 const NANOS_PER_MS: f64 = 1e6;
 
-/// Folds the logs under the plan; `known` are stage events of other inputs.
-///
-/// Which stage an upload belongs to depends on events that may stand behind it, or in another file. One log, and
-/// archives, are read once all the same: their lines are placed by the events read so far, and what a later one shows
-/// to have been wrong (a log that is not in the order of time) is read again. In plain files among several the events
-/// are searched first, which is faster than a second reading.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -> Result<Folded> {
-    let all: Vec<usize> = (0..sources.len()).collect();
-    if let [source] = sources
-        && source.stage.is_none()
-    {
-        let growing = GrowingTimeline::from(known);
-        let folded = phases.time("read", || fold_under(plan, sources, &growing, phases))?;
-        if folded.misplaced {
-            let whole = GrowingTimeline::whole(Timeline::clone(&growing.now()));
-            return phases.time("read again", || fold_under(plan, sources, &whole, phases));
-        }
-        return Ok(folded);
-    }
-    let archives = sources.iter().any(|source| source.compression != Compression::None);
-    // Uploads of other days are left out by where they are placed: then what was counted cannot be mended.
-    if archives
-        && plan.by_day.is_none()
-        && !timeline::is_needless(sources)
-        && let Some(folded) = fold_unpacking_once(plan, sources, &known, phases)?
-    {
-        return Ok(folded);
-    }
-    let own = phases.time("timeline", || timeline::collect(sources, &all, phases))?;
-    let whole = GrowingTimeline::whole(known.union(&own));
-    phases.time("read", || fold_under(plan, sources, &whole, phases))
-}
-
-fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, phases: &Phases) -> Result<Folded> {
-    let shared = Shared::new(plan, sources);
-    let all: Vec<usize> = (0..sources.len()).collect();
-    let (workers, outcomes) = scan(&shared, &all, timeline, phases)?;
-    let whole = timeline.now();
-    let misplaced = workers.iter().any(|worker| worker.misplaced(&whole));
-    let parts: Vec<Parts> = workers.into_par_iter().map(|mut worker| worker.hand_over().parts).collect();
-    Ok(Folded { misplaced, ..shared.folded(&whole, parts, outcomes) })
-}
-
-fn scan<'s>(
-    shared: &'s Shared<'_>,
-    which: &[usize],
-    timeline: &GrowingTimeline,
-    phases: &Phases,
-) -> Result<(Vec<Worker<'s>>, Outcomes)> {
-    chunks::scan(
-        shared.sources,
-        which,
-        phases,
-        |content| timeline.see(content),
-        || Worker::new(shared, timeline.now()),
-        |worker, chunk| worker.chunk(chunk),
-    )
-}
-
-/// Packed bytes that are folded by themselves, at least: what a wrongly placed line costs to read again.
-const UNIT_BYTES: u64 = 4 << 20;
-/// Units of a run, about: what each of them folded is held until the whole timeline is known.
-const UNITS: u64 = 64;
-
-/// Folds archives each by one thread, without knowing the events of the others, and those that this placed wrongly
-/// again; then the plain files. `None` where a line could not be placed, before or after: it was counted, or not, as
-/// if that were certain.
-fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases: &Phases) -> Result<Option<Folded>> {
-    let shared = Shared::new(plan, sources);
-    let (plain, packed): (Vec<usize>, Vec<usize>) =
-        (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
-    let of_plain = phases.time("timeline", || timeline::collect(sources, &plain, phases))?;
-    let growing = GrowingTimeline::from(known.union(&of_plain));
-    let folded = phases.time("read", || fold_units(&shared, units(sources, &packed), &growing, Ids::Count, phases))?;
-    let whole = growing.now();
-    let (wrong, mut right): (Vec<Unit>, Vec<Unit>) = folded.into_iter().partition(|unit| unit.misplaced(&whole));
-    let whole = GrowingTimeline::whole(Timeline::clone(&whole));
-    if !wrong.is_empty() {
-        for (index, _) in wrong.iter().flat_map(|unit| &unit.outcomes) {
-            *shared.ledgers[*index].lock().expect("no worker panicked") = FileLedgerBuilder::default();
-        }
-        let units = wrong.iter().map(|unit| unit.outcomes.iter().map(|(index, _)| *index).collect()).collect();
-        let again = phases.time("read again", || fold_units(&shared, units, &whole, Ids::Known, phases))?;
-        if wrong.iter().chain(&again).any(|unit| unit.unplaced) {
-            return Ok(None);
-        }
-        right.extend(again);
-    }
-    let (mut parts, mut outcomes) = (Vec::new(), Vec::new());
-    if !plain.is_empty() {
-        let (workers, read) = phases.time("read", || scan(&shared, &plain, &whole, phases))?;
-        parts.extend(workers.into_iter().map(|mut worker| worker.hand_over().parts));
-        outcomes = read;
-    }
-    for unit in right {
-        parts.push(unit.parts);
-        outcomes.extend(unit.outcomes);
-    }
-    Ok(Some(shared.folded(&whole.now(), parts, outcomes)))
-}
-
-/// Sources that follow each other, put together.
-fn units(sources: &[Source], which: &[usize]) -> Vec<Vec<usize>> {
-    let all: u64 = which.iter().map(|index| sources[*index].bytes).sum();
-    let enough = UNIT_BYTES.max(all / UNITS);
-    let (mut units, mut unit, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for index in which {
-        unit.push(*index);
-        bytes += sources[*index].bytes;
-        if bytes >= enough {
-            units.push(std::mem::take(&mut unit));
-            bytes = 0;
-        }
-    }
-    units.extend((!unit.is_empty()).then_some(unit));
-    units
-}
-
-/// Folds units of sources, each by one thread.
-fn fold_units(
-    shared: &Shared<'_>,
-    units: Vec<Vec<usize>>,
-    timeline: &GrowingTimeline,
-    ids: Ids,
-    phases: &Phases,
-) -> Result<Vec<Unit>> {
-    let threads = phases.threads.min(units.len());
-    let units = &Queue::new(units);
-    std::thread::scope(|scope| {
-        let folding = || {
-            let mut worker = Worker { ids, ..Worker::new(shared, timeline.now()) };
-            let pool = Pool::default();
-            units.map(|unit| {
-                let mark = |content: &Content| timeline.see(content);
-                let outcomes: Result<_> = unit
-                    .into_iter()
-                    .map(|index| {
-                        let source = &shared.sources[index];
-                        let outcome = chunks::read(index, source, &pool, phases, mark, |chunk| worker.chunk(&chunk))?;
-                        Ok((index, outcome))
-                    })
-                    .collect();
-                Ok(Unit { outcomes: outcomes?, ..worker.hand_over() })
-            })
-        };
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(folding)).collect();
-        let folded: Result<Vec<_>> = threads.into_iter().map(chunks::join).collect();
-        Ok(folded?.into_iter().flatten().collect())
-    })
-}
-
 /// What a worker folded since it last handed something over.
-struct Unit {
-    /// Of its sources, with their numbers, where they are its own.
-    outcomes: Outcomes,
-    parts: Parts,
+#[derive(Default)]
+pub struct Unit {
+    pub parts: Parts,
+    /// What was placed by which timeline: the span of its starts.
     placed_by: Vec<(Arc<Timeline>, Span)>,
-    unplaced: bool,
+    /// Whether the timeline had no stage for some line.
+    pub unplaced: bool,
 }
 
 impl Unit {
     /// Whether the whole timeline places something elsewhere than it was placed.
-    fn misplaced(&self, whole: &Timeline) -> bool {
-        misplaced(&self.placed_by, whole)
+    pub fn misplaced(&self, whole: &Timeline) -> bool {
+        let differs = |timeline: &Timeline, (from, to)| timeline.first_disagreement(whole, from, to).is_some();
+        self.placed_by.iter().any(|(timeline, span)| span.is_some_and(|span| differs(timeline, span)))
     }
-}
-
-fn misplaced(placed_by: &[(Arc<Timeline>, Span)], whole: &Timeline) -> bool {
-    placed_by
-        .iter()
-        .any(|(timeline, span)| span.is_some_and(|(from, to)| timeline.first_disagreement(whole, from, to).is_some()))
 }
 
 /// Whether request ids are counted, or were when the same lines were read before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ids {
+pub enum Ids {
     Count,
     Known,
 }
@@ -215,8 +54,6 @@ pub struct Folded {
     parts: Vec<Parts>,
     interners: [Interner; 3],
     request_ids: RequestIds,
-    /// Whether a line was placed by events that a later one contradicts.
-    misplaced: bool,
 }
 
 impl Folded {
@@ -230,9 +67,9 @@ impl Folded {
 }
 
 /// What the workers share.
-struct Shared<'p> {
+pub struct Shared<'p> {
     plan: &'p Plan,
-    sources: &'p [Source],
+    pub sources: &'p [Source],
     providers: Interner,
     file_types: Interner,
     error_types: Interner,
@@ -241,7 +78,7 @@ struct Shared<'p> {
 }
 
 impl<'p> Shared<'p> {
-    fn new(plan: &'p Plan, sources: &'p [Source]) -> Self {
+    pub fn new(plan: &'p Plan, sources: &'p [Source]) -> Self {
         let listed = ListedNames::of(plan);
         Self {
             plan,
@@ -254,8 +91,13 @@ impl<'p> Shared<'p> {
         }
     }
 
+    /// Forgets the lines of a source, which is to be read again.
+    pub fn forget_lines(&self, source: usize) {
+        *self.ledgers[source].lock().expect("no worker panicked") = FileLedgerBuilder::default();
+    }
+
     /// What was folded of all sources, under the whole timeline.
-    fn folded(self, whole: &Timeline, parts: Vec<Parts>, outcomes: Outcomes) -> Folded {
+    pub fn folded(self, whole: &Timeline, parts: Vec<Parts>, outcomes: Outcomes) -> Folded {
         let mut by_source = vec![Outcome::default(); self.sources.len()];
         outcomes.into_iter().for_each(|(index, outcome)| by_source[index] = outcome);
         let builders = self.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
@@ -281,11 +123,12 @@ impl<'p> Shared<'p> {
             files,
         };
         let interners = [self.providers, self.file_types, self.error_types];
-        Folded { header, parts, interners, request_ids, misplaced: false }
+        Folded { header, parts, interners, request_ids }
     }
 }
 
-struct Worker<'s> {
+/// Folds chunks.
+pub struct Worker<'s> {
     shared: &'s Shared<'s>,
     partial: Partial,
     providers: Numbers<'s>,
@@ -310,14 +153,14 @@ type Span = Option<(EpochNanos, EpochNanos)>;
 const ID_BATCH: usize = 1 << 15;
 
 impl<'s> Worker<'s> {
-    fn new(shared: &'s Shared<'s>, timeline: Arc<Timeline>) -> Self {
+    pub fn new(shared: &'s Shared<'s>, timeline: Arc<Timeline>, ids: Ids) -> Self {
         Self {
             shared,
             partial: Partial::default(),
             providers: Numbers::new(&shared.providers),
             file_types: Numbers::new(&shared.file_types),
             error_types: Numbers::new(&shared.error_types),
-            ids: Ids::Count,
+            ids,
             id_hashes: Vec::with_capacity(ID_BATCH),
             fast: FastReader::default(),
             placement: Placement::new(shared.plan, timeline),
@@ -325,11 +168,6 @@ impl<'s> Worker<'s> {
             placed_by: Vec::new(),
             unplaced: false,
         }
-    }
-
-    /// Whether the whole timeline places something elsewhere than it was placed.
-    fn misplaced(&self, whole: &Timeline) -> bool {
-        misplaced(&self.placed_by, whole)
     }
 
     /// Places what follows by this timeline.
@@ -364,10 +202,9 @@ impl<'s> Worker<'s> {
     }
 
     /// Gives what was folded since the last time.
-    fn hand_over(&mut self) -> Unit {
+    pub fn hand_over(&mut self) -> Unit {
         self.hand_over_ids();
         Unit {
-            outcomes: Vec::new(),
             parts: std::mem::take(&mut self.partial).into(),
             placed_by: std::mem::take(&mut self.placed_by),
             unplaced: std::mem::take(&mut self.unplaced),
@@ -379,7 +216,8 @@ impl<'s> Worker<'s> {
         self.id_hashes.clear();
     }
 
-    fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
+    /// Folds a chunk, placed by the timeline that was known when it was read.
+    pub fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
         let mut ledger = ChunkLedger::default();
         let file_stage = self.shared.sources[chunk.source].stage;
         self.place_by(&chunk.mark);

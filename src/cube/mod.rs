@@ -11,6 +11,7 @@ mod fold;
 pub mod histogram;
 mod key;
 mod partial;
+mod passes;
 mod request_ids;
 mod runs;
 pub mod slice;
@@ -28,7 +29,7 @@ use crate::error::{Boundary, Error, Result};
 use crate::ingest::ledger::FileLedger;
 use crate::ingest::timeline::Timeline;
 use dimension::{Dimension, Listed};
-pub use fold::fold;
+pub use passes::fold;
 pub use request_ids::{MAX_DISTINCT_IDS, RequestIds};
 use table::TABLES;
 

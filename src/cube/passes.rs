@@ -1,0 +1,165 @@
+//! How often the logs are read, and by whom: in one pass where that can be, in two where events must be known first.
+
+use rayon::prelude::*;
+
+use super::fold::{Folded, Ids, Shared, Unit, Worker};
+use crate::config::Plan;
+use crate::error::Result;
+use crate::ingest::chunks::{self, Content, Outcomes, Pool, Queue};
+use crate::ingest::source::{Compression, Source};
+use crate::ingest::timeline::{self, GrowingTimeline, Timeline};
+use crate::phases::Phases;
+
+/// Folds the logs under the plan; `known` are stage events of other inputs.
+///
+/// Which stage an upload belongs to depends on events that may stand behind it, or in another file. One log, and
+/// archives, are read once all the same: their lines are placed by the events read so far, and what a later one shows
+/// to have been wrong (a log that is not in the order of time) is read again. In plain files among several the events
+/// are searched first, which is faster than a second reading.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -> Result<Folded> {
+    if let [source] = sources
+        && source.stage.is_none()
+    {
+        let growing = GrowingTimeline::from(known);
+        let (folded, misplaced) = phases.time("read", || fold_under(plan, sources, &growing, phases))?;
+        if misplaced {
+            let whole = GrowingTimeline::whole(Timeline::clone(&growing.now()));
+            return Ok(phases.time("read again", || fold_under(plan, sources, &whole, phases))?.0);
+        }
+        return Ok(folded);
+    }
+    let archives = sources.iter().any(|source| source.compression != Compression::None);
+    // Uploads of other days are left out by where they are placed: then what was counted cannot be mended.
+    if archives
+        && plan.by_day.is_none()
+        && !timeline::is_needless(sources)
+        && let Some(folded) = fold_unpacking_once(plan, sources, &known, phases)?
+    {
+        return Ok(folded);
+    }
+    let own = phases.time("timeline", || timeline::collect_all(sources, phases))?;
+    let whole = GrowingTimeline::whole(known.union(&own));
+    Ok(phases.time("read", || fold_under(plan, sources, &whole, phases))?.0)
+}
+
+/// Folds all sources side by side, and tells whether a line was placed by events that a later one contradicts.
+fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, phases: &Phases) -> Result<(Folded, bool)> {
+    let shared = Shared::new(plan, sources);
+    let all: Vec<usize> = (0..sources.len()).collect();
+    let (units, outcomes) = scan(&shared, &all, timeline, phases)?;
+    let whole = timeline.now();
+    let misplaced = units.iter().any(|unit| unit.misplaced(&whole));
+    let parts = units.into_iter().map(|unit| unit.parts).collect();
+    Ok((shared.folded(&whole, parts, outcomes), misplaced))
+}
+
+/// Folds the sources numbered `which`, their chunks by any worker.
+fn scan(
+    shared: &Shared<'_>,
+    which: &[usize],
+    timeline: &GrowingTimeline,
+    phases: &Phases,
+) -> Result<(Vec<Unit>, Outcomes)> {
+    let scanned = chunks::scan(
+        shared.sources,
+        which,
+        phases,
+        |content| timeline.see(content),
+        || Worker::new(shared, timeline.now(), Ids::Count),
+        |worker, chunk| worker.chunk(chunk),
+    );
+    let (workers, outcomes) = scanned?;
+    Ok((workers.into_par_iter().map(|mut worker| worker.hand_over()).collect(), outcomes))
+}
+
+/// Packed bytes that are folded by themselves, at least: what a wrongly placed line costs to read again.
+const UNIT_BYTES: u64 = 4 << 20;
+/// Units of a run, about: what each of them folded is held until the whole timeline is known.
+const UNITS: u64 = 64;
+
+/// Folds archives each by one thread, without knowing the events of the others, and those that this placed wrongly
+/// again; then the plain files. `None` where a line could not be placed, before or after: it was counted, or not, as
+/// if that were certain.
+fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases: &Phases) -> Result<Option<Folded>> {
+    let shared = Shared::new(plan, sources);
+    let (plain, packed): (Vec<usize>, Vec<usize>) =
+        (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
+    let of_plain = phases.time("timeline", || timeline::collect(sources, &plain, phases))?;
+    let growing = GrowingTimeline::from(known.union(&of_plain));
+    let folded = phases.time("read", || fold_units(&shared, units(sources, &packed), &growing, Ids::Count, phases))?;
+    let whole = growing.now();
+    let (wrong, mut right): (Vec<_>, Vec<_>) = folded.into_iter().partition(|(unit, _)| unit.misplaced(&whole));
+    let whole = GrowingTimeline::whole(Timeline::clone(&whole));
+    if !wrong.is_empty() {
+        let numbers = |outcomes: &Outcomes| outcomes.iter().map(|(index, _)| *index).collect();
+        let units: Vec<Vec<usize>> = wrong.iter().map(|(_, outcomes)| numbers(outcomes)).collect();
+        units.iter().flatten().for_each(|index| shared.forget_lines(*index));
+        let again = phases.time("read again", || fold_units(&shared, units, &whole, Ids::Known, phases))?;
+        if wrong.iter().chain(&again).any(|(unit, _)| unit.unplaced) {
+            return Ok(None);
+        }
+        right.extend(again);
+    }
+    if !plain.is_empty() {
+        let (units, outcomes) = phases.time("read", || scan(&shared, &plain, &whole, phases))?;
+        // What belongs to which of them is of no interest any more.
+        right.push((Unit::default(), outcomes));
+        right.extend(units.into_iter().map(|unit| (unit, Outcomes::new())));
+    }
+    let (units, outcomes): (Vec<Unit>, Vec<Outcomes>) = right.into_iter().unzip();
+    let parts = units.into_iter().map(|unit| unit.parts).collect();
+    Ok(Some(shared.folded(&whole.now(), parts, outcomes.into_iter().flatten().collect())))
+}
+
+/// Sources that follow each other, put together.
+fn units(sources: &[Source], which: &[usize]) -> Vec<Vec<usize>> {
+    let all: u64 = which.iter().map(|index| sources[*index].bytes).sum();
+    let enough = UNIT_BYTES.max(all / UNITS);
+    let (mut units, mut unit, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for index in which {
+        unit.push(*index);
+        bytes += sources[*index].bytes;
+        if bytes >= enough {
+            units.push(std::mem::take(&mut unit));
+            bytes = 0;
+        }
+    }
+    units.extend((!unit.is_empty()).then_some(unit));
+    units
+}
+
+/// Folds units of sources, each by one thread; what each gave, with the outcomes of its sources.
+fn fold_units(
+    shared: &Shared<'_>,
+    units: Vec<Vec<usize>>,
+    timeline: &GrowingTimeline,
+    ids: Ids,
+    phases: &Phases,
+) -> Result<Vec<(Unit, Outcomes)>> {
+    let threads = phases.threads.min(units.len());
+    let units = &Queue::new(units);
+    std::thread::scope(|scope| {
+        let folding = || {
+            let mut worker = Worker::new(shared, timeline.now(), ids);
+            let pool = Pool::default();
+            units.map(|unit| {
+                let mark = |content: &Content| timeline.see(content);
+                let outcomes: Result<Outcomes> = unit
+                    .into_iter()
+                    .map(|index| {
+                        let source = &shared.sources[index];
+                        let outcome = chunks::read(index, source, &pool, phases, mark, |chunk| worker.chunk(&chunk))?;
+                        Ok((index, outcome))
+                    })
+                    .collect();
+                Ok((worker.hand_over(), outcomes?))
+            })
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(folding)).collect();
+        let folded: Result<Vec<_>> = threads.into_iter().map(chunks::join).collect();
+        Ok(folded?.into_iter().flatten().collect())
+    })
+}
