@@ -118,7 +118,7 @@ impl Iterator for Unpacker {
     type Item = (u64, u64);
 
     fn next(&mut self) -> Option<(u64, u64)> {
-        if self.at == self.run.bytes.len() {
+        if self.at >= self.run.bytes.len() {
             return None;
         }
         self.key += self.varint();
@@ -142,11 +142,13 @@ pub fn merge(runs: Vec<PackedRun>) -> impl Iterator<Item = (u64, u64)> {
             Some((key, count, index)) => (key, count, index),
             None => heads.pop().map(|Reverse((key, index, count))| (key, count, index))?,
         };
-        if let Some((next_key, next_count)) = streams[index].next() {
-            match heads.peek() {
+        match streams[index].next() {
+            Some((next_key, next_count)) => match heads.peek() {
                 Some(Reverse((other, ..))) if *other < next_key => heads.push(Reverse((next_key, index, next_count))),
                 _ => leader = Some((next_key, next_count, index)),
-            }
+            },
+            // Of runs that follow each other in time the first are read to their end early: what they hold is freed.
+            None => streams[index].run = PackedRun::default(),
         }
         Some((key, count))
     });

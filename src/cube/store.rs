@@ -1,6 +1,7 @@
 //! A cube on disk: a folder with `header.json` and one Parquet file per table, described in
 //! docs/cube.md. Written beside its place and renamed, so that a reader sees all of it or none.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::table::{Add, Bins, TABLES, TableSpec, count_column, normalise};
-use super::{CUBE_VERSION, Cube, Header, RequestIds, damaged, same_rules};
+use super::{CUBE_VERSION, Cube, Header, RequestIds, same_rules};
 use crate::config::Plan;
 use crate::error::{Boundary, Error, Position, Result};
 use crate::ingest::source::CUBE_HEADER;
@@ -50,16 +51,7 @@ pub fn write(cube: &mut Cube, path: &Path) -> Result<()> {
 fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
     let Cube { header, tables, request_ids } = cube;
     let (hashes, repeats, truncated) = request_ids.parts();
-    let write_ids = || {
-        let more = match repeats.is_empty() {
-            true => vec![0; hashes.len()],
-            false => hashes.iter().map(|hash| repeats.get(hash).copied().unwrap_or(0)).collect(),
-        };
-        let columns = vec![count_column("hash", hashes.to_vec()), count_column("repeats", more)];
-        let mut ids = DataFrame::new_infer_height(columns).map_err(damaged)?;
-        // Hashes are random: packing them takes time and no byte off.
-        write_table(&mut ids, &folder.join(REQUEST_IDS), ParquetCompression::Uncompressed)
-    };
+    let write_ids = || write_request_ids(hashes, repeats, &folder.join(REQUEST_IDS));
     let write_rest = || {
         TABLES.par_iter().zip(tables).try_for_each(|(spec, table)| {
             write_table(table, &folder.join(format!("{}.parquet", spec.name)), ParquetCompression::Zstd(None))
@@ -73,15 +65,32 @@ fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
     fs::write(&path, json).map_err(|error| cannot("write", &path, error))
 }
 
-fn write_table(table: &mut DataFrame, path: &Path, compression: ParquetCompression) -> Result<()> {
+fn writer(path: &Path, compression: ParquetCompression) -> Result<ParquetWriter<File>> {
     let file = File::create(path).map_err(|error| cannot("write", path, error))?;
-    ParquetWriter::new(file)
-        .with_compression(compression)
-        // Nobody filters these tables by value.
-        .with_statistics(StatisticsOptions::empty())
-        .finish(table)
-        .map(|_| ())
-        .map_err(|error| cannot("write", path, error))
+    // Nobody filters these tables by value.
+    Ok(ParquetWriter::new(file).with_compression(compression).with_statistics(StatisticsOptions::empty()))
+}
+
+fn write_table(table: &mut DataFrame, path: &Path, compression: ParquetCompression) -> Result<()> {
+    writer(path, compression)?.finish(table).map(|_| ()).map_err(|error| cannot("write", path, error))
+}
+
+/// Rows of request ids that are written at once: all 5 million would stand three times in memory.
+const IDS_AT_ONCE: usize = 1 << 18;
+
+fn write_request_ids(hashes: &[u64], repeats: &BTreeMap<u64, u64>, path: &Path) -> Result<()> {
+    let rows = |hashes: &[u64]| {
+        let more = hashes.iter().map(|hash| repeats.get(hash).copied().unwrap_or(0)).collect();
+        DataFrame::new_infer_height(vec![count_column("hash", hashes.to_vec()), count_column("repeats", more)])
+    };
+    // Hashes are random: packing them takes time and no byte off.
+    let writer = writer(path, ParquetCompression::Uncompressed)?;
+    let write = || {
+        let mut writer = writer.batched(rows(&[])?.schema())?;
+        hashes.chunks(IDS_AT_ONCE).try_for_each(|hashes| writer.write_batch(&rows(hashes)?))?;
+        writer.finish()
+    };
+    write().map(|_| ()).map_err(|error| cannot("write", path, error))
 }
 
 /// `header.json`
