@@ -85,10 +85,10 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
         let improvements = improvements::improvements(plan, &data, &comparisons);
         Ok::<_, Error>((stages, comparisons, regressions, improvements))
     };
-    let (changes, ((criteria, intention_to_treat), triggers)) = rayon::join(changes, || {
-        let criteria = || criteria::criteria(plan, &data);
-        let intention_to_treat = || intention_to_treat::intention_to_treat(plan, &data);
-        rayon::join(|| rayon::join(criteria, intention_to_treat), || triggers::triggers(plan, cube, &data, &logged))
+    let (changes, (criteria, intention_to_treat, triggers)) = rayon::join(changes, || {
+        let criteria = criteria::criteria(plan, &data);
+        let intention_to_treat = intention_to_treat::intention_to_treat(plan, &data);
+        (criteria, intention_to_treat, triggers::triggers(plan, cube, &data, &logged))
     });
     let ((stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;

@@ -31,7 +31,7 @@ pub fn assemble(
     header.placed_span = parts.placed_span;
     let (mut segments, mut errors) = rayon::join(|| merge_cells(parts.segments), || merge_cells(parts.errors));
     let used = used_numbers(&segments, &errors);
-    let mut numbers = Numbers::default();
+    let mut numbers = Renumberings::default();
     let dimensions = [&mut header.providers, &mut header.file_types, &mut header.error_types];
     for (((dimension, numbers), interner), used) in
         dimensions.into_iter().zip(&mut numbers.maps).zip(interners).zip(&used)
@@ -45,15 +45,15 @@ pub fn assemble(
     numbers.renumber_cells(&TABLES[table::ERRORS], &mut errors);
 
     let minutes = || {
-        let bins = Bins::new(parts.minute_bins, MINUTE_BIN_BITS);
+        let bins = BinRuns::new(parts.minute_bins, MINUTE_BIN_BITS);
         upload_table(table::MINUTES, &merge_cells(parts.minutes), bins, &numbers)
     };
     let segments = || {
-        let bins = Bins::new(parts.segment_bins, SEGMENT_BIN_BITS);
+        let bins = BinRuns::new(parts.segment_bins, SEGMENT_BIN_BITS);
         upload_table(table::SEGMENTS, &segments, bins, &numbers)
     };
-    let fine = || fine_table(table::FINE, Bins::new(parts.fine, FINE_BIN_BITS), &numbers);
-    let fine_segments = || fine_table(table::FINE_SEGMENTS, Bins::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
+    let fine = || fine_table(table::FINE, BinRuns::new(parts.fine, FINE_BIN_BITS), &numbers);
+    let fine_segments = || fine_table(table::FINE_SEGMENTS, BinRuns::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
     let ((minutes, segments), (fine, fine_segments)) =
         rayon::join(|| rayon::join(minutes, segments), || rayon::join(fine, fine_segments));
     let tables = [
@@ -82,7 +82,7 @@ pub struct Parts {
     busy: BTreeMap<u64, BusySeconds>,
     memory_samples: BTreeMap<(i64, u8), SampleSums>,
     events: BTreeMap<EventKey, u64>,
-    pub placed_span: Option<(EpochNanos, EpochNanos)>,
+    placed_span: Option<(EpochNanos, EpochNanos)>,
 }
 
 impl From<Partial> for Parts {
@@ -147,59 +147,67 @@ fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> [Vec<b
 /// For each dimension, the numbers that the names got when they came -> those of the finished dimension. Names that
 /// the config does not list change places, and rows with them.
 #[derive(Default)]
-struct Numbers {
+struct Renumberings {
     maps: [Renumbering; 3],
     /// Whether any that is in use changes.
     moved: bool,
 }
 
-impl Numbers {
-    fn renumber_cells<V: Sum>(&self, spec: &TableSpec, cells: &mut Vec<(u64, V)>) {
-        if self.moved {
-            cells.iter_mut().for_each(|(key, _)| *key = self.renumber(spec, *key));
-            cells.sort_unstable_by_key(|(key, _)| *key);
-        }
-        // Names may have become `other`.
-        add_up_twins(cells);
+impl Renumberings {
+    /// Whether rows of a table change places.
+    fn moves(&self, spec: &TableSpec) -> bool {
+        self.moved && spec.keys.iter().any(|key| DIMENSION_COLUMNS.contains(key))
     }
 
-    /// A packed row key in the new numbers.
-    fn renumber(&self, spec: &TableSpec, key: u64) -> u64 {
-        let (mut rest, mut key, mut shift) = (key, 0, 0);
-        for column in spec.keys.iter().rev() {
-            let bits = key_bits(column);
-            let mut field = split(&mut rest, bits);
-            if let Some(dimension) = DIMENSION_COLUMNS.iter().position(|name| name == column) {
-                field = u64::from(self.maps[dimension][field as usize]);
-            }
-            key |= field << shift;
-            shift += bits;
+    fn renumber_cells<V: Sum>(&self, spec: &TableSpec, cells: &mut Vec<(u64, V)>) {
+        if self.moves(spec) {
+            let renumber = self.of_keys(spec);
+            cells.iter_mut().for_each(|(key, _)| *key = renumber(*key));
+            cells.sort_unstable_by_key(|(key, _)| *key);
+            // Names may have become `other`.
+            add_up_twins(cells);
         }
-        key
+    }
+
+    /// A packed row key of the table -> the same in the new numbers.
+    fn of_keys(&self, spec: &TableSpec) -> impl Fn(u64) -> u64 {
+        let of = |column: &str| DIMENSION_COLUMNS.iter().position(|name| *name == column);
+        let fields = spec.keys.iter().rev().map(|column| (key_bits(column), of(column).map(|of| &self.maps[of])));
+        let fields: Vec<(u32, Option<&Renumbering>)> = fields.collect();
+        move |mut rest| {
+            let (mut key, mut shift) = (0, 0);
+            for (bits, map) in &fields {
+                let field = split(&mut rest, *bits);
+                key |= map.map_or(field, |map| u64::from(map[field as usize])) << shift;
+                shift += bits;
+            }
+            key
+        }
     }
 }
 
 /// The histograms of a table, in runs whose keys are a row's key and `bin_bits` of bin.
-struct Bins {
+struct BinRuns {
     runs: Vec<PackedRun>,
     bin_bits: u32,
 }
 
-impl Bins {
+impl BinRuns {
     fn new(runs: Vec<PackedRun>, bin_bits: u32) -> Self {
         Self { runs, bin_bits }
     }
 
     /// Calls `each` with key, bins and counts of every row in the new numbers, rising, each key once. One row is held
     /// at a time, or all of them where rows change places.
-    fn each_row(self, spec: &TableSpec, numbers: &Numbers, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
-        if !numbers.moved || !spec.keys.iter().any(|key| DIMENSION_COLUMNS.contains(key)) {
+    fn each_row(self, spec: &TableSpec, numbers: &Renumberings, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
+        if !numbers.moves(spec) {
             return self.each_row_as_it_came(each);
         }
+        let renumber = numbers.of_keys(spec);
         let entries = entries(&self.runs);
         let (mut rows, mut bins, mut counts) = (Vec::new(), Vec::with_capacity(entries), Vec::with_capacity(entries));
         self.each_row_as_it_came(|key, row| {
-            rows.push((numbers.renumber(spec, key), bins.len()..bins.len() + row.0.len()));
+            rows.push((renumber(key), bins.len()..bins.len() + row.0.len()));
             bins.extend_from_slice(row.0);
             counts.extend_from_slice(row.1);
         });
@@ -256,7 +264,12 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
     columns
 }
 
-fn upload_table(table: usize, cells: &[(u64, UploadSums)], bins: Bins, numbers: &Numbers) -> PolarsResult<DataFrame> {
+fn upload_table(
+    table: usize,
+    cells: &[(u64, UploadSums)],
+    bins: BinRuns,
+    numbers: &Renumberings,
+) -> PolarsResult<DataFrame> {
     // Twins are cells whose sums would have overflowed 64 bits: the columns are wider.
     let groups: Vec<&[(u64, UploadSums)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
     let keys: Vec<u64> = groups.iter().map(|group| group[0].0).collect();
@@ -304,7 +317,7 @@ fn upload_column(name: &str, add: Add, groups: &[&[(u64, UploadSums)]]) -> Colum
     }
 }
 
-fn fine_table(table: usize, bins: Bins, numbers: &Numbers) -> PolarsResult<DataFrame> {
+fn fine_table(table: usize, bins: BinRuns, numbers: &Renumberings) -> PolarsResult<DataFrame> {
     let mut histograms = HistogramColumns::with_capacity(0, entries(&bins.runs));
     let mut keys = Vec::new();
     bins.each_row(&TABLES[table], numbers, |key, row| {

@@ -5,13 +5,13 @@ use rustc_hash::FxHashMap;
 
 use super::bins::{BinList, Blocks, Counter};
 use super::key::{METRIC_BITS, join};
-use super::runs::{PackedRun, Runs};
+use super::runs::PackedRun;
+use super::tiers::Tiers;
 
 /// Cells in the hash map before they are sorted into a run.
 const OPEN_CELLS: usize = 1 << 13;
 /// Blocks of bins (2 MB) before they are.
 const OPEN_BLOCKS: usize = 1 << 15;
-const RUNS_PER_TIER: usize = 8;
 
 /// A value that is added up.
 pub trait Sum: Default + Copy {
@@ -77,8 +77,8 @@ pub struct Cells<S, const LISTS: usize, const BIN_BITS: u32> {
     open: FxHashMap<u64, Cell<S, LISTS>>,
     blocks: Blocks,
     counter: Counter,
-    tiers: Vec<Vec<Vec<(u64, S)>>>,
-    runs: Runs,
+    closed_sums: Tiers<Vec<(u64, S)>>,
+    closed_bins: Tiers<PackedRun>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -134,30 +134,20 @@ impl<S: Sum, const LISTS: usize, const BIN_BITS: u32> Cells<S, LISTS, BIN_BITS> 
                     self.counter.count(&self.blocks, *list, push);
                 }
             }
-            self.runs.add(run);
+            run.shrink_to_fit();
+            self.closed_bins.add(run, PackedRun::merged);
             self.blocks.clear();
         }
         // Cells of histograms alone have nothing to add up.
         if size_of::<S>() > 0 {
-            self.add_run(cells.into_iter().map(|(key, cell)| (key, cell.sums)).collect(), 0);
-        }
-    }
-
-    fn add_run(&mut self, run: Vec<(u64, S)>, tier: usize) {
-        if self.tiers.len() <= tier {
-            self.tiers.resize_with(tier + 1, Vec::new);
-        }
-        self.tiers[tier].push(run);
-        if self.tiers[tier].len() == RUNS_PER_TIER {
-            let merged = merge_cells(std::mem::take(&mut self.tiers[tier]));
-            self.add_run(merged, tier + 1);
+            self.closed_sums.add(cells.into_iter().map(|(key, cell)| (key, cell.sums)).collect(), merge_cells);
         }
     }
 
     /// All that was added.
     pub fn finish(mut self) -> ClosedCells<S> {
         self.close();
-        ClosedCells { sums: self.tiers.into_iter().flatten().collect(), bins: self.runs.finish() }
+        ClosedCells { sums: self.closed_sums.finish(), bins: self.closed_bins.finish() }
     }
 }
 

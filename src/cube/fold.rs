@@ -24,7 +24,6 @@ use crate::ingest::timestamp::NANOS_PER_SECOND;
 const NANOS_PER_MS: f64 = 1e6;
 
 /// What a worker folded since it last handed something over.
-#[derive(Default)]
 pub struct Unit {
     pub parts: Parts,
     /// What was placed by which timeline: the span of its starts.

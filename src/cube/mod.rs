@@ -18,6 +18,7 @@ pub mod slice;
 mod sort;
 pub mod store;
 mod table;
+mod tiers;
 
 use polars::prelude::{DataFrame, PolarsError};
 use rayon::prelude::*;

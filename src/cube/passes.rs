@@ -103,15 +103,15 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases
         }
         right.extend(again);
     }
+    let (mut units, outcomes): (Vec<Unit>, Vec<Outcomes>) = right.into_iter().unzip();
+    let mut outcomes = outcomes.concat();
     if !plain.is_empty() {
-        let (units, outcomes) = phases.time("read", || scan(&shared, &plain, &whole, phases))?;
-        // What belongs to which of them is of no interest any more.
-        right.push((Unit::default(), outcomes));
-        right.extend(units.into_iter().map(|unit| (unit, Outcomes::new())));
+        let (of_plain, read) = phases.time("read", || scan(&shared, &plain, &whole, phases))?;
+        units.extend(of_plain);
+        outcomes.extend(read);
     }
-    let (units, outcomes): (Vec<Unit>, Vec<Outcomes>) = right.into_iter().unzip();
     let parts = units.into_iter().map(|unit| unit.parts).collect();
-    Ok(Some(shared.folded(&whole.now(), parts, outcomes.into_iter().flatten().collect())))
+    Ok(Some(shared.folded(&whole.now(), parts, outcomes)))
 }
 
 /// Sources that follow each other, put together.

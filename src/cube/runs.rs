@@ -4,41 +4,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Runs of one tier before they are merged into a run of the next.
-const RUNS_PER_TIER: usize = 8;
-
-/// Runs of one histogram table, each of about 8^tier flushes.
-#[derive(Debug, Default)]
-pub struct Runs {
-    /// Each holds fewer than [`RUNS_PER_TIER`] runs.
-    tiers: Vec<Vec<PackedRun>>,
-}
-
-impl Runs {
-    /// Adds a run.
-    pub fn add(&mut self, run: PackedRun) {
-        if run.entries > 0 {
-            self.add_run(run, 0);
-        }
-    }
-
-    fn add_run(&mut self, run: PackedRun, tier: usize) {
-        if self.tiers.len() <= tier {
-            self.tiers.resize_with(tier + 1, Vec::new);
-        }
-        self.tiers[tier].push(run);
-        if self.tiers[tier].len() == RUNS_PER_TIER {
-            let merged = PackedRun::pack(merge(std::mem::take(&mut self.tiers[tier])));
-            self.add_run(merged, tier + 1);
-        }
-    }
-
-    /// All runs, for [`merge`].
-    pub fn finish(self) -> Vec<PackedRun> {
-        self.tiers.into_iter().flatten().collect()
-    }
-}
-
 /// Joins neighbours with the same key.
 fn sum_equal_keys(pairs: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item = (u64, u64)> {
     let mut pairs = pairs.peekable();
@@ -70,11 +35,21 @@ impl PackedRun {
         self.entries += 1;
     }
 
+    /// One run of many.
+    pub fn merged(runs: Vec<Self>) -> Self {
+        Self::pack(merge(runs))
+    }
+
     fn pack(pairs: impl Iterator<Item = (u64, u64)>) -> Self {
         let mut run = Self::default();
         pairs.for_each(|(key, count)| run.push(key, count));
-        run.bytes.shrink_to_fit();
+        run.shrink_to_fit();
         run
+    }
+
+    /// Gives back the room that is not used.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
     }
 }
 
@@ -170,9 +145,10 @@ mod tests {
     proptest! {
         #[test]
         fn counts_like_a_map(keys in prop::collection::vec(prop_oneof![0u64..50, any::<u64>()], 0..400), cut in 1usize..50) {
-            let mut runs = Runs::default();
-            keys.chunks(cut).for_each(|part| runs.add(PackedRun::pack(counted(part).into_iter())));
-            prop_assert_eq!(merge(runs.finish()).collect::<Vec<_>>(), counted(&keys));
+            let parts = keys.chunks(cut).map(|part| PackedRun::pack(counted(part).into_iter()));
+            let (left, right) = parts.enumerate().partition::<Vec<_>, _>(|(index, _)| index % 2 == 0);
+            let merged = [left, right].map(|runs| PackedRun::merged(runs.into_iter().map(|(_, run)| run).collect()));
+            prop_assert_eq!(merge(merged.into()).collect::<Vec<_>>(), counted(&keys));
         }
     }
 }
