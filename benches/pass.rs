@@ -12,17 +12,19 @@ use stagegate::evidence::Evidence;
 use stagegate::ingest::chunks::line_ranges;
 use stagegate::ingest::fast::FastReader;
 use stagegate::ingest::native::parse_line;
-use stagegate::phases::Phases;
 use stagegate::report::model::Report;
+use stagegate::run::Run;
 use stagegate::simulate::{self, Scenario};
 use stagegate::stats::bootstrap::{CumulativeBlocks, resampled_ratios};
 use stagegate::stats::random::Stream;
-use stagegate::{analysis, render, report};
+use stagegate::{analysis, render};
 
 fn main() {
     divan::main();
 }
 
+/// When the report says it was written.
+const CLOCK: &str = "2025-11-18T12:00:00Z";
 const UPLOADS: u64 = 200_000;
 /// Resamples of a figure, as the default config has it.
 const REPLICATES: u32 = 2000;
@@ -49,14 +51,13 @@ fn plan() -> (Plan, tempfile::NamedTempFile) {
 
 fn folded() -> (Plan, Cube) {
     let (plan, _file) = plan();
-    let cube = stagegate::cube(&plan, &[], &Phases::new(2)).expect("the log is good");
+    let cube = stagegate::cube(&plan, &[], &Run::new(2)).expect("the log is good");
     (plan, cube)
 }
 
 fn reported() -> Report {
     let (plan, cube) = folded();
-    let findings = analysis::run(&plan, &cube, &Evidence::default()).expect("the cube is whole");
-    report::assemble(&plan, findings, "2025-11-18T12:00:00Z".into())
+    analysis::report(&plan, &cube, &Evidence::default(), CLOCK.into()).expect("the cube is whole")
 }
 
 /// Of what any reader must do: the least, and the structure alone.
@@ -118,7 +119,7 @@ mod decoding {
 #[divan::bench(args = [1, 2])]
 fn fold(bencher: Bencher, threads: usize) {
     let (plan, _file) = plan();
-    let fold = || stagegate::cube(&plan, &[], &Phases::new(threads)).expect("the log is good");
+    let fold = || stagegate::cube(&plan, &[], &Run::new(threads)).expect("the log is good");
     bencher.counter(BytesCount::of_str(&**LOG)).bench(fold);
 }
 
@@ -157,7 +158,7 @@ mod bootstrap {
 #[divan::bench]
 fn analyse(bencher: Bencher) {
     let (plan, cube) = folded();
-    bencher.bench(|| analysis::run(&plan, &cube, &Evidence::default()).expect("the cube is whole"));
+    bencher.bench(|| analysis::report(&plan, &cube, &Evidence::default(), CLOCK.into()).expect("the cube is whole"));
 }
 
 /// The report to all its files, charts included.

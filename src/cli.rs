@@ -29,198 +29,240 @@ pub struct Cli {
 pub enum Command {
     /// Write report.html, report.md, report.json and charts.
     #[command(after_help = "Example:\n  stagegate report --out out data/*.jsonl.gz")]
-    Report {
-        #[command(flatten)]
-        input: InputArguments,
-        /// Folder that the report is written to.
-        #[arg(long, default_value = "out", value_name = "FOLDER")]
-        out: PathBuf,
-        /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
-        #[arg(long, value_name = "TIME")]
-        generated_at: Option<String>,
-        /// Print at most 15 plain lines, for a chat or a mail.
-        #[arg(long)]
-        summary: bool,
-        /// Also write report.pdf, with an installed Chromium (CHROMIUM names another).
-        #[arg(long)]
-        pdf: bool,
-        /// Stay, and write the report anew whenever the log has grown.
-        #[arg(long, conflicts_with = "generated_at")]
-        watch: bool,
-    },
+    Report(ReportArguments),
     /// Write the report of one day against the baseline and the day before.
     #[command(after_help = "Example:\n  stagegate daily --date 2025-11-12 data/*.jsonl.gz")]
-    Daily {
-        #[command(flatten)]
-        input: InputArguments,
-        /// The UTC day, like 2025-11-12 [default: the last one of the log].
-        #[arg(long, value_name = "DATE")]
-        date: Option<String>,
-        /// Folder of reports; the day's goes to daily/DATE in it.
-        #[arg(long, default_value = "out", value_name = "FOLDER")]
-        out: PathBuf,
-        /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
-        #[arg(long, value_name = "TIME")]
-        generated_at: Option<String>,
-    },
+    Daily(DailyArguments),
     /// Write index.html: every report of a folder with its decision, and the trend over the days.
     #[command(after_help = "Example:\n  stagegate status --out out")]
-    Status {
-        /// Folder of reports.
-        #[arg(long, default_value = "out", value_name = "FOLDER")]
-        out: PathBuf,
-        /// Time that the page says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
-        #[arg(long, value_name = "TIME")]
-        generated_at: Option<String>,
-    },
+    Status(StatusArguments),
     /// Print what changed between two reports.
     #[command(after_help = "Example:\n  stagegate diff monday/report.json tuesday/report.json")]
-    Diff {
-        /// report.json of the earlier report.
-        before: PathBuf,
-        /// report.json of the later one.
-        after: PathBuf,
-    },
+    Diff(DiffArguments),
     /// Print the decision, improvements, criteria, triggers and completion; write nothing.
     #[command(
         after_help = "Exit code:\n  0  go\n  1  no go, or roll back\n  2  usage, config or input error\n  3  review, or incomplete\n\nExample:\n  stagegate check --config rollout.toml"
     )]
-    Check {
-        #[command(flatten)]
-        input: InputArguments,
-        /// How the answer is printed.
-        #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
-        format: CheckFormat,
-    },
+    Check(CheckArguments),
     /// Fold logs into a cube: report and check take it in place of the logs.
     #[command(
         after_help = "Example:\n  stagegate cube data/*.jsonl.gz -o week1.cube\n  stagegate report week1.cube week2.cube"
     )]
-    Cube {
-        #[command(flatten)]
-        input: InputArguments,
-        /// Folder that the cube is written to.
-        #[arg(short, long, value_name = "FOLDER")]
-        output: PathBuf,
-        /// Further logs that are searched for rollout_stage events only.
-        #[arg(long, value_name = "FILES", num_args = 1..)]
-        timeline: Vec<String>,
-    },
+    Cube(CubeArguments),
     /// Pack code, metrics, test results and reports for an outside reviewer.
     #[command(
         after_help = "Nothing is written when a secret is found (exit code 2). The clock is --generated-at, else SOURCE_DATE_EPOCH, else the time of the commit, so that the same tree gives the same bytes.\n\nExample:\n  stagegate bundle --sign-key release.pem --redact request_id"
     )]
-    Bundle {
-        #[command(flatten)]
-        input: InputArguments,
-        /// Folder that validation-bundle/ and validation-bundle.zip are written to.
-        #[arg(long, default_value = "out", value_name = "FOLDER")]
-        out: PathBuf,
-        /// Commit whose tracked files are the code.
-        #[arg(long, default_value = "HEAD", value_name = "REVISION", conflicts_with = "no_code")]
-        commit: String,
-        /// Leave the code out.
-        #[arg(long)]
-        no_code: bool,
-        /// Also pack the raw logs.
-        #[arg(long)]
-        raw: bool,
-        /// Fields of log lines whose values become keyed digests, such as request_id.
-        #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
-        redact: Vec<String>,
-        /// File whose content keys these digests [default: one made beside the bundle, never in it].
-        #[arg(long, value_name = "FILE")]
-        redact_key: Option<PathBuf>,
-        /// Ed25519 private key (PKCS#8 PEM) that signs the statement.
-        #[arg(long, value_name = "FILE")]
-        sign_key: Option<PathBuf>,
-        /// Most tokens of a part of the context [default: that of the config, 100000].
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(8000..))]
-        max_tokens: Option<u64>,
-        /// Largest part of the context in MB [default: that of the config, 20].
-        #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-        max_part_mb: Option<u64>,
-        /// Time that the bundle says it was made, RFC 3339.
-        #[arg(long, value_name = "TIME")]
-        generated_at: Option<String>,
-    },
+    Bundle(BundleArguments),
     /// Check that a bundle is complete, unchanged, and signed by whom.
     #[command(
         after_help = "Exit code:\n  0  the bundle is what was sent\n  1  refused, with every altered, missing or extra file\n  2  it cannot be read\n\nExample:\n  stagegate verify out/validation-bundle.zip --public-key release.pub.pem"
     )]
-    Verify {
-        /// The bundle's folder or .zip.
-        bundle: PathBuf,
-        /// Ed25519 public key (PEM) that must have signed it.
-        #[arg(long, value_name = "FILE")]
-        public_key: Option<PathBuf>,
-    },
+    Verify(VerifyArguments),
     /// The external review.
-    Validation {
-        #[command(subcommand)]
-        action: ValidationAction,
-    },
+    Validation(ValidationArguments),
     /// Simulate a rollout and write its log.
     #[command(
         after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json"
     )]
-    Generate {
-        /// What happens in the rollout.
-        #[arg(long, value_enum, default_value_t = Scenario::Good)]
-        scenario: Scenario,
-        /// Uploads of the whole rollout, about.
-        #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..))]
-        uploads: u64,
-        /// Seed: the same seed gives the same log.
-        #[arg(long, default_value_t = 20_251_118)]
-        seed: u64,
-        /// Log that is written, .gz or .zst packed by name; - is standard output.
-        #[arg(short, long, default_value = "-", value_name = "FILE")]
-        output: PathBuf,
-        /// Write what was planted, as JSON.
-        #[arg(long, value_name = "FILE")]
-        truth: Option<PathBuf>,
-    },
+    Generate(GenerateArguments),
     /// Write a rollout.toml with every key and a comment each.
     #[command(after_help = "Example:\n  stagegate init rollout.toml")]
-    Init {
-        /// File that is written; it must not exist.
-        #[arg(default_value = "rollout.toml", value_name = "FILE")]
-        path: PathBuf,
-    },
+    Init(InitArguments),
     /// Print a JSON Schema.
     #[command(after_help = "Example:\n  stagegate schema report > report.schema.json")]
-    Schema {
-        /// Of which file.
-        #[arg(value_enum)]
-        of: SchemaOf,
-    },
+    Schema(SchemaArguments),
     /// Print a shell completion script.
     #[command(after_help = "Example:\n  stagegate completions bash > /etc/bash_completion.d/stagegate")]
-    Completions {
-        /// For which shell.
-        #[arg(value_enum)]
-        shell: Shell,
-    },
+    Completions(CompletionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Folder that the report is written to.
+    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+    #[arg(long, value_name = "TIME")]
+    pub generated_at: Option<String>,
+    /// Print at most 15 plain lines, for a chat or a mail.
+    #[arg(long)]
+    pub summary: bool,
+    /// Also write report.pdf, with an installed Chromium (CHROMIUM names another).
+    #[arg(long)]
+    pub pdf: bool,
+    /// Stay, and write the report anew whenever the log has grown.
+    #[arg(long, conflicts_with = "generated_at")]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DailyArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// The UTC day, like 2025-11-12 [default: the last one of the log].
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<String>,
+    /// Folder of reports; the day's goes to daily/DATE in it.
+    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+    #[arg(long, value_name = "TIME")]
+    pub generated_at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Folder of reports.
+    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Time that the page says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+    #[arg(long, value_name = "TIME")]
+    pub generated_at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// report.json of the earlier report.
+    pub before: PathBuf,
+    /// report.json of the later one.
+    pub after: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct CubeArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Folder that the cube is written to.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+    /// Further logs that are searched for rollout_stage events only.
+    #[arg(long, value_name = "FILES", num_args = 1..)]
+    pub timeline: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BundleArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Folder that validation-bundle/ and validation-bundle.zip are written to.
+    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Commit whose tracked files are the code.
+    #[arg(long, default_value = "HEAD", value_name = "REVISION", conflicts_with = "no_code")]
+    pub commit: String,
+    /// Leave the code out.
+    #[arg(long)]
+    pub no_code: bool,
+    /// Also pack the raw logs.
+    #[arg(long)]
+    pub raw: bool,
+    /// Fields of log lines whose values become keyed digests, such as request_id.
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub redact: Vec<String>,
+    /// File whose content keys these digests [default: one made beside the bundle, never in it].
+    #[arg(long, value_name = "FILE")]
+    pub redact_key: Option<PathBuf>,
+    /// Ed25519 private key (PKCS#8 PEM) that signs the statement.
+    #[arg(long, value_name = "FILE")]
+    pub sign_key: Option<PathBuf>,
+    /// Most tokens of a part of the context [default: that of the config, 100000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(8000..))]
+    pub max_tokens: Option<u64>,
+    /// Largest part of the context in MB [default: that of the config, 20].
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub max_part_mb: Option<u64>,
+    /// Time that the bundle says it was made, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub generated_at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The bundle's folder or .zip.
+    pub bundle: PathBuf,
+    /// Ed25519 public key (PEM) that must have signed it.
+    #[arg(long, value_name = "FILE")]
+    pub public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidationArguments {
+    #[command(subcommand)]
+    pub action: ValidationAction,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArguments {
+    /// What happens in the rollout.
+    #[arg(long, value_enum, default_value_t = Scenario::Good)]
+    pub scenario: Scenario,
+    /// Uploads of the whole rollout, about.
+    #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..))]
+    pub uploads: u64,
+    /// Seed: the same seed gives the same log.
+    #[arg(long, default_value_t = 20_251_118)]
+    pub seed: u64,
+    /// Log that is written, .gz or .zst packed by name; - is standard output.
+    #[arg(short, long, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Write what was planted, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// File that is written; it must not exist.
+    #[arg(default_value = "rollout.toml", value_name = "FILE")]
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// Of which file.
+    #[arg(value_enum)]
+    pub of: SchemaOf,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// For which shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ValidationAction {
     /// Check the reviewer's answer against the bundle that it answers, and keep it for the report.
     #[command(after_help = "Example:\n  stagegate validation record answer.md --bundle out/validation-bundle.zip")]
-    Record {
-        /// The answer, Markdown or JSON as REQUEST.md asks.
-        response: PathBuf,
-        /// The bundle that was sent, folder or .zip.
-        #[arg(long, default_value = "out/validation-bundle.zip", value_name = "BUNDLE")]
-        bundle: PathBuf,
-        /// rollout.toml [default: that of the working directory, else the built-in rollout].
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Time of the record, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
-        #[arg(long, value_name = "TIME")]
-        generated_at: Option<String>,
-    },
+    Record(RecordArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArguments {
+    /// The answer, Markdown or JSON as REQUEST.md asks.
+    pub response: PathBuf,
+    /// The bundle that was sent, folder or .zip.
+    #[arg(long, default_value = "out/validation-bundle.zip", value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    /// rollout.toml [default: that of the working directory, else the built-in rollout].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Time of the record, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
+    #[arg(long, value_name = "TIME")]
+    pub generated_at: Option<String>,
 }
 
 /// What is read.

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::error::{Boundary, Error, Result};
+use crate::error::{Error, Result};
 
 /// RFC 3339, seconds, UTC.
 ///
@@ -13,15 +13,15 @@ pub fn generated_at(argument: Option<&str>, source_date_epoch: Option<&str>) -> 
     let time: DateTime<Utc> = match (argument, source_date_epoch) {
         (Some(text), _) => DateTime::parse_from_rfc3339(text)
             .map_err(|_| {
-                Error::new(Boundary::Usage, format!("--generated-at {text:?} is not a time"))
-                    .help("write it like 2025-11-18T12:00:00Z")
+                Error::new(format!("--generated-at {text:?} is not a time")).help("write it like 2025-11-18T12:00:00Z")
             })?
             .with_timezone(&Utc),
-        (None, Some(text)) => {
-            text.trim().parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or_else(|| {
-                Error::new(Boundary::Usage, format!("SOURCE_DATE_EPOCH {text:?} is not a number of seconds"))
-            })?
-        }
+        (None, Some(text)) => text
+            .trim()
+            .parse()
+            .ok()
+            .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+            .ok_or_else(|| Error::new(format!("SOURCE_DATE_EPOCH {text:?} is not a number of seconds")))?,
         (None, None) => Utc::now(),
     };
     Ok(time.to_rfc3339_opts(SecondsFormat::Secs, true))

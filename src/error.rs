@@ -36,25 +36,9 @@ impl fmt::Display for Position {
     }
 }
 
-/// The boundary at which a run could not go on. All of them end with exit code 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Boundary {
-    /// The command line.
-    Usage,
-    /// rollout.toml.
-    Config,
-    /// The log files.
-    Input,
-    /// A cube folder.
-    Cube,
-    /// What the run writes.
-    Output,
-}
-
 /// An error that a user can mend.
 #[derive(Debug, Clone)]
 pub struct Error {
-    pub boundary: Boundary,
     pub position: Option<Position>,
     pub message: String,
     /// What to do about it, where that is not plain from the message.
@@ -62,8 +46,8 @@ pub struct Error {
 }
 
 impl Error {
-    pub fn new(boundary: Boundary, message: impl Into<String>) -> Self {
-        Self { boundary, position: None, message: message.into(), help: None }
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { position: None, message: message.into(), help: None }
     }
 
     #[must_use]
@@ -117,8 +101,7 @@ mod tests {
 
     #[test]
     fn positions_read_like_compiler_messages() {
-        let error =
-            Error::new(Boundary::Config, "unknown key \"x\"").at(Position::at("a.toml", 3, 1)).help("remove it");
+        let error = Error::new("unknown key \"x\"").at(Position::at("a.toml", 3, 1)).help("remove it");
         assert_eq!(error.to_string(), "a.toml:3:1: unknown key \"x\"\n  help: remove it");
     }
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Boundary, Error, Position, Result};
-use crate::ingest::source::Compression;
+use crate::error::{Error, Position, Result};
+use crate::files::folder_of;
+use crate::packing::{Compression, pack};
 
-const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 6;
 
 /// A file that a run writes, relative to its folder.
@@ -25,7 +25,7 @@ impl OutputFile {
 }
 
 fn cannot(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::new(Boundary::Output, format!("cannot write: {error}")).at(Position::file(path.display().to_string()))
+    Error::new(format!("cannot write: {error}")).at(Position::file(path.display().to_string()))
 }
 
 /// Writes the files below `folder`, which is made where it is missing. Nothing is replaced until
@@ -54,11 +54,6 @@ pub fn write(folder: &Path, files: &[OutputFile]) -> Result<()> {
 /// The bytes of a file that another program wrote for us; `None` where it did not.
 pub fn read(path: &Path) -> Option<Vec<u8>> {
     fs::read(path).ok()
-}
-
-/// The folder that a path lies in.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A temporary file in a folder, which is made where it is missing.
@@ -92,7 +87,7 @@ fn make_readable(_: &tempfile::NamedTempFile) -> std::io::Result<()> {
 /// The file exists already, or the disk refuses.
 pub fn write_new(path: &Path, content: &[u8]) -> Result<()> {
     if path.symlink_metadata().is_ok() {
-        return Err(Error::new(Boundary::Output, "exists already")
+        return Err(Error::new("exists already")
             .at(Position::file(path.display().to_string()))
             .help("remove it first, or give another name"));
     }
@@ -122,45 +117,6 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     write().map_err(|error| cannot(path, error))
 }
 
-/// Puts the folder `fresh` where `target` is; what stood there goes to `old`.
-///
-/// # Errors
-/// The disk refuses.
-pub fn replace_folder(fresh: &Path, target: &Path, old: &Path) -> Result<()> {
-    if target.symlink_metadata().is_ok() {
-        fs::rename(target, old).map_err(|error| cannot(target, error))?;
-    }
-    fs::rename(fresh, target).map_err(|error| cannot(target, error))
-}
-
-/// What `write` writes, packed into `out`.
-///
-/// # Errors
-/// `write` fails, or `out` does.
-pub fn pack(
-    mut out: impl Write,
-    compression: Compression,
-    zstd_level: i32,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    match compression {
-        Compression::None => {
-            write(&mut out)?;
-            out.flush()
-        }
-        Compression::Gzip => {
-            let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::new(GZIP_LEVEL));
-            write(&mut packed)?;
-            packed.finish()?.flush()
-        }
-        Compression::Zstandard => {
-            let mut packed = zstd::stream::write::Encoder::new(out, zstd_level)?;
-            write(&mut packed)?;
-            packed.finish()?.flush()
-        }
-    }
-}
-
 /// Streams one file that may be large, packed as its name says (.gz, .zst), replacing what
 /// stands there once it is whole.
 ///
@@ -168,15 +124,10 @@ pub fn pack(
 /// `path` names no file, or the disk refuses.
 pub fn stream_packed(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let folder = folder_of(path);
-    let compression = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("gz") => Compression::Gzip,
-        Some("zst") => Compression::Zstandard,
-        _ => Compression::None,
-    };
     let stream = || -> std::io::Result<tempfile::NamedTempFile> {
         let temporary = temporary_in(folder)?;
         let out = std::io::BufWriter::with_capacity(1 << 20, temporary.as_file());
-        pack(out, compression, ZSTD_LEVEL, write)?;
+        pack(out, Compression::named(path), ZSTD_LEVEL, write)?;
         Ok(temporary)
     };
     let temporary = stream().map_err(|error| cannot(path, error))?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::error::{Boundary, Error, Result};
+use crate::error::{Error, Result};
 use crate::output::OutputFile;
 
 /// Names under which Chromium and its kin are installed.
@@ -14,7 +14,7 @@ const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "g
 /// # Errors
 /// No Chromium is installed, or it printed nothing.
 pub fn of(files: &[OutputFile]) -> Result<OutputFile> {
-    let fail = |message: String| Error::new(Boundary::Output, message);
+    let fail = |message: String| Error::new(message);
     let browser = browser().ok_or_else(|| {
         fail("--pdf needs Chromium, and none is installed".into())
             .help("install it (Debian: apt-get install chromium), or name one: CHROMIUM=/path/to/chrome")

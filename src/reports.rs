@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::error::{Boundary, Error, Position, Result};
-use crate::render::status::Found;
+use crate::error::{Error, Position, Result};
+use crate::files;
+use crate::render::dashboard::Found;
 use crate::report::model::{Report, SCHEMA_VERSION};
 
 /// Largest report.json that is read, in bytes.
@@ -16,12 +17,9 @@ const MOST_DAYS: usize = 400;
 /// # Errors
 /// The file is missing, too large, or no report of this version.
 pub fn read(path: &Path) -> Result<Report> {
-    let fail = |message: String| Error::new(Boundary::Input, message).at(Position::file(path.display().to_string()));
-    let size = std::fs::metadata(path).map_err(|error| fail(format!("cannot read: {error}")))?.len();
-    if size > MAX_BYTES {
-        return Err(fail(format!("the file has {size} bytes; more than {MAX_BYTES} are not read")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| fail(format!("cannot read: {error}")))?;
+    let name = path.display().to_string();
+    let text = files::read_text(path, &name, MAX_BYTES)?;
+    let fail = |message: String| Error::new(message).at(Position::file(&name));
     let report: Report = serde_json::from_str(&text).map_err(|error| {
         fail(format!("not a report of this version of stagegate: {error}"))
             .help("write it again with `stagegate report`")

@@ -31,50 +31,19 @@ use crate::cube::slice::CRITICAL_UPLOAD;
 use crate::error::{Error, Result};
 use crate::evidence;
 use crate::format::rfc3339;
-use crate::report::claims;
-use crate::report::model::{
-    ChangePoint, ChangePointSearch, Claim, Comparison, Completion, Criterion, DataQuality, Decision, ErrorScenario,
-    Event, Improvement, Input, IntentionToTreat, NextStep, Note, Regressions, Series, Stage, Tests, Trigger,
-    Validation, Variant,
-};
+use crate::report::model::{Event, Generator, Report, SCHEMA_VERSION};
+use crate::report::{claims, summary};
 use completion::Evidence;
 use decision::Judged;
 
 /// Events that the report lists: the first ones.
 const EVENTS_LISTED: usize = 500;
 
-/// What the analysis found.
-pub struct Findings {
-    pub simulated: Option<String>,
-    pub decision: Decision,
-    pub next_steps: Vec<NextStep>,
-    pub inputs: Vec<Input>,
-    pub data_quality: DataQuality,
-    pub stages: Vec<Stage>,
-    pub improvements: Vec<Improvement>,
-    pub criteria: Vec<Criterion>,
-    pub comparisons: Vec<Comparison>,
-    pub regressions: Regressions,
-    pub intention_to_treat: Vec<IntentionToTreat>,
-    pub triggers: Vec<Trigger>,
-    pub change_points: Vec<ChangePoint>,
-    pub change_point_searches: Vec<ChangePointSearch>,
-    pub events: Vec<Event>,
-    pub series: Series,
-    pub tests: Tests,
-    pub notes: Vec<Note>,
-    pub variants: Vec<Variant>,
-    pub error_scenarios: Vec<ErrorScenario>,
-    pub completion: Vec<Completion>,
-    pub validation: Option<Validation>,
-    pub claims: Vec<Claim>,
-}
-
-/// Answers every question.
+/// Answers every question; `generated_at` is RFC 3339.
 ///
 /// # Errors
 /// The cube is damaged.
-pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Findings> {
+pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
     let (data, segmented) = (data?, segmented?);
     let names = dimensions::Names::new(plan, cube);
@@ -128,9 +97,14 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
     let next_steps = next_steps::next_steps(plan, &judged, &decision);
     let simulated = logged.iter().find(|event| event.event_type == "simulation").map(|event| event.text.clone());
     let told = logged.into_iter().filter(|event| event.event_type != CRITICAL_UPLOAD).take(EVENTS_LISTED);
-    Ok(Findings {
+    let mut report = Report {
+        schema_version: SCHEMA_VERSION,
+        generator: Generator { name: "stagegate".into(), version: env!("CARGO_PKG_VERSION").into() },
+        title: plan.title.clone(),
+        generated_at,
         simulated,
         decision,
+        summary: Vec::new(),
         next_steps,
         inputs,
         data_quality,
@@ -154,5 +128,7 @@ pub fn run(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence) -> Result<Fi
         completion,
         validation,
         claims,
-    })
+    };
+    report.summary = summary::summary(&report);
+    Ok(report)
 }

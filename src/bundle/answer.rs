@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::verify::Verified;
 use crate::config::Plan;
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
 use crate::evidence::response::{self, Asked};
 use crate::evidence::validation::Record;
 
@@ -22,7 +22,7 @@ struct Request {
 /// # Errors
 /// The answer names another bundle or consultation, or is none.
 pub fn check(plan: &Plan, name: &str, text: &str, bundle: &Verified, recorded_at: String) -> Result<Record> {
-    let fail = |message: String| Error::new(Boundary::Input, message).at(Position::file(name));
+    let fail = |message: String| Error::new(message).at(Position::file(name));
     let request = bundle.request.as_deref().map(serde_json::from_slice::<Request>);
     let request = match request {
         Some(Ok(request)) => request,

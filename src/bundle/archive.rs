@@ -8,7 +8,7 @@ use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter, ZipDataW
 use rayon::prelude::*;
 
 use super::payload::Payload;
-use crate::phases::Phases;
+use crate::run::Run;
 
 /// Largest file that is packed in memory, in bytes.
 const MAX_IN_MEMORY: u64 = 4 << 20;
@@ -30,13 +30,13 @@ struct Packed {
 ///
 /// # Errors
 /// A file cannot be read, or the disk refuses.
-pub fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, phases: &Phases) -> io::Result<()> {
+pub fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, run: &Run) -> io::Result<()> {
     let mut archive = ZipArchiveWriter::new(BufWriter::with_capacity(1 << 20, zip));
     let mut rest = files;
     while let Some(first) = rest.first() {
         if first.bytes > MAX_IN_MEMORY {
             stream(&mut archive, root, top, first)?;
-            phases.advance(first.bytes);
+            run.advance(first.bytes);
             rest = &rest[1..];
             continue;
         }
@@ -51,7 +51,7 @@ pub fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, phases: 
             let (mut entry, _) = begin(&mut archive, top, file)?;
             entry.write_all(&packed.bytes)?;
             entry.finish(DataDescriptorOutput::new(packed.crc, file.bytes)).map_err(io::Error::other)?;
-            phases.advance(file.bytes);
+            run.advance(file.bytes);
         }
         rest = behind;
     }

@@ -14,15 +14,14 @@ use std::path::Path;
 
 use bpe_openai::Tokenizer;
 use rustc_hash::FxHashMap;
-use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::payload::Payload;
 use crate::config::ProviderSection;
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
 use crate::format;
-use crate::ingest::source::hex;
-use crate::phases::Phases;
+use crate::packing::sha256;
+use crate::run::Run;
 
 /// Longest piece of a line, in bytes; a longer line goes on with its number again.
 const MAX_PIECE: usize = 4096;
@@ -72,11 +71,10 @@ pub fn pack(
     sources: &[Source],
     limits: Limits,
     mark: &str,
-    phases: &Phases,
+    run: &Run,
 ) -> Result<Vec<Part>> {
     let fail = |error: io::Error| {
-        Error::new(Boundary::Output, format!("cannot pack the context: {error}"))
-            .at(Position::file(folder.display().to_string()))
+        Error::new(format!("cannot pack the context: {error}")).at(Position::file(folder.display().to_string()))
     };
     fs::create_dir_all(folder).map_err(fail)?;
     let tokenizer = bpe_openai::o200k_base();
@@ -96,7 +94,7 @@ pub fn pack(
             }
             Ok(())
         });
-        for _ in 0..phases.threads {
+        for _ in 0..run.threads {
             let (waiting, to_pack) = (waiting.clone(), to_pack.clone());
             scope.spawn(move || {
                 let mut known = FxHashMap::default();
@@ -115,7 +113,7 @@ pub fn pack(
             early.insert(number, (segment, tokens));
             while let Some((segment, tokens)) = early.remove(&next) {
                 packer.add(&sources[segment.source], &segment, &tokens)?;
-                phases.advance(segment.text.len() as u64);
+                run.advance(segment.text.len() as u64);
                 next += 1;
             }
         }
@@ -349,7 +347,7 @@ impl Packer<'_> {
             let name = format!("part-{:04}.txt", self.parts.len() + 1);
             fs::write(self.folder.join(&name), &open.text)?;
             let bytes = open.text.len() as u64;
-            let sha256 = hex(&Sha256::digest(open.text.as_bytes()));
+            let sha256 = sha256(open.text.as_bytes());
             self.parts.push(Part { name, tokens: open.tokens, bytes, sha256, files: open.files });
         }
         Ok(())
@@ -376,7 +374,7 @@ mod tests {
                 Source { name: (*name).into(), lines: text.lines().count() as u64 }
             })
             .collect();
-        let parts = pack(root.path(), &folder, &sources, limits, "m4rk", &Phases::new(2)).unwrap();
+        let parts = pack(root.path(), &folder, &sources, limits, "m4rk", &Run::new(2)).unwrap();
         let texts = parts.iter().map(|part| fs::read_to_string(folder.join(&part.name)).unwrap()).collect();
         (parts, texts)
     }

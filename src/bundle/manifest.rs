@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::names;
 use super::payload::Payload;
-use crate::ingest::source::hex;
+use crate::packing::hex;
 
 pub const DECLARATION: &str = "bagit.txt";
 pub const DECLARATION_TEXT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";

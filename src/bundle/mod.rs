@@ -20,17 +20,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::config::Plan;
 use crate::cube::{self, Cube};
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
+use crate::files;
 use crate::format;
-use crate::ingest::source::{self, hex};
-use crate::phases::Phases;
+use crate::ingest::source;
+use crate::packing::{hex, sha256};
 use crate::render;
 use crate::report::claims::figures_digest;
 use crate::report::model::Report;
+use crate::run::Run;
 use context::{Limits, Part};
 use names::Names;
 use payload::{Intake, Leak, Origin, Payload, Task};
@@ -108,7 +109,7 @@ struct LeftOut {
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Error {
-    Error::new(Boundary::Output, format!("cannot write: {error}")).at(Position::file(path.display().to_string()))
+    Error::new(format!("cannot write: {error}")).at(Position::file(path.display().to_string()))
 }
 
 /// Reads a key file.
@@ -116,12 +117,7 @@ fn cannot(path: &Path, error: &io::Error) -> Error {
 /// # Errors
 /// It is missing, too large, or not text.
 pub fn read_key(path: &Path) -> Result<String> {
-    let fail = |error: String| Error::new(Boundary::Input, error).at(Position::file(path.display().to_string()));
-    let size = fs::metadata(path).map_err(|error| fail(format!("cannot read the key: {error}")))?.len();
-    if size > MAX_KEY_BYTES {
-        return Err(fail(format!("{size} bytes are too many for a key")));
-    }
-    fs::read_to_string(path).map_err(|error| fail(format!("cannot read the key: {error}")))
+    files::read_text(path, &path.display().to_string(), MAX_KEY_BYTES)
 }
 
 /// The key that hides fields: that of `path`, else one beside the bundles of `out`, made where it is missing.
@@ -135,9 +131,8 @@ fn redaction_key(path: Option<&Path>, out: &Path) -> Result<Vec<u8>> {
     let path = out.join(REDACT_KEY);
     if !path.exists() {
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|error| {
-            Error::new(Boundary::Usage, format!("cannot draw a key: {error}")).help("give one with --redact-key")
-        })?;
+        getrandom::fill(&mut key)
+            .map_err(|error| Error::new(format!("cannot draw a key: {error}")).help("give one with --redact-key"))?;
         crate::output::write_private(&path, format!("{}\n", hex(&key)).as_bytes())?;
     }
     read_key(&path).map(String::into_bytes)
@@ -161,14 +156,14 @@ pub struct Content<'a> {
 ///
 /// # Errors
 /// A secret was found; a file cannot be read; the disk refuses. Then nothing was written.
-pub fn write(content: &mut Content<'_>, options: &Options<'_>, phases: &Phases) -> Result<Bundled> {
+pub fn write(content: &mut Content<'_>, options: &Options<'_>, run: &Run) -> Result<Bundled> {
     let signing_key = options.signing_key.as_deref().map(statement::signing_key).transpose().map_err(|error| {
-        Error::new(Boundary::Usage, format!("--sign-key: {error}")).help("openssl genpkey -algorithm ed25519 makes one")
+        Error::new(format!("--sign-key: {error}")).help("openssl genpkey -algorithm ed25519 makes one")
     })?;
     fs::create_dir_all(options.out).map_err(|error| cannot(options.out, &error))?;
     let target = options.out.join(TOP);
     if target.symlink_metadata().is_ok() && !target.join(manifest::DECLARATION).is_file() {
-        return Err(Error::new(Boundary::Output, "something that is not a bundle stands there")
+        return Err(Error::new("something that is not a bundle stands there")
             .at(Position::file(target.display().to_string()))
             .help("remove it, or give another --out"));
     }
@@ -183,9 +178,9 @@ pub fn write(content: &mut Content<'_>, options: &Options<'_>, phases: &Phases) 
     let (tasks, left_out) = tasks(content, options, &report, &root)?;
     let scanner = secrets::Scanner::new();
     let intake =
-        Intake { root: &root, repository: content.repository, scanner: &scanner, redaction: content.redaction, phases };
-    phases.begin(tasks.iter().map(|task| task.bytes).sum());
-    let (mut files, leaks) = phases.time("gather", || intake.take_all(&tasks))?;
+        Intake { root: &root, repository: content.repository, scanner: &scanner, redaction: content.redaction, run };
+    run.begin(tasks.iter().map(|task| task.bytes).sum());
+    let (mut files, leaks) = run.time("gather", || intake.take_all(&tasks))?;
     let warnings = refuse_leaks(&leaks, content.plan)?;
 
     let evidence = manifest::evidence_digest(&manifest::text(&files));
@@ -193,20 +188,20 @@ pub fn write(content: &mut Content<'_>, options: &Options<'_>, phases: &Phases) 
     let request = request(content, options, &report, &digest, &files, left_out.len());
     files.extend(intake.hash_all(&request)?);
     let limits = limits(content.plan, options);
-    let (parts, context) = context(content.plan, &root, &files, limits, &evidence[..8], &intake, phases)?;
+    let (parts, context) = context(content.plan, &root, &files, limits, &evidence[..8], &intake, run)?;
     files.extend(context);
     files.sort_by(|a, b| a.name.cmp(&b.name));
 
     let tags = tags(content, &report, &files, &left_out, signing_key.as_ref(), &intake)?;
     let all: Vec<Payload> = tags.iter().chain(&files).cloned().collect();
-    phases.begin(all.iter().map(|file| file.bytes).sum());
+    run.begin(all.iter().map(|file| file.bytes).sum());
     let archive = staging.path().join("bundle.zip");
-    phases.time("zip", || {
+    run.time("zip", || {
         let mut zip = File::create(&archive).map_err(|error| cannot(&archive, &error))?;
-        archive::write(&root, TOP, &all, &mut zip, phases).map_err(|error| cannot(&archive, &error))
+        archive::write(&root, TOP, &all, &mut zip, run).map_err(|error| cannot(&archive, &error))
     })?;
     let archive_target = options.out.join(format!("{TOP}.zip"));
-    crate::output::replace_folder(&root, &target, &staging.path().join("old"))?;
+    files::replace_folder(&root, &target, &staging.path().join("old"))?;
     fs::rename(&archive, &archive_target).map_err(|error| cannot(&archive_target, &error))?;
     Ok(Bundled {
         folder: target,
@@ -369,7 +364,7 @@ fn refuse_leaks(leaks: &[Leak], plan: &Plan) -> Result<Vec<String>> {
     if open.len() > LEAKS_LISTED {
         message.push_str(&format!("\n  … and {} more", open.len() - LEAKS_LISTED));
     }
-    Err(Error::new(Boundary::Input, message).help(
+    Err(Error::new(message).help(
         "take it out and revoke it, exclude the file ([bundle] exclude), or, where it is none, allow it:\n  [[bundle.allow]]\n  fingerprint = \"the 16 digits in brackets\"\n  reason = \"why it is no secret\"",
     ))
 }
@@ -445,7 +440,7 @@ fn context(
     limits: Limits,
     mark: &str,
     intake: &Intake<'_>,
-    phases: &Phases,
+    run: &Run,
 ) -> Result<(Vec<Part>, Vec<Payload>)> {
     let mut texts: Vec<(&Payload, u64)> = files
         .iter()
@@ -456,9 +451,9 @@ fn context(
     texts.sort_by_key(|(file, _)| reading_order(&file.name));
     let sources: Vec<context::Source> =
         texts.iter().map(|(file, lines)| context::Source { name: file.name.clone(), lines: *lines }).collect();
-    phases.begin(texts.iter().map(|(file, _)| file.bytes).sum());
+    run.begin(texts.iter().map(|(file, _)| file.bytes).sum());
     let folder = root.join("data/context");
-    let parts = phases.time("context", || context::pack(root, &folder, &sources, limits, mark, phases))?;
+    let parts = run.time("context", || context::pack(root, &folder, &sources, limits, mark, run))?;
     let names: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     let listed: Vec<&Payload> = files.iter().filter(|file| !names.contains(file.name.as_str())).collect();
     let index = context::index(&parts, &listed, limits, &plan.bundle.providers);
@@ -517,11 +512,9 @@ fn tags(
 /// SHA-256 of the config file as it lies there, hexadecimal; `None` for the built-in rollout.
 fn config_digest(plan: &Plan) -> Result<Option<String>> {
     let Some(path) = &plan.file else { return Ok(None) };
-    let fail = |error| {
-        Error::new(Boundary::Config, format!("cannot read the config: {error}"))
-            .at(Position::file(path.display().to_string()))
-    };
-    fs::read(path).map(|text| Some(hex(&Sha256::digest(text)))).map_err(fail)
+    let fail =
+        |error| Error::new(format!("cannot read the config: {error}")).at(Position::file(path.display().to_string()));
+    fs::read(path).map(|text| Some(sha256(text))).map_err(fail)
 }
 
 /// What the bundle was made of.

@@ -3,10 +3,9 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::ingest::source::hex;
+use crate::packing::sha256;
 
 /// Longest name inside a bundle, in bytes.
 pub const MAX_NAME: usize = 1024;
@@ -133,7 +132,7 @@ impl Names {
         if !awkward && plain.len() <= MAX_NAME - 200 && self.taken.insert(folded(&plain)) {
             return plain;
         }
-        let digest = hex(&Sha256::digest(original));
+        let digest = sha256(original);
         let clean = |part: &str| -> String {
             let safe: String = part.chars().map(|c| if is_awkward(c) { '_' } else { c }).take(100).collect();
             let safe = safe.trim_end_matches(['.', ' ']).to_owned();

@@ -13,11 +13,9 @@ use sha2::{Digest, Sha256};
 use super::redact::Redaction;
 use super::repository::{Objects, Repository};
 use super::secrets::{FileScan, Finding, Scanner};
-use crate::error::{Boundary, Error, Position, Result};
-use crate::ingest::chunks::fill;
-use crate::ingest::source::{Compression, hex};
-use crate::output::pack;
-use crate::phases::Phases;
+use crate::error::{Error, Position, Result};
+use crate::packing::{Compression, Unpacked, fill, hex, pack, unpack};
+use crate::run::Run;
 
 const BLOCK: usize = 1 << 20;
 /// Unpacked bytes of one packed file that are searched for secrets.
@@ -102,11 +100,11 @@ pub struct Intake<'a> {
     pub repository: Option<&'a Repository>,
     pub scanner: &'a Scanner,
     pub redaction: &'a Redaction,
-    pub phases: &'a Phases,
+    pub run: &'a Run,
 }
 
 fn cannot(shown: &str, error: &io::Error) -> Error {
-    Error::new(Boundary::Input, format!("cannot bundle: {error}")).at(Position::file(shown))
+    Error::new(format!("cannot bundle: {error}")).at(Position::file(shown))
 }
 
 impl Intake<'_> {
@@ -118,7 +116,7 @@ impl Intake<'_> {
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Result<Taken>)>> = Mutex::default();
         std::thread::scope(|scope| {
-            for _ in 0..self.phases.threads.min(tasks.len()).max(1) {
+            for _ in 0..self.run.threads.min(tasks.len()).max(1) {
                 scope.spawn(|| {
                     let mut worker = Worker { objects: None, block: vec![0; BLOCK] };
                     loop {
@@ -126,7 +124,7 @@ impl Intake<'_> {
                         let Some(task) = tasks.get(index) else { break };
                         let outcome = self.take(task, &mut worker);
                         let failed = outcome.is_err();
-                        self.phases.advance(task.bytes);
+                        self.run.advance(task.bytes);
                         done.lock().expect("no worker panicked").push((index, outcome));
                         if failed {
                             next.store(tasks.len(), Ordering::Relaxed);
@@ -245,18 +243,9 @@ fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).open(path)
 }
 
-fn unpack(path: &Path, compression: Compression) -> io::Result<Box<dyn Read>> {
-    let file = BufReader::with_capacity(BLOCK, File::open(path)?);
-    Ok(match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
-    })
-}
-
 /// Lines with their newline, one at a time, in bounded memory.
 struct Lines {
-    reader: BufReader<Box<dyn Read>>,
+    reader: BufReader<Unpacked<File>>,
     line: Vec<u8>,
     fields_are_hidden: bool,
 }

@@ -7,8 +7,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use regex::bytes::{Captures, Regex};
 use sha2::Sha256;
 
-use crate::error::{Boundary, Error, Result};
-use crate::ingest::source::hex;
+use crate::error::{Error, Result};
+use crate::packing::hex;
 
 /// Fields that the figures are made of: they cannot be hidden.
 const NEEDED: [&str; 14] = [
@@ -47,7 +47,7 @@ impl Redaction {
     /// A field that the figures are made of, or no field name.
     pub fn new(fields: &[String], key: Vec<u8>) -> Result<Self> {
         for field in fields {
-            let fail = |message: String| Error::new(Boundary::Usage, message);
+            let fail = |message: String| Error::new(message);
             if NEEDED.contains(&field.as_str()) {
                 return Err(fail(format!("{field} cannot be redacted: the figures are made of it"))
                     .help("redact what names people or requests, such as request_id"));
@@ -135,8 +135,16 @@ impl Redaction {
         format!("\"redacted-{}\"", hex(&self.keyed(value)[..12]))
     }
 
+    /// What stands for the hash of a request id: a keyed one where request ids are hidden.
+    pub fn request_id(&self, hash: u64) -> u64 {
+        if !self.names.iter().any(|field| field == "request_id") {
+            return hash;
+        }
+        self.keyed(&hash.to_le_bytes())[..8].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+    }
+
     /// HMAC-SHA-256 (RFC 2104) of `bytes`, 32 bytes.
-    pub fn keyed(&self, bytes: &[u8]) -> Vec<u8> {
+    fn keyed(&self, bytes: &[u8]) -> Vec<u8> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length");
         mac.update(bytes);
         mac.finalize().into_bytes().to_vec()

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::error::{Boundary, Error, Result};
+use crate::error::{Error, Result};
 
 /// Files of one commit.
 const MAX_FILES: usize = 1_000_000;
@@ -45,7 +45,7 @@ pub struct Repository {
 }
 
 fn fail(message: impl Into<String>) -> Error {
-    Error::new(Boundary::Input, message)
+    Error::new(message)
 }
 
 fn git(folder: &Path) -> Command {
@@ -237,9 +237,9 @@ impl Ignored {
         rules.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
         let mut builder = GitignoreBuilder::new("");
         for pattern in exclude {
-            builder.add_line(None, pattern).map_err(|error| {
-                Error::new(Boundary::Config, format!("bad pattern {pattern:?} in [bundle] exclude: {error}"))
-            })?;
+            builder
+                .add_line(None, pattern)
+                .map_err(|error| Error::new(format!("bad pattern {pattern:?} in [bundle] exclude: {error}")))?;
         }
         let exclude = builder.build().map_err(|error| fail(format!("cannot use [bundle] exclude: {error}")))?;
         Ok(Self { rules, exclude })

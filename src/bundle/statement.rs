@@ -7,10 +7,9 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePublicKey};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::payload::Payload;
-use crate::ingest::source::hex;
+use crate::packing::sha256;
 
 pub const STATEMENT: &str = "statement.intoto.json";
 pub const ENVELOPE: &str = "statement.dsse.json";
@@ -90,7 +89,7 @@ fn signed_bytes(payload: &[u8]) -> Vec<u8> {
 
 /// SHA-256 of the public key (SubjectPublicKeyInfo, DER), hexadecimal.
 fn key_id(key: &VerifyingKey) -> String {
-    key.to_public_key_der().map(|der| hex(&Sha256::digest(der.as_bytes()))).unwrap_or_default()
+    key.to_public_key_der().map(|der| sha256(der.as_bytes())).unwrap_or_default()
 }
 
 /// Reads a private key: PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes it.

@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{manifest, names, statement};
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
 use crate::format;
-use crate::ingest::source::hex;
-use crate::phases::Phases;
+use crate::packing::hex;
+use crate::run::Run;
 use opened::{Item, Opened};
 
 /// Largest tag file that is read whole, in bytes.
@@ -73,8 +73,8 @@ impl Verified {
 ///
 /// # Errors
 /// Nothing is there, or it cannot be read. What is wrong with a bundle is in the outcome.
-pub fn verify(path: &Path, public_key: Option<&str>, phases: &Phases) -> Result<Verified> {
-    let fail = |message: String| Error::new(Boundary::Input, message).at(Position::file(path.display().to_string()));
+pub fn verify(path: &Path, public_key: Option<&str>, run: &Run) -> Result<Verified> {
+    let fail = |message: String| Error::new(message).at(Position::file(path.display().to_string()));
     let metadata = std::fs::metadata(path).map_err(|error| fail(format!("cannot read the bundle: {error}")))?;
     let (opened, problems) = match metadata.is_dir() {
         true => opened::folder(path),
@@ -82,12 +82,12 @@ pub fn verify(path: &Path, public_key: Option<&str>, phases: &Phases) -> Result<
     }
     .map_err(|error| fail(format!("cannot read the bundle: {error}")))?;
     let Some(opened) = opened.filter(|_| problems.is_empty()) else { return Ok(Verified::refused(problems)) };
-    Ok(Check { opened: &opened, phases, problems }.run(public_key))
+    Ok(Check { opened: &opened, run, problems }.run(public_key))
 }
 
 struct Check<'a> {
     opened: &'a Opened,
-    phases: &'a Phases,
+    run: &'a Run,
     problems: Vec<String>,
 }
 
@@ -178,14 +178,14 @@ impl Check<'_> {
     fn content(&mut self, items: &BTreeMap<&str, &Item>, expected: &BTreeMap<&str, &str>) {
         let listed: Vec<(&Item, &str)> =
             items.iter().filter_map(|(name, item)| Some((*item, *expected.get(name)?))).collect();
-        self.phases.begin(listed.iter().map(|(item, _)| item.bytes).sum());
+        self.run.begin(listed.iter().map(|(item, _)| item.bytes).sum());
         let found: Vec<Option<String>> = listed
             .par_iter()
             .map_init(
                 || vec![0; 1 << 18],
                 |block, (item, wanted)| {
                     let outcome = self.opened.read(item).and_then(|reader| digest(reader, block));
-                    self.phases.advance(item.bytes);
+                    self.run.advance(item.bytes);
                     match outcome {
                         Ok(digest) if digest == *wanted => None,
                         Ok(_) => Some(format!("altered: {}", item.name)),

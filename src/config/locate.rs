@@ -5,7 +5,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::error::{Boundary, Error, Position, Result, did_you_mean};
+use crate::error::{Error, Position, Result, did_you_mean};
 
 /// The text of a config file beside its parsed, spanned tree.
 pub struct Located<'a> {
@@ -65,7 +65,7 @@ impl<'a> Located<'a> {
                 let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
                 let near = did_you_mean(key.get_ref(), properties.keys().map(String::as_str));
                 let known = properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                return Err(Error::new(Boundary::Config, format!("unknown key {:?}{place}{near}", key.get_ref()))
+                return Err(Error::new(format!("unknown key {:?}{place}{near}", key.get_ref()))
                     .at(self.at_byte(key.span().start))
                     .help(format!("known keys here: {known}")));
             };
@@ -109,7 +109,7 @@ pub fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> Error {
         Some(span) => position_in(name, text, span.start),
         None => Position::file(name),
     };
-    Error::new(Boundary::Config, error.message().replace('\n', "; ")).at(position)
+    Error::new(error.message().replace('\n', "; ")).at(position)
 }
 
 fn position_in(name: &str, text: &str, offset: usize) -> Position {

@@ -17,7 +17,8 @@ pub use file::{
 };
 pub use init::commented_rollout_file;
 
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::Result;
+use crate::files;
 use locate::Located;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z. Years 1999 to 2101 fit.
@@ -201,16 +202,8 @@ pub fn load(config: Option<&Path>, files: &[String]) -> Result<Plan> {
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 fn read_config(path: &Path, name: &str) -> Result<String> {
-    let fail = |message: String| Error::new(Boundary::Config, message).at(Position::file(name));
-    let size = std::fs::metadata(path)
-        .map_err(|error| {
-            fail(format!("cannot read the config: {error}")).help("stagegate init writes one with every key")
-        })?
-        .len();
-    if size > MAX_CONFIG_BYTES {
-        return Err(fail(format!("the config has {size} bytes; more than {MAX_CONFIG_BYTES} are not read")));
-    }
-    std::fs::read_to_string(path).map_err(|error| fail(format!("cannot read the config: {error}")))
+    files::read_text(path, name, MAX_CONFIG_BYTES)
+        .map_err(|error| error.help("stagegate init writes a config with every key"))
 }
 
 /// Parses and validates the text of a config file called `name`.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::file::{BundleSection, CriteriaSection, RolloutFile, Scope, StageSection, TargetSection};
 use super::locate::{Located, Step};
 use super::{Analysis, Criteria, EpochNanos, Plan, Stage, Targets};
-use crate::error::{Boundary, Error, Result};
+use crate::error::{Error, Result};
 use Step::{Index, Key};
 
 /// Most stages of a plan: the cube keeps the stage of an upload in six bits.
@@ -194,7 +194,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn fail(&self, message: impl Into<String>, path: &[Step]) -> Error {
-        Error::new(Boundary::Config, message).at(self.located.position(path))
+        Error::new(message).at(self.located.position(path))
     }
 
     fn within(&self, value: f64, low: f64, high: f64, path: &[Step]) -> Result<()> {

@@ -26,7 +26,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{EpochNanos, FoldingRules, Plan};
-use crate::error::{Boundary, Error, Result};
+use crate::error::{Error, Result};
 use crate::ingest::ledger::FileLedger;
 use crate::ingest::timeline::Timeline;
 use dimension::{Dimension, Listed};
@@ -85,7 +85,7 @@ pub(crate) const DIMENSION_COLUMNS: [&str; 3] = ["provider", "file_type", "error
 
 /// A failure of polars on a table that stagegate itself made is a bug or a damaged cube.
 fn damaged(error: PolarsError) -> Error {
-    Error::new(Boundary::Cube, format!("the cube's tables cannot be read: {error}"))
+    Error::new(format!("the cube's tables cannot be read: {error}"))
         .help("make the cube again from the logs with `stagegate cube`")
 }
 
@@ -203,7 +203,7 @@ pub fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()>
     } else {
         return Ok(());
     };
-    Err(Error::new(Boundary::Cube, format!("the cube was made with another {differs}"))
+    Err(Error::new(format!("the cube was made with another {differs}"))
         .help("use the config that it was made with, or make it again from the logs"))
 }
 
@@ -213,7 +213,7 @@ fn no_shared_file(cubes: &[Cube]) -> Result<()> {
     for (cube, file) in files.filter(|(_, file)| file.bytes > 0) {
         let known = *seen.entry((&file.sha256, &file.path)).or_insert(cube);
         if known != cube {
-            return Err(Error::new(Boundary::Cube, format!("{} is in two of the inputs", file.path))
+            return Err(Error::new(format!("{} is in two of the inputs", file.path))
                 .help("its uploads would count twice: leave one of the inputs out"));
         }
     }
@@ -229,7 +229,7 @@ fn agree(header: &Header, whole: &Timeline) -> Result<()> {
     let message = format!(
         "the cube of {file} was made without rollout_stage events that another input holds (they differ from {at})"
     );
-    Err(Error::new(Boundary::Cube, message)
+    Err(Error::new(message)
         .help("make it again with the other files as --timeline: `stagegate cube FILES --timeline OTHERS -o x.cube`"))
 }
 
@@ -241,7 +241,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::{source, timeline};
-    use crate::phases::Phases;
+    use crate::run::Run;
 
     /// Folds lines as one file under a given timeline.
     fn folded(lines: &[String], timeline: &Timeline) -> Cube {
@@ -251,7 +251,7 @@ mod tests {
         plan.files = vec![file.path().to_str().unwrap().to_owned()];
         plan.files_from_command_line = true;
         let inputs = source::resolve(&plan).unwrap();
-        fold(&plan, &inputs.logs, timeline.clone(), &Phases::new(2)).unwrap().into_cube().unwrap()
+        fold(&plan, &inputs.logs, timeline.clone(), &Run::new(2)).unwrap().into_cube().unwrap()
     }
 
     fn plan() -> Plan {
@@ -297,7 +297,7 @@ mod tests {
         file.write_all(lines.concat().as_bytes()).unwrap();
         let plan =
             Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
-        timeline::collect_all(&source::resolve(&plan).unwrap().logs, &Phases::new(1)).unwrap()
+        timeline::collect_all(&source::resolve(&plan).unwrap().logs, &Run::new(1)).unwrap()
     }
 
     /// Everything but the ledger, which names the files.

@@ -6,9 +6,10 @@ use super::fold::{Folded, Ids, Shared, Unit, Worker};
 use crate::config::Plan;
 use crate::error::Result;
 use crate::ingest::chunks::{self, Content, Outcomes, Pool, Queue};
-use crate::ingest::source::{Compression, Source};
+use crate::ingest::source::Source;
 use crate::ingest::timeline::{self, GrowingTimeline, Timeline};
-use crate::phases::Phases;
+use crate::packing::Compression;
+use crate::run::Run;
 
 /// Folds the logs under the plan; `known` are stage events of other inputs.
 ///
@@ -19,15 +20,15 @@ use crate::phases::Phases;
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -> Result<Folded> {
+pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, run: &Run) -> Result<Folded> {
     if let [source] = sources
         && source.stage.is_none()
     {
         let growing = GrowingTimeline::from(known);
-        let (folded, misplaced) = phases.time("read", || fold_under(plan, sources, &growing, phases))?;
+        let (folded, misplaced) = run.time("read", || fold_under(plan, sources, &growing, run))?;
         if misplaced {
             let whole = GrowingTimeline::whole(Timeline::clone(&growing.now()));
-            return Ok(phases.time("read again", || fold_under(plan, sources, &whole, phases))?.0);
+            return Ok(run.time("read again", || fold_under(plan, sources, &whole, run))?.0);
         }
         return Ok(folded);
     }
@@ -36,20 +37,20 @@ pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, phases: &Phases) -
     if archives
         && plan.by_day.is_none()
         && !timeline::is_needless(sources)
-        && let Some(folded) = fold_unpacking_once(plan, sources, &known, phases)?
+        && let Some(folded) = fold_unpacking_once(plan, sources, &known, run)?
     {
         return Ok(folded);
     }
-    let own = phases.time("timeline", || timeline::collect_all(sources, phases))?;
+    let own = run.time("timeline", || timeline::collect_all(sources, run))?;
     let whole = GrowingTimeline::whole(known.union(&own));
-    Ok(phases.time("read", || fold_under(plan, sources, &whole, phases))?.0)
+    Ok(run.time("read", || fold_under(plan, sources, &whole, run))?.0)
 }
 
 /// Folds all sources side by side, and tells whether a line was placed by events that a later one contradicts.
-fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, phases: &Phases) -> Result<(Folded, bool)> {
+fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, run: &Run) -> Result<(Folded, bool)> {
     let shared = Shared::new(plan, sources);
     let all: Vec<usize> = (0..sources.len()).collect();
-    let (units, outcomes) = scan(&shared, &all, timeline, phases)?;
+    let (units, outcomes) = scan(&shared, &all, timeline, run)?;
     let whole = timeline.now();
     let misplaced = units.iter().any(|unit| unit.misplaced(&whole));
     let parts = units.into_iter().map(|unit| unit.parts).collect();
@@ -57,16 +58,11 @@ fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, phase
 }
 
 /// Folds the sources numbered `which`, their chunks by any worker.
-fn scan(
-    shared: &Shared<'_>,
-    which: &[usize],
-    timeline: &GrowingTimeline,
-    phases: &Phases,
-) -> Result<(Vec<Unit>, Outcomes)> {
+fn scan(shared: &Shared<'_>, which: &[usize], timeline: &GrowingTimeline, run: &Run) -> Result<(Vec<Unit>, Outcomes)> {
     let scanned = chunks::scan(
         shared.sources,
         which,
-        phases,
+        run,
         |content| timeline.see(content),
         || Worker::new(shared, timeline.now(), Ids::Count),
         |worker, chunk| worker.chunk(chunk),
@@ -83,13 +79,13 @@ const UNITS: u64 = 64;
 /// Folds archives each by one thread, without knowing the events of the others, and those that this placed wrongly
 /// again; then the plain files. `None` where a line could not be placed, before or after: it was counted, or not, as
 /// if that were certain.
-fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases: &Phases) -> Result<Option<Folded>> {
+fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, run: &Run) -> Result<Option<Folded>> {
     let shared = Shared::new(plan, sources);
     let (plain, packed): (Vec<usize>, Vec<usize>) =
         (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
-    let of_plain = phases.time("timeline", || timeline::collect(sources, &plain, phases))?;
+    let of_plain = run.time("timeline", || timeline::collect(sources, &plain, run))?;
     let growing = GrowingTimeline::from(known.union(&of_plain));
-    let folded = phases.time("read", || fold_units(&shared, units(sources, &packed), &growing, Ids::Count, phases))?;
+    let folded = run.time("read", || fold_units(&shared, units(sources, &packed), &growing, Ids::Count, run))?;
     let whole = growing.now();
     let (wrong, mut right): (Vec<_>, Vec<_>) = folded.into_iter().partition(|(unit, _)| unit.misplaced(&whole));
     let whole = GrowingTimeline::whole(Timeline::clone(&whole));
@@ -97,7 +93,7 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases
         let numbers = |outcomes: &Outcomes| outcomes.iter().map(|(index, _)| *index).collect();
         let units: Vec<Vec<usize>> = wrong.iter().map(|(_, outcomes)| numbers(outcomes)).collect();
         units.iter().flatten().for_each(|index| shared.forget_lines(*index));
-        let again = phases.time("read again", || fold_units(&shared, units, &whole, Ids::Known, phases))?;
+        let again = run.time("read again", || fold_units(&shared, units, &whole, Ids::Known, run))?;
         if wrong.iter().chain(&again).any(|(unit, _)| unit.unplaced) {
             return Ok(None);
         }
@@ -106,7 +102,7 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, phases
     let (mut units, outcomes): (Vec<Unit>, Vec<Outcomes>) = right.into_iter().unzip();
     let mut outcomes = outcomes.concat();
     if !plain.is_empty() {
-        let (of_plain, read) = phases.time("read", || scan(&shared, &plain, &whole, phases))?;
+        let (of_plain, read) = run.time("read", || scan(&shared, &plain, &whole, run))?;
         units.extend(of_plain);
         outcomes.extend(read);
     }
@@ -137,9 +133,9 @@ fn fold_units(
     units: Vec<Vec<usize>>,
     timeline: &GrowingTimeline,
     ids: Ids,
-    phases: &Phases,
+    run: &Run,
 ) -> Result<Vec<(Unit, Outcomes)>> {
-    let threads = phases.threads.min(units.len());
+    let threads = run.threads.min(units.len());
     let units = &Queue::new(units);
     std::thread::scope(|scope| {
         let folding = || {
@@ -151,7 +147,7 @@ fn fold_units(
                     .into_iter()
                     .map(|index| {
                         let source = &shared.sources[index];
-                        let outcome = chunks::read(index, source, &pool, phases, mark, |chunk| worker.chunk(&chunk))?;
+                        let outcome = chunks::read(index, source, &pool, run, mark, |chunk| worker.chunk(&chunk))?;
                         Ok((index, outcome))
                     })
                     .collect();

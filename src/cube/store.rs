@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use super::table::{Add, Bins, TABLES, TableSpec, count_column, normalise};
 use super::{CUBE_VERSION, Cube, Header, RequestIds, same_rules};
 use crate::config::Plan;
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
+use crate::files;
 use crate::ingest::source::CUBE_HEADER;
 
 const REQUEST_IDS: &str = "request_ids.parquet";
@@ -19,7 +20,7 @@ const REQUEST_IDS: &str = "request_ids.parquet";
 const MAX_HEADER_BYTES: u64 = 256 << 20;
 
 fn cannot(what: &str, path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::new(Boundary::Cube, format!("cannot {what}: {error}")).at(Position::file(path.display().to_string()))
+    Error::new(format!("cannot {what}: {error}")).at(Position::file(path.display().to_string()))
 }
 
 /// Writes the cube to the folder `path`, replacing a cube that stands there.
@@ -28,24 +29,18 @@ fn cannot(what: &str, path: &Path, error: impl std::fmt::Display) -> Error {
 /// Something else stands at `path`, or the disk refuses.
 pub fn write(cube: &mut Cube, path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() && !path.join(CUBE_HEADER).is_file() {
-        return Err(Error::new(Boundary::Cube, "something that is not a cube stands there")
+        return Err(Error::new("something that is not a cube stands there")
             .at(Position::file(path.display().to_string()))
             .help("give another name, or remove it"));
     }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = files::folder_of(path);
     fs::create_dir_all(parent).map_err(|error| cannot("write", parent, error))?;
     let staging =
         tempfile::Builder::new().prefix(".cube-").tempdir_in(parent).map_err(|error| cannot("write", parent, error))?;
     let fresh = staging.path().join("new");
     fs::create_dir(&fresh).map_err(|error| cannot("write", &fresh, error))?;
     write_tables(cube, &fresh)?;
-    if path.exists() {
-        fs::rename(path, staging.path().join("old")).map_err(|error| cannot("replace", path, error))?;
-    }
-    fs::rename(&fresh, path).map_err(|error| cannot("write", path, error))
+    files::replace_folder(&fresh, path, &staging.path().join("old"))
 }
 
 fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
@@ -109,19 +104,15 @@ struct StoredHeader {
 pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
     let place = |error: Error| error.at(Position::file(name));
     let header_path = path.join(CUBE_HEADER);
-    let size = fs::metadata(&header_path).map_err(|error| cannot("read", &header_path, error))?.len();
-    if size > MAX_HEADER_BYTES {
-        return Err(cannot("read", &header_path, format!("{size} bytes are too many for a header")));
-    }
-    let text = fs::read(&header_path).map_err(|error| cannot("read", &header_path, error))?;
+    let text = files::read(&header_path, &header_path.display().to_string(), MAX_HEADER_BYTES)?;
     let bad_header = |error: serde_json::Error| {
         let at = Position::at(header_path.display().to_string(), error.line() as u64, error.column() as u64);
-        Error::new(Boundary::Cube, format!("not the header of a cube: {error}")).at(at)
+        Error::new(format!("not the header of a cube: {error}")).at(at)
     };
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(bad_header)?;
     if value["format"] != "stagegate-cube" || value["version"] != CUBE_VERSION {
         let message = format!("a cube of version {}; this stagegate reads version {CUBE_VERSION}", value["version"]);
-        return Err(place(Error::new(Boundary::Cube, message)).help("make it again from the logs"));
+        return Err(place(Error::new(message)).help("make it again from the logs"));
     }
     let stored: StoredHeader = serde_json::from_value(value).map_err(bad_header)?;
     same_rules(&stored.header.rules, &plan.folding_rules()).map_err(place)?;

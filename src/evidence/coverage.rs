@@ -3,7 +3,7 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
 
 /// Covered lines / lines, 0 to 1, of the file called `name`.
 ///
@@ -12,7 +12,7 @@ use crate::error::{Boundary, Error, Position, Result};
 pub fn read(name: &str, text: &str) -> Result<f64> {
     let found = if text.trim_start().starts_with('<') { cobertura(text) } else { lcov(text) };
     found.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| {
-        Error::new(Boundary::Input, "no line coverage in it").at(Position::file(name)).help(
+        Error::new("no line coverage in it").at(Position::file(name)).help(
             "give Cobertura XML (line-rate, or lines-covered and lines-valid, of <coverage>) or LCOV (LF and LH records)",
         )
     })

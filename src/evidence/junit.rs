@@ -3,7 +3,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
 
 /// Cases of one file.
 const MAX_CASES: usize = 200_000;
@@ -93,7 +93,7 @@ fn fail(name: &str, text: &str, offset: usize, message: String) -> Error {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
     let column = (before.len() - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)) as u64 + 1;
-    Error::new(Boundary::Input, message).at(Position::at(name, line, column))
+    Error::new(message).at(Position::at(name, line, column))
 }
 
 fn attribute(tag: &BytesStart<'_>, wanted: &str) -> Option<String> {

@@ -6,10 +6,11 @@ mod junit;
 pub mod response;
 pub mod validation;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{Plan, TestPhaseSection};
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Result};
+use crate::files::read_text;
 
 pub use junit::{TestCase, TestOutcome};
 
@@ -86,11 +87,11 @@ fn read_cases(plan: &Plan, globs: &[String]) -> Result<(Vec<String>, Vec<TestCas
     let (mut files, mut cases) = (Vec::new(), Vec::new());
     for pattern in globs {
         let full = plan.base.join(pattern).display().to_string();
-        let matches = glob::glob(&full)
-            .map_err(|error| Error::new(Boundary::Config, format!("bad glob {pattern:?} in [[tests]]: {error}")))?;
+        let matches =
+            glob::glob(&full).map_err(|error| Error::new(format!("bad glob {pattern:?} in [[tests]]: {error}")))?;
         for path in matches.flatten().filter(|path| path.is_file()) {
             if files.len() >= MAX_FILES {
-                return Err(Error::new(Boundary::Input, format!("{pattern:?} names more than {MAX_FILES} files"))
+                return Err(Error::new(format!("{pattern:?} names more than {MAX_FILES} files"))
                     .help("narrow the glob in [[tests]] files"));
             }
             let name = shown(plan, &path);
@@ -116,17 +117,7 @@ fn text(plan: &Plan, file: &str, most: u64) -> Result<String> {
 /// # Errors
 /// The file is missing, too large or not UTF-8.
 pub fn read_response(path: &Path) -> Result<String> {
-    read_text(&path.to_path_buf(), &path.display().to_string(), MAX_NOTE_BYTES)
-}
-
-fn read_text(path: &PathBuf, name: &str, most: u64) -> Result<String> {
-    let fail = |message: String| Error::new(Boundary::Input, message).at(Position::file(name));
-    let size = std::fs::metadata(path).map_err(|error| fail(format!("cannot read: {error}")))?.len();
-    if size > most {
-        return Err(fail(format!("the file has {size} bytes; more than {most} are not read")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| fail(format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to())))
+    read_text(path, &path.display().to_string(), MAX_NOTE_BYTES)
 }
 
 /// The text behind an optional front matter between two lines of `---`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Boundary, Error, Position, Result, did_you_mean};
+use crate::error::{Error, Position, Result, did_you_mean};
 
 /// Characters of a comment or objection that are kept.
 const MAX_TEXT: usize = 2000;
@@ -127,15 +127,13 @@ fn fail(name: &str, line: Option<usize>, message: impl Into<String>) -> Error {
         Some(line) => Position { file: name.into(), line: Some(line as u64), column: None },
         None => Position::file(name),
     };
-    Error::new(Boundary::Input, message).at(position)
+    Error::new(message).at(position)
 }
 
 fn json(name: &str, text: &str) -> Result<Response> {
     serde_json::from_str(text).map_err(|error| {
         let at = Position::at(name, error.line() as u64, error.column() as u64);
-        Error::new(Boundary::Input, format!("not an answer: {error}"))
-            .at(at)
-            .help("the form stands in REQUEST.md of the bundle")
+        Error::new(format!("not an answer: {error}")).at(at).help("the form stands in REQUEST.md of the bundle")
     })
 }
 

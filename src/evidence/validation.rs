@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::response::Response;
 use crate::config::Plan;
-use crate::error::{Boundary, Error, Position, Result};
+use crate::error::{Error, Position, Result};
 
 /// Version of the record's form.
 const RECORD_VERSION: u32 = 1;
@@ -64,9 +64,9 @@ pub(super) fn read(plan: &Plan) -> Result<Option<Record>> {
     let text = super::text(plan, &name, super::MAX_NOTE_BYTES * 4)?;
     let record: Record = serde_json::from_str(&text).map_err(|error| {
         let at = Position::at(&name, error.line() as u64, error.column() as u64);
-        Error::new(Boundary::Input, format!("not the record of a review: {error}")).at(at).help(help)
+        Error::new(format!("not the record of a review: {error}")).at(at).help(help)
     })?;
-    let fail = |message: &str, file: &str| Error::new(Boundary::Input, message).at(Position::file(file)).help(help);
+    let fail = |message: &str, file: &str| Error::new(message).at(Position::file(file)).help(help);
     if record.record_version != RECORD_VERSION {
         return Err(fail("a record of another version", &name));
     }

@@ -11,9 +11,10 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use sha2::{Digest, Sha256};
 
 use super::reject::cut_bytes;
-use super::source::{self, Compression, Source};
-use crate::error::{Boundary, Error, Position, Result};
-use crate::phases::Phases;
+use super::source::{self, Source};
+use crate::error::{Error, Position, Result};
+use crate::packing::{Compression, Hashed, Unpacked, fill, hex};
+use crate::run::Run;
 
 /// Longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
@@ -102,12 +103,12 @@ pub type Outcomes = Vec<(usize, Outcome)>;
 pub fn scan<State: Send, Mark: Send>(
     sources: &[Source],
     which: &[usize],
-    phases: &Phases,
+    run: &Run,
     mark: impl Fn(&Content) -> Mark + Sync,
     state: impl Fn() -> State + Sync,
     step: impl Fn(&mut State, &Chunk<Mark>) + Sync,
 ) -> Result<(Vec<State>, Outcomes)> {
-    let threads = phases.threads;
+    let threads = run.threads;
     // Of many files a small one is folded where it was read: handing it over would cost more.
     let (small, large): (Vec<usize>, Vec<usize>) =
         which.iter().partition(|index| which.len() > threads && sources[**index].bytes < CHUNK_BYTES as u64);
@@ -123,7 +124,7 @@ pub fn scan<State: Send, Mark: Send>(
                         // A closed channel means that a worker stopped; its join says why.
                         let _ = full.send(chunk);
                     };
-                    large.map(|index| Ok((index, read(index, &sources[index], &pool, phases, mark, send)?)))
+                    large.map(|index| Ok((index, read(index, &sources[index], &pool, run, mark, send)?)))
                 })
             })
             .collect();
@@ -137,7 +138,7 @@ pub fn scan<State: Send, Mark: Send>(
                     let outcomes = small.map(|index| {
                         chunks.try_iter().for_each(|chunk| step(&mut state, &chunk));
                         let step = |chunk| step(&mut state, &chunk);
-                        Ok((index, read(index, &sources[index], &pool, phases, mark, step)?))
+                        Ok((index, read(index, &sources[index], &pool, run, mark, step)?))
                     });
                     chunks.iter().for_each(|chunk| step(&mut state, &chunk));
                     outcomes.map(|outcomes| (state, outcomes))
@@ -202,14 +203,14 @@ pub fn read<Mark>(
     index: usize,
     source: &Source,
     pool: &Pool,
-    phases: &Phases,
+    run: &Run,
     mark: impl Fn(&Content) -> Mark,
     mut each: impl FnMut(Chunk<Mark>),
 ) -> Result<Outcome> {
     let mut sequence = 0;
     read_source(source, pool, |content| {
         if let Content::Lines(lines) = &content {
-            phases.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
+            run.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
         }
         let mark = mark(&content);
         each(Chunk { source: index, sequence, content, mark });
@@ -222,21 +223,23 @@ pub fn read<Mark>(
 fn read_source(source: &Source, pool: &Pool, send: impl FnMut(Content)) -> Result<Outcome> {
     let mut stream = source::open(source)?;
     if source.compression != Compression::None {
-        let loss = Cutter::new(source, send).cut(&mut stream, pool, |_| {})?;
-        return Ok(Outcome { loss, sha256: stream.sha256().map_err(|error| unreadable(source, &error))? });
+        let fail = |error: std::io::Error| unreadable(source, &error);
+        let mut unpacked = Unpacked::new(Hashed::new(stream), source.compression).map_err(fail)?;
+        let loss = Cutter::new(source, send).cut(&mut unpacked, pool, |_| {})?;
+        return Ok(Outcome { loss, sha256: unpacked.into_inner().finish().map_err(fail)? });
     }
     if source.bytes < HASHED_ASIDE {
         let mut digest = Sha256::new();
         let hash = |block: &Arc<Block>| digest.update(&block.bytes[..block.filled]);
         let loss = Cutter::new(source, send).cut(&mut stream, pool, hash)?;
-        return Ok(Outcome { loss, sha256: source::hex(&digest.finalize()) });
+        return Ok(Outcome { loss, sha256: hex(&digest.finalize()) });
     }
     std::thread::scope(|scope| {
         let (blocks, to_hash) = bounded::<Arc<Block>>(BLOCKS_TO_HASH);
         let hasher = scope.spawn(move || {
             let mut digest = Sha256::new();
             to_hash.iter().for_each(|block| digest.update(&block.bytes[..block.filled]));
-            source::hex(&digest.finalize())
+            hex(&digest.finalize())
         });
         let hash = |block: &Arc<Block>| {
             let _ = blocks.send(Arc::clone(block));
@@ -249,7 +252,7 @@ fn read_source(source: &Source, pool: &Pool, send: impl FnMut(Content)) -> Resul
 }
 
 fn unreadable(source: &Source, error: &std::io::Error) -> Error {
-    Error::new(Boundary::Input, format!("cannot read: {error}")).at(Position::file(&source.name))
+    Error::new(format!("cannot read: {error}")).at(Position::file(&source.name))
 }
 
 /// Cuts a stream at newlines.
@@ -342,20 +345,6 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
             self.lines(head, None);
         }
     }
-}
-
-/// Fills a buffer as far as the stream goes: how far, and what stopped it before its end.
-pub fn fill(stream: &mut (impl Read + ?Sized), bytes: &mut [u8]) -> (usize, Option<std::io::Error>) {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match stream.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return (filled, Some(error)),
-        }
-    }
-    (filled, None)
 }
 
 /// Where the lines of a chunk stand, without `\n` or `\r\n`.

@@ -6,29 +6,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashSet;
-use sha2::{Digest, Sha256};
 
 use crate::config::Plan;
-use crate::error::{Boundary, Error, Position, Result};
-
-/// How the bytes of a file are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstandard,
-}
-
-impl Compression {
-    /// By the first four bytes of a file.
-    pub fn of(head: &[u8]) -> Self {
-        match head {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd] => Self::Zstandard,
-            _ => Self::None,
-        }
-    }
-}
+use crate::error::{Error, Position, Result};
+use crate::packing::Compression;
 
 /// One log file. Its length is fixed when the run starts, so that every pass over a log
 /// that is still being written sees the same bytes.
@@ -142,12 +123,11 @@ impl Folders {
 }
 
 fn no_match(message: &str) -> Error {
-    Error::new(Boundary::Input, message)
-        .help("give the log files on the command line, or set [input] files in rollout.toml")
+    Error::new(message).help("give the log files on the command line, or set [input] files in rollout.toml")
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::new(Boundary::Input, format!("cannot read: {error}")).at(Position::file(path.display().to_string()))
+    Error::new(format!("cannot read: {error}")).at(Position::file(path.display().to_string()))
 }
 
 /// The paths a pattern names: itself where such a file exists (names may hold brackets), else its matches.
@@ -159,7 +139,7 @@ fn expand(pattern: &str, plan: &Plan) -> Result<Vec<PathBuf>> {
     }
     let base_text = glob::Pattern::escape(&base.to_string_lossy());
     let full = Path::new(&base_text).join(pattern);
-    let bad = |message: String| Error::new(Boundary::Input, message);
+    let bad = |message: String| Error::new(message);
     let matches = glob::glob(&full.to_string_lossy()).map_err(|error| bad(format!("bad glob {pattern:?}: {error}")))?;
     let mut paths = Vec::new();
     for path in matches {
@@ -175,7 +155,7 @@ fn add(path: PathBuf, canonical: &Path, plan: &Plan, inputs: &mut Inputs) -> Res
     let name = display_name(&path, plan);
     if path.is_dir() {
         if !path.join(CUBE_HEADER).is_file() {
-            return Err(Error::new(Boundary::Input, "is a directory, not a log")
+            return Err(Error::new("is a directory, not a log")
                 .at(Position::file(&name))
                 .help(format!("give its files: {name}/*.jsonl")));
         }
@@ -224,8 +204,7 @@ fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempf
 /// Standard input is read twice (timeline, then lines), so it is put into a file first.
 fn standard_input(plan: &Plan) -> Result<Source> {
     let fail = |error: io::Error| {
-        Error::new(Boundary::Input, format!("cannot spool standard input: {error}"))
-            .help("set TMPDIR to a folder with room")
+        Error::new(format!("cannot spool standard input: {error}")).help("set TMPDIR to a folder with room")
     };
     let mut spool = tempfile::NamedTempFile::new().map_err(fail)?;
     io::copy(&mut io::stdin().lock(), spool.as_file_mut()).map_err(fail)?;
@@ -235,91 +214,11 @@ fn standard_input(plan: &Plan) -> Result<Source> {
     source("-".into(), path, stage, Some(spool))
 }
 
-/// The lines of a source as one stream of bytes, decompressed.
-pub fn open(source: &Source) -> Result<Stream> {
-    let fail = |error: io::Error| unreadable(Path::new(&source.name), &error);
-    let raw = File::open(&source.path).map_err(fail)?.take(source.bytes);
-    Ok(match source.compression {
-        Compression::None => Stream::Plain(raw),
-        Compression::Gzip => {
-            let packed = io::BufReader::with_capacity(PACKED_BLOCK, Hashed::new(raw));
-            Stream::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(packed)))
-        }
-        Compression::Zstandard => {
-            let packed = io::BufReader::with_capacity(PACKED_BLOCK, Hashed::new(raw));
-            Stream::Zstandard(zstd::stream::read::Decoder::with_buffer(packed).map_err(fail)?)
-        }
-    })
-}
-
-/// Packed bytes that are read and hashed at once.
-const PACKED_BLOCK: usize = 1 << 17;
-
-type Packed = io::BufReader<Hashed>;
-
-/// The bytes of a source, unpacked.
-pub enum Stream {
-    Plain(io::Take<File>),
-    Gzip(Box<flate2::bufread::MultiGzDecoder<Packed>>),
-    Zstandard(zstd::stream::read::Decoder<'static, Packed>),
-}
-
-impl Stream {
-    /// SHA-256 of the packed file, in lower-case hexadecimal; what the decoder left is read for it. Empty for a
-    /// plain file, which whoever reads it hashes.
-    ///
-    /// # Errors
-    /// The rest cannot be read.
-    pub fn sha256(self) -> io::Result<String> {
-        match self {
-            Self::Plain(_) => Ok(String::new()),
-            Self::Gzip(decoder) => decoder.into_inner().into_inner().finish(),
-            Self::Zstandard(decoder) => decoder.finish().into_inner().finish(),
-        }
-    }
-}
-
-impl Read for Stream {
-    #[inline]
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(raw) => raw.read(buffer),
-            Self::Gzip(decoder) => decoder.read(buffer),
-            Self::Zstandard(decoder) => decoder.read(buffer),
-        }
-    }
-}
-
-/// A file that is hashed as it is read.
-pub struct Hashed {
-    raw: io::Take<File>,
-    digest: Sha256,
-}
-
-impl Hashed {
-    fn new(raw: io::Take<File>) -> Self {
-        Self { raw, digest: Sha256::new() }
-    }
-
-    fn finish(mut self) -> io::Result<String> {
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(hex(&self.digest.finalize()))
-    }
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.raw.read(buffer)?;
-        self.digest.update(&buffer[..read]);
-        Ok(read)
-    }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        use std::fmt::Write;
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// The bytes of a source as they lie on disk, to the length it had when the run started.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn open(source: &Source) -> Result<io::Take<File>> {
+    let raw = File::open(&source.path).map_err(|error| unreadable(Path::new(&source.name), &error))?;
+    Ok(raw.take(source.bytes))
 }

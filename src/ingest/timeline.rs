@@ -11,7 +11,7 @@ use super::native::{self, EventKind, Line};
 use super::source::Source;
 use crate::config::{EpochNanos, Plan};
 use crate::error::{Result, did_you_mean};
-use crate::phases::Phases;
+use crate::run::Run;
 
 /// One `rollout_stage` event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -69,13 +69,13 @@ pub fn is_needless(sources: &[Source]) -> bool {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn collect(sources: &[Source], which: &[usize], phases: &Phases) -> Result<Timeline> {
+pub fn collect(sources: &[Source], which: &[usize], run: &Run) -> Result<Timeline> {
     if is_needless(sources) {
         return Ok(Timeline::default());
     }
     let finder = EventFinder::default();
     let step = |starts: &mut Vec<StageStart>, chunk: &Chunk<()>| finder.find(&chunk.content, starts);
-    let (states, _) = chunks::scan(sources, which, phases, |_| (), Vec::new, step)?;
+    let (states, _) = chunks::scan(sources, which, run, |_| (), Vec::new, step)?;
     Ok(Timeline::new(states.into_iter().flatten().collect()))
 }
 
@@ -83,8 +83,8 @@ pub fn collect(sources: &[Source], which: &[usize], phases: &Phases) -> Result<T
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn collect_all(sources: &[Source], phases: &Phases) -> Result<Timeline> {
-    collect(sources, &(0..sources.len()).collect::<Vec<_>>(), phases)
+pub fn collect_all(sources: &[Source], run: &Run) -> Result<Timeline> {
+    collect(sources, &(0..sources.len()).collect::<Vec<_>>(), run)
 }
 
 /// Finds `rollout_stage` events without parsing the other lines.

@@ -3,13 +3,13 @@
 
 pub mod charts;
 pub mod check;
+pub mod dashboard;
 pub mod diff;
 mod evidence;
 mod judgement;
 mod notes;
 mod pages;
 pub mod request;
-pub mod status;
 pub mod terminal;
 mod view;
 

@@ -56,7 +56,7 @@ pub fn markdown(view: &View<'_>) -> String {
 }
 
 /// index.html of the status dashboard
-pub fn status(view: &super::status::StatusView) -> String {
+pub fn status(view: &super::dashboard::Dashboard) -> String {
     render("status.html", view)
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::model::{Claim, Criterion, Group, Improvement, Input, Stage, Status};
 use super::words::{criterion_text, improvement_text};
 use crate::metric::METRICS;
+use crate::packing::hex;
 
 /// Inputs up to which a claim names each.
 const INPUTS_NAMED: usize = 16;
@@ -39,7 +40,7 @@ pub fn figures_digest(claims: &[Claim]) -> String {
         let interval = claim.ci.map(|[low, high]| format!("{} {}", end(low), end(high))).unwrap_or_default();
         hasher.update(format!("{}\n{:.8e}\n{interval}\n{}\n", claim.id, claim.value, claim.n));
     }
-    crate::ingest::source::hex(&hasher.finalize())
+    hex(&hasher.finalize())
 }
 
 /// The digests of the inputs; of many, one digest over theirs.
@@ -51,7 +52,7 @@ fn evidence(inputs: &[Input]) -> Vec<String> {
     digests.sort_unstable();
     let mut hasher = Sha256::new();
     digests.iter().for_each(|digest| hasher.update(digest));
-    vec![format!("sha256-list:{}", crate::ingest::source::hex(&hasher.finalize()))]
+    vec![format!("sha256-list:{}", hex(&hasher.finalize()))]
 }
 
 fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> impl Iterator<Item = Claim> + 'a {

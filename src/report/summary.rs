@@ -1,11 +1,10 @@
 //! The executive summary: three to five plain sentences. A figure enters a sentence only as a claim.
 
 use super::model::{
-    Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Regressions, SplitStatus, Stage, Status,
-    Trigger, TriggerSeverity,
+    Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Regressions, Report, SplitStatus, Stage,
+    Status, Trigger, TriggerSeverity,
 };
 use super::words::{criterion_text, decision_words, improvement_text};
-use crate::analysis::Findings;
 use crate::format;
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
@@ -15,14 +14,14 @@ const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
 const MOST_SENTENCES: usize = 5;
 
 /// The decision and its main reason first, then what changed, what went wrong, and what the figures hide.
-pub fn summary(claims: &[Claim], findings: &Findings) -> Vec<String> {
-    let mut sentences = vec![decision(&findings.decision)];
-    sentences.extend(improvements(claims, &findings.improvements));
-    sentences.push(scope(&findings.stages, &findings.criteria, &findings.triggers));
-    let caveats: Vec<String> = fallbacks(&findings.intention_to_treat).into_iter().chain(doubts(findings)).collect();
+pub fn summary(report: &Report) -> Vec<String> {
+    let mut sentences = vec![decision(&report.decision)];
+    sentences.extend(improvements(&report.claims, &report.improvements));
+    sentences.push(scope(&report.stages, &report.criteria, &report.triggers));
+    let caveats: Vec<String> = fallbacks(&report.intention_to_treat).into_iter().chain(doubts(report)).collect();
     // Where something worse is to be told, what is not worse stands in its section alone.
-    let worse = !findings.regressions.found.is_empty();
-    sentences.extend(regressions(&findings.regressions).filter(|_| worse || caveats.len() < 2));
+    let worse = !report.regressions.found.is_empty();
+    sentences.extend(regressions(&report.regressions).filter(|_| worse || caveats.len() < 2));
     let room = MOST_SENTENCES.saturating_sub(sentences.len()).max(1);
     let split = caveats.len().min(room) - usize::from(caveats.len() > room);
     sentences.extend_from_slice(&caveats[..split]);
@@ -240,9 +239,9 @@ fn fallbacks(stages: &[IntentionToTreat]) -> Option<String> {
 }
 
 /// What makes the figures above hard to read as they are.
-fn doubts(findings: &Findings) -> Vec<String> {
+fn doubts(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
-    let moved: Vec<String> = findings
+    let moved: Vec<String> = report
         .improvements
         .iter()
         .filter(|improvement| improvement.mix_changed)
@@ -257,7 +256,7 @@ fn doubts(findings: &Findings) -> Vec<String> {
         sentences
             .push(format!("The mix of files changed between the stages: with the baseline's mix, {}.", join(&moved)));
     }
-    let wrong: Vec<String> = findings
+    let wrong: Vec<String> = report
         .stages
         .iter()
         .filter(|stage| stage.split.status == SplitStatus::Mismatch)
@@ -267,7 +266,7 @@ fn doubts(findings: &Findings) -> Vec<String> {
         let stages = if wrong.len() == 1 { "stage" } else { "stages" };
         sentences.push(format!("The traffic split of {stages} {} is not what was set.", join(&wrong)));
     }
-    if findings.data_quality.gate == Gate::Failed {
+    if report.data_quality.gate == Gate::Failed {
         sentences.push("The log fails the data-quality gate: read every figure with the findings below.".into());
     }
     sentences

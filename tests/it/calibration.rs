@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use stagegate::config::{self, Plan};
-use stagegate::phases::Phases;
 use stagegate::report::model::{Group, Report, SplitStatus, TriggerSeverity};
+use stagegate::run::Run;
 use stagegate::stats::random::Stream;
 
 /// 2025-10-29T00:00:00Z
@@ -213,7 +213,7 @@ fn plan(log: &std::path::Path, replicates: u32) -> Plan {
 fn report(folder: &std::path::Path, seed: u64, log: &str, replicates: u32) -> Report {
     let path = folder.join(format!("{seed}.jsonl"));
     std::fs::write(&path, log).unwrap();
-    let report = stagegate::report(&plan(&path, replicates), "2025-11-18T12:00:00Z".into(), &Phases::new(1)).unwrap();
+    let report = stagegate::report(&plan(&path, replicates), "2025-11-18T12:00:00Z".into(), &Run::new(1)).unwrap();
     std::fs::remove_file(path).unwrap();
     report
 }

@@ -9,7 +9,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use regex::bytes::Regex;
 use sha2::{Digest, Sha256};
 
-use crate::ingest::source::hex;
+use crate::packing::hex;
 use rules::{RULES, Reach, Rule, Where};
 
 /// Of the text before a block, what is looked at again with it.

@@ -5,7 +5,7 @@ use super::scale::Scale;
 use super::{Chart, short};
 use crate::format;
 use crate::metric::{METRICS, Metric};
-use crate::render::status::headline;
+use crate::render::dashboard::headline;
 use crate::report::model::{Figure, Report};
 
 const HEIGHT: u32 = 190;

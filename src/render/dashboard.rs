@@ -18,7 +18,7 @@ pub struct Found {
 }
 
 #[derive(Serialize)]
-pub struct StatusView {
+pub struct Dashboard {
     version: &'static str,
     generated_at: String,
     latest: Option<RowView>,
@@ -64,7 +64,7 @@ pub fn html(found: &[Found], generated_at: &str) -> String {
         let [wide, narrow] = chart.inline();
         TrendView { id: chart.id, title: chart.title, wide, narrow, columns: chart.columns, rows: chart.rows }
     };
-    let view = StatusView {
+    let view = Dashboard {
         version: env!("CARGO_PKG_VERSION"),
         generated_at: format::date_time(generated_at),
         latest: sorted.iter().find(|found| found.folder == ".").or(sorted.first()).map(|found| row(found)),

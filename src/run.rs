@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Threads and clocks of one run.
 #[derive(Debug)]
-pub struct Phases {
+pub struct Run {
     /// Worker threads, at least 1.
     pub threads: usize,
     bytes_read: AtomicU64,
@@ -15,7 +15,7 @@ pub struct Phases {
     times: Mutex<Vec<(&'static str, Duration)>>,
 }
 
-impl Phases {
+impl Run {
     pub fn new(threads: usize) -> Self {
         Self {
             threads: threads.max(1),

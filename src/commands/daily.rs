@@ -1,0 +1,26 @@
+//! `stagegate daily`: the report of one day.
+
+use super::{REPORT_FILES, Session, clock, load, written};
+use crate::cli::DailyArguments;
+use crate::config::daily::{date_folder, parse_date};
+use crate::error::{Error, Result};
+use crate::render::terminal;
+use crate::{console, daily, output, render};
+
+pub fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
+    let DailyArguments { input, date, out, generated_at } = arguments;
+    let plan = load(input)?;
+    let day = date.as_deref().map(parse_day).transpose()?;
+    let generated_at = clock(generated_at.as_deref())?;
+    let (report, day) = session.with_progress(|| daily::report(&plan, day, generated_at, &session.run))?;
+    let folder = out.join("daily").join(date_folder(day));
+    output::write(&folder, &render::all(&report))?;
+    session.console.tell(&terminal::summary(&report, console::colour()))?;
+    session.console.tell(&written(&folder, &REPORT_FILES))?;
+    Ok(0)
+}
+
+/// A day of the calendar, in days since 1970-01-01.
+fn parse_day(text: &str) -> Result<i64> {
+    parse_date(text).ok_or_else(|| Error::new(format!("--date {text:?} is not a day")).help("write it like 2025-11-12"))
+}

@@ -1,0 +1,42 @@
+//! `stagegate report`: the log -> report.html, report.md, report.json and charts.
+
+use std::time::Duration;
+
+use super::{REPORT_FILES, Session, clock, load, written};
+use crate::cli::ReportArguments;
+use crate::console;
+use crate::error::Result;
+use crate::render::terminal;
+use crate::{ingest, output, pdf, render};
+
+/// How often a watched log is looked at.
+const WATCH_PAUSE: Duration = Duration::from_millis(500);
+
+pub fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> {
+    let ReportArguments { input, out, generated_at, summary, pdf, watch } = arguments;
+    let plan = load(input)?;
+    loop {
+        let seen = if *watch { ingest::source::sizes(&plan)? } else { Vec::new() };
+        let generated_at = clock(generated_at.as_deref())?;
+        let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;
+        let mut files = session.run.time("render", || render::all(&report));
+        let mut names = REPORT_FILES.to_vec();
+        if *pdf {
+            files.push(session.run.time("pdf", || pdf::of(&files))?);
+            names.push("report.pdf");
+        }
+        output::write(out, &files)?;
+        if *summary {
+            console::print(&terminal::digest(&report))?;
+        } else {
+            session.console.tell(&terminal::summary(&report, console::colour()))?;
+            session.console.tell(&written(out, &names))?;
+        }
+        if !*watch {
+            return Ok(0);
+        }
+        while ingest::source::sizes(&plan)? == seen {
+            std::thread::sleep(WATCH_PAUSE);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `stagegate status`: a folder of reports -> its index.html.
+
+use super::{Session, clock};
+use crate::cli::StatusArguments;
+use crate::error::Result;
+use crate::output::OutputFile;
+use crate::render::dashboard;
+use crate::{output, reports};
+
+pub fn run(session: &Session, arguments: &StatusArguments) -> Result<u8> {
+    let StatusArguments { out, generated_at } = arguments;
+    let generated_at = clock(generated_at.as_deref())?;
+    let found = reports::find(out)?;
+    output::write(out, &[OutputFile::new("index.html", dashboard::html(&found, &generated_at))])?;
+    session.console.tell(&format!("wrote {} ({} reports)\n", out.join("index.html").display(), found.len()))?;
+    Ok(0)
+}
