@@ -2,6 +2,7 @@
 //! interval carries, never more; units stand behind a narrow space.
 
 use chrono::{DateTime, Utc};
+use stagegate_stats::Interval;
 
 use crate::metric::Unit;
 
@@ -85,13 +86,8 @@ fn scaled(unit: Unit, magnitude: f64) -> (f64, &'static str) {
     }
 }
 
-/// The ends of an interval of the report, where `null` is an open end.
-pub fn open_interval(ci: Option<[Option<f64>; 2]>) -> Option<(f64, f64)> {
-    ci.map(|[low, high]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)))
-}
-
 /// A value and its interval: `98.6 %`, `98.1 to 99.0`. Both in the same unit and decimals.
-pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, Option<String>) {
+pub fn figure(value: f64, interval: Option<Interval>, unit: Unit) -> (String, Option<String>) {
     if unit == Unit::Uploads {
         return (count(value as u64), None);
     }
@@ -101,7 +97,7 @@ pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, 
             let places = if unit == Unit::Fraction { 2 } else { decimals(value * scale) };
             (format!("{}{sign}", fixed(value * scale, places)), None)
         }
-        Some((low, high)) => {
+        Some(Interval { low, high }) => {
             let finite_high = if high.is_finite() { high } else { value };
             let finite_low = if low.is_finite() { low } else { value };
             let places = decimals_of_interval(finite_low * scale, finite_high * scale).min(if unit == Unit::Fraction {
@@ -116,7 +112,7 @@ pub fn figure(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> (String, 
 }
 
 /// A value and its interval in one piece: `98.6 % (98.1 to 99.0)`.
-pub fn estimate(value: f64, interval: Option<(f64, f64)>, unit: Unit) -> String {
+pub fn estimate(value: f64, interval: Option<Interval>, unit: Unit) -> String {
     match figure(value, interval, unit) {
         (value, Some(interval)) => format!("{value} ({interval})"),
         (value, None) => value,
@@ -194,7 +190,7 @@ mod tests {
     #[test]
     fn figures_carry_the_digits_of_their_interval() {
         let show = |value, low, high, unit| {
-            let (value, interval) = figure(value, Some((low, high)), unit);
+            let (value, interval) = figure(value, Interval::new(low, high), unit);
             format!("{value} ({})", interval.unwrap()).replace('\u{202f}', " ")
         };
         assert_eq!(show(0.9862, 0.9811, 0.9901, Unit::Fraction), "98.62 % (98.11 to 99.01)");

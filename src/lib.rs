@@ -24,7 +24,8 @@ pub mod report;
 pub mod reports;
 pub mod run;
 pub mod simulate;
-pub mod stats;
+
+pub use stagegate_stats as stats;
 
 use config::Plan;
 use cube::Cube;

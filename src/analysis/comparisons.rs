@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::dimensions::{Dimension, Names};
 use super::figure::headline_latency;
 use super::group::StageData;
-use super::pair::{metric_id, open_ends, pair_id, place_of};
+use super::pair::{metric_id, pair_id, place_of};
 use super::ratio;
 use super::strata::{Pairing, SegmentedGroup, Standardised, compare};
 use crate::config::Plan;
@@ -18,6 +18,7 @@ use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{
     Comparison, ComparisonKind, FigureWarning, RatioFigure, RegressionVerdict, Regressions, SplitStatus, Stage,
 };
+use crate::stats::Level;
 use crate::stats::multiple::benjamini_hochberg;
 
 /// Expected share of false ones among the regressions named.
@@ -141,6 +142,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// What a regression is held against.
+    fn bar(&self) -> (f64, Level) {
+        (self.margin, self.plan.analysis.level())
+    }
+
     fn place(&self, (stage, arm): (usize, Arm)) -> String {
         place_of(self.plan, stage, arm)
     }
@@ -180,7 +186,7 @@ impl Work<'_> {
             _ => ratio::of_groups(&self.plan.analysis, reference, candidate, metric, &id),
         };
         let [below, above] = [pair.reference, pair.candidate].map(|(stage, arm)| self.segmented.group(stage, arm));
-        let standardised = compare(below, above, metric, pair.pairing(), self.margin);
+        let standardised = compare(below, above, metric, pair.pairing(), self.bar());
         let mut comparison = Comparison {
             reference: self.place(pair.reference),
             candidate: self.place(pair.candidate),
@@ -197,7 +203,7 @@ impl Work<'_> {
                 // In one stage both arms had the same weather: hours are taken together, and it cancels.
                 let shared = standardised.as_ref().filter(|_| pair.kind == ComparisonKind::Concurrent);
                 let interval = shared.and_then(|shared| shared.crude_interval).or(ratio.interval);
-                comparison.crude = Some(RatioFigure { ratio: ratio.value, ci: interval.map(open_ends) });
+                comparison.crude = Some(RatioFigure { ratio: ratio.value, ci: interval });
             }
         }
         if comparison.crude.is_some()
@@ -243,13 +249,13 @@ impl Work<'_> {
         let compared = questions.into_par_iter().map(|((provider, candidate), metric)| {
             let (reference_place, candidate_place) = (place(*first), place(*provider));
             let id = format!("{reference_place}..{candidate_place}.{}", metric_id(metric));
-            let standardised = compare(reference, candidate, metric, Pairing::SharedHours, self.margin);
+            let standardised = compare(reference, candidate, metric, Pairing::SharedHours, self.bar());
             let comparison = Comparison {
                 reference: reference_place,
                 candidate: candidate_place,
                 ..self.empty(id, ComparisonKind::Observational, metric)
             };
-            let comparison = filled(comparison, standardised);
+            let comparison = filled(comparison, standardised, self.plan.analysis.level());
             let none =
                 comparison.crude.is_none().then(|| "no such upload in the reference: there is no ratio".to_owned());
             Comparison { reason: none, ..comparison }
@@ -304,7 +310,7 @@ impl Work<'_> {
         let (reference_place, candidate_place) = (self.place(pair.reference), self.place(pair.candidate));
         let name = self.names.name(dimension, value);
         let id = format!("{reference_place}..{candidate_place}.{}={name}.{}", dimension.word(), metric_id(metric));
-        let standardised = compare(reference, candidate, metric, pair.pairing(), self.margin);
+        let standardised = compare(reference, candidate, metric, pair.pairing(), self.bar());
         let (p_value, within) =
             standardised.as_ref().map_or((None, false), |found| (found.regression_p_value, found.within_margin));
         let comparison = Comparison {
@@ -313,7 +319,7 @@ impl Work<'_> {
             segment: BTreeMap::from([(dimension.word().to_owned(), name)]),
             ..self.empty(id, pair.kind, metric)
         };
-        let mut comparison = filled(comparison, standardised);
+        let mut comparison = filled(comparison, standardised, self.plan.analysis.level());
         if comparison.crude.is_none() {
             comparison.reason = Some(match (reference.uploads(), candidate.uploads()) {
                 (0, _) => "the reference has no such upload".into(),
@@ -362,7 +368,7 @@ impl Work<'_> {
 }
 
 /// A comparison with what standardisation found.
-fn filled(comparison: Comparison, found: Option<Standardised>) -> Comparison {
+fn filled(comparison: Comparison, found: Option<Standardised>, level: Level) -> Comparison {
     let Some(found) = found else { return comparison };
     let mut warnings = comparison.warnings.clone();
     if found.mix_changed {
@@ -373,10 +379,10 @@ fn filled(comparison: Comparison, found: Option<Standardised>) -> Comparison {
     }
     Comparison {
         n: Some(found.n),
-        crude: Some(RatioFigure { ratio: found.crude, ci: found.crude_interval.map(open_ends) }),
+        crude: Some(RatioFigure { ratio: found.crude, ci: found.crude_interval }),
         adjusted: found.adjusted,
         mix_changed: found.mix_changed,
-        smallest_detectable: found.log_error.map(ratio::detectable_factor),
+        smallest_detectable: found.log_error.map(|error| ratio::detectable_factor(error, level)),
         warnings,
         ..comparison
     }

@@ -94,7 +94,7 @@ impl Evidence<'_> {
         } else {
             crate::metric::Unit::Fraction
         };
-        let ci = criterion.ci.map(|[low, high]| (low, high));
+        let ci = criterion.ci;
         let evidence = match criterion.value.map(|value| format::figure(value, ci, unit)) {
             None => criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
             Some((value, None)) => format!("{value} in stage {stage}"),

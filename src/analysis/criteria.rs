@@ -10,8 +10,9 @@ use crate::config::{Plan, Scope};
 use crate::cube::slice::Arm;
 use crate::metric::Share;
 use crate::report::model::{Criterion, CriterionMetric, Direction, FigureWarning, Status};
+use crate::stats::Interval;
 use crate::stats::clusters::FEWEST_CLUSTERS;
-use crate::stats::proportion::{detectable_difference, more_needed, wilson};
+use crate::stats::proportion::{detectable_difference, more_needed};
 
 /// The criteria of every stage, in the order of the plan.
 pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
@@ -26,11 +27,11 @@ pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
         let mut criteria = Vec::new();
         if let Some(threshold) = asked.success_rate {
             let question = question(CriterionMetric::SuccessRate, Direction::AtLeast, threshold);
-            criteria.push(question.answer(of_rate(group, Share::Successes, threshold)));
+            criteria.push(question.answer(of_rate(plan, group, Share::Successes, threshold)));
         }
         if let Some(threshold) = asked.error_rate {
             let question = question(CriterionMetric::ErrorRate, Direction::AtMost, threshold);
-            criteria.push(question.answer(of_rate(group, Share::Failures, threshold)));
+            criteria.push(question.answer(of_rate(plan, group, Share::Failures, threshold)));
         }
         if let Some(threshold) = asked.latency_vs_baseline {
             let question = question(CriterionMetric::LatencyVsBaseline, Direction::AtMost, threshold);
@@ -61,7 +62,7 @@ struct Question<'a> {
 /// What was measured for it.
 struct Answer {
     value: f64,
-    interval: Option<(f64, f64)>,
+    interval: Option<Interval>,
     n: u64,
     /// More uploads that would settle it, were it inconclusive.
     more_needed: Option<u64>,
@@ -104,7 +105,7 @@ impl Question<'_> {
         }
         Criterion {
             value: Some(answer.value),
-            ci: answer.interval.map(|(low, high)| [low, high]),
+            ci: answer.interval,
             n: answer.n,
             status,
             more_uploads_needed: answer.more_needed.filter(|_| status == Status::Inconclusive),
@@ -127,25 +128,26 @@ impl Question<'_> {
 }
 
 /// By the interval: met or not met only where all of it lies on one side of the threshold.
-fn status(interval: Option<(f64, f64)>, direction: Direction, threshold: f64) -> Status {
+fn status(interval: Option<Interval>, direction: Direction, threshold: f64) -> Status {
     match (interval, direction) {
-        (Some((low, _)), Direction::AtLeast) if low >= threshold => Status::Met,
-        (Some((_, high)), Direction::AtLeast) if high < threshold => Status::NotMet,
-        (Some((_, high)), Direction::AtMost) if high <= threshold => Status::Met,
-        (Some((low, _)), Direction::AtMost) if low > threshold => Status::NotMet,
+        (Some(Interval { low, .. }), Direction::AtLeast) if low >= threshold => Status::Met,
+        (Some(Interval { high, .. }), Direction::AtLeast) if high < threshold => Status::NotMet,
+        (Some(Interval { high, .. }), Direction::AtMost) if high <= threshold => Status::Met,
+        (Some(Interval { low, .. }), Direction::AtMost) if low > threshold => Status::NotMet,
         _ => Status::Inconclusive,
     }
 }
 
-fn of_rate(group: &GroupData, share: Share, threshold: f64) -> Result<Answer, NotMeasured> {
-    let rate = rate(group, share)?;
-    let (events, n) = rate.effective();
+fn of_rate(plan: &Plan, group: &GroupData, share: Share, threshold: f64) -> Result<Answer, NotMeasured> {
+    let level = plan.analysis.level();
+    let rate = rate(group, share, level)?;
+    let (_, n) = rate.effective();
     Ok(Answer {
         value: rate.value(),
-        interval: wilson(events, n),
+        interval: rate.interval(),
         n: rate.n,
-        more_needed: more_needed(rate.value(), rate.n, rate.design_effect.divisor, threshold),
-        detectable: detectable_difference(n, threshold),
+        more_needed: more_needed(rate.value(), rate.n, rate.design_effect.divisor, threshold, level),
+        detectable: detectable_difference(n, threshold, level),
         few_hours: rate.hours < FEWEST_CLUSTERS as u64,
     })
 }
@@ -175,7 +177,7 @@ fn latency_vs_baseline(
 
 /// How many more uploads would pull the interval's near end to the threshold, if its width fell
 /// with the square root of n; a rough guide, as the baseline's share of the width stays.
-fn more_for_ratio(value: f64, (low, high): (f64, f64), n: u64, threshold: f64) -> Option<u64> {
+fn more_for_ratio(value: f64, Interval { low, high }: Interval, n: u64, threshold: f64) -> Option<u64> {
     let reach = if value > threshold { value - low } else { high - value };
     let distance = (value - threshold).abs();
     if distance <= 0.0 || reach <= 0.0 {
@@ -192,12 +194,12 @@ mod tests {
 
     #[test]
     fn an_interval_that_holds_the_threshold_settles_nothing() {
-        let at_least = |low, high| status(Some((low, high)), Direction::AtLeast, 0.98);
+        let at_least = |low, high| status(Interval::new(low, high), Direction::AtLeast, 0.98);
         assert_eq!(at_least(0.98, 0.99), Status::Met);
         assert_eq!(at_least(0.979, 0.99), Status::Inconclusive);
         assert_eq!(at_least(0.95, 0.98), Status::Inconclusive);
         assert_eq!(at_least(0.95, 0.979), Status::NotMet);
-        let at_most = |low, high| status(Some((low, high)), Direction::AtMost, 0.02);
+        let at_most = |low, high| status(Interval::new(low, high), Direction::AtMost, 0.02);
         assert_eq!(at_most(0.0, 0.02), Status::Met);
         assert_eq!(at_most(0.019, 0.021), Status::Inconclusive);
         assert_eq!(at_most(0.021, 0.03), Status::NotMet);
@@ -206,7 +208,8 @@ mod tests {
 
     #[test]
     fn four_times_the_uploads_halve_the_interval() {
-        assert_eq!(more_for_ratio(1.0, (0.9, 1.1), 100, 1.05), Some(300));
-        assert_eq!(more_for_ratio(1.05, (0.9, 1.1), 100, 1.05), None);
+        let wide = Interval::new(0.9, 1.1).unwrap();
+        assert_eq!(more_for_ratio(1.0, wide, 100, 1.05), Some(300));
+        assert_eq!(more_for_ratio(1.05, wide, 100, 1.05), None);
     }
 }

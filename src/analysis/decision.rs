@@ -13,7 +13,6 @@ use crate::report::model::{
     Validation,
 };
 use crate::report::words::{answer_text, criterion_text, improvement_text};
-use crate::stats::proportion::wilson;
 
 /// The last stage must not surely lie below this success rate.
 const ROLLBACK_SUCCESS_RATE: f64 = 0.95;
@@ -68,13 +67,11 @@ impl Judged<'_> {
 
     fn last_stage(&self) -> Option<Reason> {
         let stage = self.last_index()?;
+        let level = self.plan.analysis.level();
         let arms = [Arm::Treated, Arm::All].into_iter();
-        let low = arms.filter_map(|arm| Some((arm, rate(self.data[stage].arm(arm), Share::Successes).ok()?))).find(
-            |(_, rate)| {
-                let (successes, n) = rate.effective();
-                wilson(successes, n).is_some_and(|(_, high)| high < ROLLBACK_SUCCESS_RATE)
-            },
-        );
+        let low = arms
+            .filter_map(|arm| Some((arm, rate(self.data[stage].arm(arm), Share::Successes, level).ok()?)))
+            .find(|(_, rate)| rate.interval().is_some_and(|ends| ends.high < ROLLBACK_SUCCESS_RATE));
         let (arm, rate) = low?;
         let name = &self.plan.stages[stage].name;
         Some(reason(
@@ -127,7 +124,7 @@ impl Judged<'_> {
             let level = level(criterion.status)?;
             let value = criterion.value.map_or_else(
                 || criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
-                |value| format::estimate(value, criterion.ci.map(|[low, high]| (low, high)), unit),
+                |value| format::estimate(value, criterion.ci, unit),
             );
             Some(reason(
                 level,
@@ -144,7 +141,7 @@ impl Judged<'_> {
             let text = improvement_text(&improvement.id);
             let finding = format!("improvements.{}", improvement.id);
             if let Some(level) = level(improvement.status) {
-                let ends = format::open_interval(improvement.ci);
+                let ends = improvement.ci;
                 let value = improvement.value.map_or_else(
                     || improvement.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
                     |value| format::estimate(value, ends, text.unit),

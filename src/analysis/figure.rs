@@ -6,7 +6,6 @@ use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Figure, FigureWarning, IntervalMethod};
-use crate::stats::Interval;
 use crate::stats::bootstrap::{
     CumulativeBlocks, LogEstimate, maximum, percentile_interval, ratio_of_sums, resampled_means, resampled_ranks,
     resampled_ratios, studentised_interval,
@@ -14,6 +13,7 @@ use crate::stats::bootstrap::{
 use crate::stats::clusters::{DesignEffect, FEWEST_CLUSTERS, degrees_of_freedom, design_effect, design_effect_of_tail};
 use crate::stats::proportion::wilson;
 use crate::stats::random::Stream;
+use crate::stats::{Interval, Level};
 
 const NANOS_PER_MS: f64 = 1e6;
 const NANO_MB_PER_MB: f64 = 1e9;
@@ -38,15 +38,17 @@ pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: 
         return Err("no uploads".into());
     }
     if let Estimator::Rate(share) = estimator {
-        return rate(group, share).map(Rate::figure);
+        return rate(group, share, analysis.level()).map(Rate::figure);
     }
     let (value, n) = point(group, estimator)?;
     let (ci, method, hours) =
         match quantile_of(group, estimator).filter(|(known, _)| known.hours.len() >= FEWEST_CLUSTERS) {
-            Some((known, q)) => (woodruff(known, q), Some(IntervalMethod::Woodruff), known.hours.len() as u64),
+            Some((known, q)) => {
+                (woodruff(known, q, analysis.level()), Some(IntervalMethod::Woodruff), known.hours.len() as u64)
+            }
             None => {
                 let replicates = replicates(group, estimator, analysis, id);
-                (replicates.interval(), replicates.method, replicates.hours)
+                (replicates.interval(analysis.level()), replicates.method, replicates.hours)
             }
         };
     // One observation has no spread that could be seen.
@@ -59,15 +61,7 @@ pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: 
     if method.is_some() && ci.is_none() {
         warnings.push(FigureWarning::TooFewUploads);
     }
-    Ok(Figure {
-        value,
-        ci: ci.map(|(low, high)| [low, high]),
-        n,
-        interval_method: ci.and(method),
-        hours,
-        design_effect: None,
-        warnings,
-    })
+    Ok(Figure { value, ci, n, interval_method: ci.and(method), hours, design_effect: None, warnings })
 }
 
 /// Events, observations and design effect of a rate.
@@ -77,9 +71,16 @@ pub struct Rate {
     pub n: u64,
     pub design_effect: DesignEffect,
     pub hours: u64,
+    level: Level,
 }
 
 impl Rate {
+    /// From (events, observations) by hour, at least one of them above 0.
+    pub fn new(hours: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> Self {
+        let (events, n, count) = hours.clone().fold((0, 0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n, sum.2 + 1));
+        Self { events, n, design_effect: design_effect(hours, level), hours: count, level }
+    }
+
     pub fn value(self) -> f64 {
         self.events as f64 / self.n as f64
     }
@@ -89,13 +90,18 @@ impl Rate {
         (self.events as f64 / self.design_effect.divisor, self.n as f64 / self.design_effect.divisor)
     }
 
-    /// As the report has it, with Wilson's interval on effective counts.
-    pub fn figure(self) -> Figure {
+    /// Wilson's interval on effective counts.
+    pub fn interval(self) -> Option<Interval> {
         let (events, n) = self.effective();
+        wilson(events, n, self.level)
+    }
+
+    /// As the report has it.
+    pub fn figure(self) -> Figure {
         let few = self.hours < FEWEST_CLUSTERS as u64;
         Figure {
             value: self.value(),
-            ci: wilson(events, n).map(|(low, high)| [low, high]),
+            ci: self.interval(),
             n: self.n,
             interval_method: Some(IntervalMethod::Wilson),
             hours: self.hours,
@@ -105,32 +111,41 @@ impl Rate {
     }
 }
 
-/// The counts of a rate.
-pub fn rate(group: &GroupData, share: Share) -> Result<Rate, NotMeasured> {
+/// A rate, for intervals at `level`.
+pub fn rate(group: &GroupData, share: Share, level: Level) -> Result<Rate, NotMeasured> {
+    Ok(Rate::new(events_by_hour(group, share)?.into_iter(), level))
+}
+
+/// Events and observations of a rate by hour; at least one hour.
+fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, NotMeasured> {
+    if share == Share::Fallbacks && group.arm == crate::cube::slice::Arm::PerProtocol {
+        return Err("per protocol leaves fallbacks out".into());
+    }
     let pair = |hour: &HourSums| match share {
         Share::Successes => (hour.successes, hour.uploads),
         Share::Failures => (hour.uploads - hour.successes, hour.uploads),
         Share::Timeouts => (hour.timeouts, hour.uploads),
         Share::Fallbacks => (hour.fallbacks, hour.treated),
     };
-    if share == Share::Fallbacks && group.arm == crate::cube::slice::Arm::PerProtocol {
-        return Err("per protocol leaves fallbacks out".into());
+    let hours: Vec<(u64, u64)> = group.hours.iter().map(pair).filter(|(_, n)| *n > 0).collect();
+    match (hours.is_empty(), share) {
+        (false, _) => Ok(hours),
+        (true, Share::Fallbacks) => Err("no treated uploads".into()),
+        (true, _) => Err("no uploads".into()),
     }
-    let pairs = group.hours.iter().map(pair).filter(|(_, n)| *n > 0);
-    let (events, n, hours) = pairs.clone().fold((0, 0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n, sum.2 + 1));
-    if n == 0 {
-        return Err(if share == Share::Fallbacks { "no treated uploads" } else { "no uploads" }.into());
-    }
-    Ok(Rate { events, n, design_effect: design_effect(pairs), hours })
 }
 
-/// Value and n of a metric that is not a rate.
+/// Value and n of a metric.
 pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotMeasured> {
     let (uploads, successes, busy) = (group.uploads(), group.successes(), group.busy_seconds() as f64);
     let sum = |of: fn(&HourSums) -> i128| group.hours.iter().map(of).sum::<i128>() as f64;
     let needs_success = || if successes == 0 { Err("no successful upload".to_owned()) } else { Ok(()) };
     match estimator {
-        Estimator::Rate(share) => rate(group, share).map(|rate| (rate.value(), rate.n)),
+        Estimator::Rate(share) => {
+            let hours = events_by_hour(group, share)?;
+            let (events, n) = hours.iter().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
+            Ok((events as f64 / n as f64, n))
+        }
         Estimator::Mean(Distribution::Latency) => {
             needs_success()?;
             Ok((sum(|hour| hour.success_duration_ns) / NANOS_PER_MS / successes as f64, successes))
@@ -178,17 +193,17 @@ fn quantile_of(group: &GroupData, estimator: Estimator) -> Option<(&HourlyHistog
 /// counts, turned over on the distribution itself.
 ///
 /// `None` where the share's upper end lies above the last observation: the quantile may then be anything beyond it.
-fn woodruff(known: &HourlyHistograms, q: f64) -> Option<Interval> {
+fn woodruff(known: &HourlyHistograms, q: f64, level: Level) -> Option<Interval> {
     let n = known.pooled.total();
     let bin = known.pooled.quantile_bin(q)?;
     let hours = known.hours.iter().map(|(_, histogram)| (histogram.up_to_bin(bin), histogram.total()));
-    let effective = n as f64 / design_effect_of_tail(hours).divisor;
-    let (low, high) = wilson(q * effective, effective)?;
-    if (1.0 - high) * (n as f64) < 1.0 {
+    let effective = n as f64 / design_effect_of_tail(hours, level).divisor;
+    let share = wilson(q * effective, effective, level)?;
+    if (1.0 - share.high) * (n as f64) < 1.0 {
         return None;
     }
     let value = |q: f64| known.pooled.quantile(Grid::FINE, q);
-    Some((value(low.max(f64::MIN_POSITIVE))?, value(high)?))
+    Interval::new(value(share.low.max(f64::MIN_POSITIVE))?, value(share.high)?)
 }
 
 /// Bootstrap replicates of a metric.
@@ -206,10 +221,10 @@ pub struct Replicates {
 
 impl Replicates {
     /// The interval of the metric itself.
-    fn interval(&self) -> Option<Interval> {
+    fn interval(&self, level: Level) -> Option<Interval> {
         match &self.studentised {
-            Some((estimate, replicates)) => studentised_interval(*estimate, replicates),
-            None => percentile_interval(self.values.clone(), self.degrees_of_freedom),
+            Some((estimate, replicates)) => studentised_interval(*estimate, replicates, level),
+            None => percentile_interval(self.values.clone(), self.degrees_of_freedom, level),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::figure::{NotMeasured, headline_latency, rate};
 use super::group::{GroupData, StageData};
-use super::pair::{open_ends, pair_id, place};
+use super::pair::{pair_id, place};
 use super::ratio::{self, Ratio};
 use crate::config::{Plan, TargetSection};
 use crate::cube::slice::Arm;
@@ -43,7 +43,7 @@ pub fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Comparison])
                 Estimator::Mean(Distribution::Memory) => {
                     same_memory_source(reference, candidate).and_then(|()| of(estimator))
                 }
-                Estimator::Rate(_) => no_timeouts(reference, candidate).and_then(|()| of(estimator)),
+                Estimator::Rate(_) => no_timeouts(plan, reference, candidate).and_then(|()| of(estimator)),
                 _ => of(estimator),
             };
             let is_reduction = estimator != Estimator::UploadThroughput;
@@ -81,9 +81,9 @@ fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<()
 }
 
 /// Without a timeout in the baseline there is nothing to reduce.
-fn no_timeouts(reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
+fn no_timeouts(plan: &Plan, reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
     both_have_uploads(reference, candidate)?;
-    match rate(reference, Share::Timeouts)?.events {
+    match rate(reference, Share::Timeouts, plan.analysis.level())?.events {
         0 => Err("no timeouts in the baseline: there is nothing to reduce".into()),
         _ => Ok(()),
     }
@@ -129,7 +129,7 @@ impl Measured<'_> {
             reference,
             candidate,
             value: ratio.as_ref().map(|ratio| ratio.value),
-            ci: interval.map(open_ends),
+            ci: interval,
             interval_method: interval.and(ratio.as_ref().map(|ratio| ratio.method)),
             n: ratio.as_ref().map(|ratio| ratio.n),
             target: Target { min: target.min, max: target.max },
@@ -147,7 +147,7 @@ impl Measured<'_> {
 fn adjusted(comparison: &Comparison, is_reduction: bool) -> Option<Adjusted> {
     let ratio = comparison.adjusted.as_ref()?;
     let (value, ci) = if is_reduction {
-        (1.0 - ratio.ratio, ratio.ci.map(|[low, high]| [high.map(|end| 1.0 - end), low.map(|end| 1.0 - end)]))
+        (1.0 - ratio.ratio, ratio.ci.map(|ends| ends.turned(|end| 1.0 - end)))
     } else {
         (ratio.ratio, ratio.ci)
     };
@@ -157,9 +157,9 @@ fn adjusted(comparison: &Comparison, is_reduction: bool) -> Option<Adjusted> {
 fn status(measured: bool, interval: Option<Interval>, target: TargetSection) -> Status {
     match interval {
         _ if !measured => Status::NotMeasured,
-        Some((_, high)) if high < target.min => Status::NotMet,
-        Some((low, _)) if target.max.is_some_and(|max| low > max) => Status::Exceeded,
-        Some((low, _)) if low >= target.min => Status::Met,
+        Some(Interval { high, .. }) if high < target.min => Status::NotMet,
+        Some(Interval { low, .. }) if target.max.is_some_and(|max| low > max) => Status::Exceeded,
+        Some(Interval { low, .. }) if low >= target.min => Status::Met,
         _ => Status::Inconclusive,
     }
 }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_interval_decides_and_not_the_value() {
         let band = TargetSection { min: 0.8, max: Some(0.9) };
-        let of = |low, high| status(true, Some((low, high)), band);
+        let of = |low, high| status(true, Interval::new(low, high), band);
         assert_eq!(of(0.82, 0.86), Status::Met);
         assert_eq!(of(0.85, 0.95), Status::Met);
         assert_eq!(of(0.91, 0.95), Status::Exceeded);
@@ -181,6 +181,6 @@ mod tests {
         assert_eq!(status(true, None, band), Status::Inconclusive);
         assert_eq!(status(false, None, band), Status::NotMeasured);
         let open = TargetSection { min: 0.95, max: None };
-        assert_eq!(status(true, Some((0.99, 1.0)), open), Status::Met);
+        assert_eq!(status(true, Interval::new(0.99, 1.0), open), Status::Met);
     }
 }

@@ -8,7 +8,6 @@ use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::{Distribution, Estimator, METRICS, Share, Unit};
 use crate::report::model::{IntentionToTreat, IntentionToTreatFigure};
-use crate::stats::proportion::wilson;
 
 /// One answer for each stage whose treated arm holds a fallback.
 pub fn intention_to_treat(plan: &Plan, data: &[StageData]) -> Vec<IntentionToTreat> {
@@ -18,7 +17,7 @@ pub fn intention_to_treat(plan: &Plan, data: &[StageData]) -> Vec<IntentionToTre
 
 fn of_stage(plan: &Plan, stage: &str, data: &StageData) -> Option<IntentionToTreat> {
     let (treated, per_protocol) = (data.arm(Arm::Treated), data.arm(Arm::PerProtocol));
-    let fallbacks = rate(treated, Share::Fallbacks).ok().filter(|rate| rate.events > 0)?;
+    let fallbacks = rate(treated, Share::Fallbacks, plan.analysis.level()).ok().filter(|rate| rate.events > 0)?;
     let metrics = [
         Estimator::Rate(Share::Successes),
         headline_latency(plan.analysis.latency_statistic),
@@ -40,8 +39,7 @@ fn of_stage(plan: &Plan, stage: &str, data: &StageData) -> Option<IntentionToTre
 }
 
 fn surely_above(rate: Rate, limit: f64) -> bool {
-    let (events, n) = rate.effective();
-    wilson(events, n).is_some_and(|(low, _)| low > limit)
+    rate.interval().is_some_and(|ends| ends.low > limit)
 }
 
 fn both(treated: &GroupData, per_protocol: &GroupData, metric: Estimator) -> Option<IntentionToTreatFigure> {

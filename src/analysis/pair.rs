@@ -4,7 +4,6 @@ use super::group::GroupData;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::metric::{Estimator, METRICS};
-use crate::stats::Interval;
 
 /// `stage/arm`, as the report names a group.
 pub fn place(plan: &Plan, group: &GroupData) -> String {
@@ -25,10 +24,4 @@ pub fn pair_id(plan: &Plan, reference: &GroupData, candidate: &GroupData, estima
 /// The id of the metric that an estimator computes.
 pub fn metric_id(estimator: Estimator) -> &'static str {
     METRICS.iter().find(|metric| metric.estimator == estimator).map_or("unknown", |metric| metric.id)
-}
-
-/// The ends of an interval as the report has them: an open end is `None`.
-pub fn open_ends((low, high): Interval) -> [Option<f64>; 2] {
-    let finite = |end: f64| end.is_finite().then_some(end);
-    [finite(low), finite(high)]
 }

@@ -10,7 +10,7 @@ use crate::stats::bootstrap::{
 };
 use crate::stats::clusters::FEWEST_CLUSTERS;
 use crate::stats::ratio::koopman;
-use crate::stats::{Interval, Z_95, Z_POWER};
+use crate::stats::{Interval, Level, Z_POWER};
 
 /// candidate / reference of a metric, or what was made of it.
 pub struct Ratio {
@@ -29,21 +29,21 @@ pub struct Ratio {
 impl Ratio {
     /// 1 - ratio: by what share the candidate is below the reference.
     pub fn reduction(self) -> Self {
-        Self { value: 1.0 - self.value, interval: self.interval.map(|(low, high)| (1.0 - high, 1.0 - low)), ..self }
+        Self { value: 1.0 - self.value, interval: self.interval.map(|ends| ends.turned(|end| 1.0 - end)), ..self }
     }
 }
 
-/// By what factor a ratio with this interval must differ from another so that a 95 % interval
-/// would exclude it in 80 of 100 rollouts like this one: exp((z_0.975 + z_0.8) s), s the standard
+/// By what factor a ratio with this interval must differ from another so that an interval at this level
+/// would exclude it in 80 of 100 rollouts like this one: exp((z + z_0.8) s), s the standard
 /// error of the log ratio (Cohen 1988). Above 1.
-pub fn detectable(interval: Option<Interval>) -> Option<f64> {
-    let (low, high) = interval.filter(|(low, high)| *low > 0.0 && high.is_finite())?;
-    Some(detectable_factor((high / low).ln() / 2.0 / Z_95))
+pub fn detectable(interval: Option<Interval>, level: Level) -> Option<f64> {
+    let Interval { low, high } = interval.filter(|ends| ends.low > 0.0 && ends.high.is_finite())?;
+    Some(detectable_factor((high / low).ln() / 2.0 / level.z(), level))
 }
 
 /// The factor that a log ratio with this standard error would have told from 1.
-pub fn detectable_factor(log_error: f64) -> f64 {
-    ((Z_95 + Z_POWER) * log_error).exp()
+pub fn detectable_factor(log_error: f64, level: Level) -> f64 {
+    ((level.z() + Z_POWER) * log_error).exp()
 }
 
 /// The ratio of any metric; `id` seeds the random numbers of those that are resampled.
@@ -58,7 +58,7 @@ pub fn of_groups(
     id: &str,
 ) -> Result<Ratio, NotMeasured> {
     match estimator {
-        Estimator::Rate(share) => of_rate(reference, candidate, share),
+        Estimator::Rate(share) => of_rate(reference, candidate, share, analysis.level()),
         _ => of_metric(analysis, reference, candidate, estimator, id),
     }
 }
@@ -82,7 +82,7 @@ fn of_metric(
     // Where one side has few hours, its method is the weaker one and names the whole.
     let weaker = [&below, &above].into_iter().find(|side| few(side.hours)).and_then(|side| side.method);
     let enough = bottom_n >= 2 && top_n >= 2;
-    let interval = if enough { interval(&below, &above, [bottom, top]) } else { None };
+    let interval = if enough { interval(&below, &above, [bottom, top], analysis.level()) } else { None };
     let method = weaker.or(above.method).unwrap_or(IntervalMethod::BlockBootstrap);
     Ok(Ratio {
         value: top / bottom,
@@ -90,49 +90,51 @@ fn of_metric(
         method,
         n: [bottom_n, top_n],
         few_hours: few(below.hours.min(above.hours)),
-        detectable: detectable(interval),
+        detectable: detectable(interval, analysis.level()),
     })
 }
 
 /// Studentised where both sides are ratios of sums, else by percentiles.
-fn interval(below: &Replicates, above: &Replicates, [bottom, top]: [f64; 2]) -> Option<Interval> {
+fn interval(below: &Replicates, above: &Replicates, [bottom, top]: [f64; 2], level: Level) -> Option<Interval> {
     if let (Some((below, below_replicates)), Some((above, above_replicates))) = (&below.studentised, &above.studentised)
     {
         let pairs = above_replicates.iter().zip(below_replicates);
         let replicates: Vec<LogEstimate> = pairs.map(|(above, below)| quotient(*above, *below)).collect();
-        return studentised_interval(quotient(*above, *below), &replicates);
+        return studentised_interval(quotient(*above, *below), &replicates, level);
     }
     let pairs = above.values.iter().zip(&below.values).filter(|(_, bottom)| **bottom > 0.0);
     let ratios: Vec<f64> = pairs.map(|(top, bottom)| top / bottom).collect();
     let relative = |side: &Replicates, value: f64| (variance(&side.values) / (value * value), side.degrees_of_freedom);
-    percentile_interval(ratios, welch_degrees([relative(below, bottom), relative(above, top)]))
+    percentile_interval(ratios, welch_degrees([relative(below, bottom), relative(above, top)]), level)
 }
 
 /// The ratio of two rates: Koopman on effective counts.
-fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share) -> Result<Ratio, NotMeasured> {
-    let (bottom, top) =
-        (rate(reference, share).map_err(|reason| format!("reference: {reason}"))?, rate(candidate, share)?);
+fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share, level: Level) -> Result<Ratio, NotMeasured> {
+    let (bottom, top) = (
+        rate(reference, share, level).map_err(|reason| format!("reference: {reason}"))?,
+        rate(candidate, share, level)?,
+    );
     if bottom.events == 0 {
         return Err("no such upload in the reference: there is no ratio".into());
     }
     let ((x2, n2), (x1, n1)) = (bottom.effective(), top.effective());
-    let interval = koopman(x1, n1, x2, n2);
+    let interval = koopman(x1, n1, x2, n2, level);
     Ok(Ratio {
         value: top.value() / bottom.value(),
         interval,
         method: IntervalMethod::Koopman,
         n: [bottom.n, top.n],
         few_hours: bottom.hours.min(top.hours) < FEWEST_CLUSTERS as u64,
-        detectable: detectable_rate(bottom.effective(), top.effective()),
+        detectable: detectable_rate(bottom.effective(), top.effective(), level),
     })
 }
 
 /// Like [`detectable`], from the rate of the reference alone: a candidate without events still
 /// says how rare they would have to be to be seen as fewer.
-fn detectable_rate((x2, n2): (f64, f64), (_, n1): (f64, f64)) -> Option<f64> {
+fn detectable_rate((x2, n2): (f64, f64), (_, n1): (f64, f64), level: Level) -> Option<f64> {
     let p = x2 / n2;
     let error = ((1.0 - p) / (p * n1) + (1.0 - p) / x2).sqrt();
-    (p > 0.0 && p < 1.0).then(|| detectable_factor(error))
+    (p > 0.0 && p < 1.0).then(|| detectable_factor(error, level))
 }
 
 #[cfg(test)]
@@ -142,9 +144,9 @@ mod tests {
     #[test]
     fn what_could_have_been_seen_follows_the_width() {
         // s = ln(1.21) / (2 z); exp(2.8016 s) by hand.
-        let want = (1.21_f64.ln() / 2.0 / Z_95 * 2.801_585_218).exp();
-        assert!((detectable(Some((1.0, 1.21))).unwrap() - want).abs() < 1e-6);
-        assert_eq!(detectable(Some((0.0, 1.2))), None);
-        assert_eq!(detectable(None), None);
+        let want = (1.21_f64.ln() / 2.0 / Level::P95.z() * 2.801_585_218).exp();
+        assert!((detectable(Interval::new(1.0, 1.21), Level::P95).unwrap() - want).abs() < 1e-6);
+        assert_eq!(detectable(Interval::new(0.0, 1.2), Level::P95), None);
+        assert_eq!(detectable(None, Level::P95), None);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::pair::open_ends;
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::histogram::{Grid, Histogram, nearest_rank};
@@ -11,10 +10,10 @@ use crate::error::Result;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::AdjustedRatio;
 use crate::stats::bootstrap::welch_degrees;
-use crate::stats::distributions::{t_95, t_upper_tail};
+use crate::stats::distributions::t_upper_tail;
 use crate::stats::ratio::{below_p_value, koopman};
 use crate::stats::standardisation::{Cell, Estimate, crude, mix, mix_difference, standardised};
-use crate::stats::{Interval, Z_95};
+use crate::stats::{Interval, Level};
 
 /// Everything the cube knows of one arm of one stage by segment.
 pub struct SegmentedGroup {
@@ -183,11 +182,11 @@ pub fn compare(
     candidate: &SegmentedGroup,
     estimator: Estimator,
     pairing: Pairing,
-    margin: f64,
+    (margin, level): (f64, Level),
 ) -> Option<Standardised> {
     let segments: std::collections::BTreeSet<Segment> = reference.segments().chain(candidate.segments()).collect();
     let strata: BTreeMap<Segment, usize> = segments.into_iter().zip(0..).collect();
-    let question = Question { reference, candidate, estimator, pairing, strata: &strata };
+    let question = Question { reference, candidate, estimator, pairing, level, strata: &strata };
     let sides = question.sides(None)?;
     let crude = question.ratio(&sides)?;
     let additive = question.additive(0.0)?;
@@ -208,7 +207,7 @@ pub fn compare(
     let higher_is_better = estimator == Estimator::Rate(Share::Successes);
     let within_margin = judged
         .interval
-        .is_some_and(|(low, high)| if higher_is_better { low >= 1.0 - margin } else { high <= 1.0 + margin });
+        .is_some_and(|ends| if higher_is_better { ends.low >= 1.0 - margin } else { ends.high <= 1.0 + margin });
     Some(Standardised {
         n: [sides.0.estimate.n as u64, sides.1.estimate.n as u64],
         crude: crude.value,
@@ -219,7 +218,7 @@ pub fn compare(
         within_margin,
         adjusted: adjusted.map(|(ratio, mix_covered, _)| AdjustedRatio {
             ratio: ratio.value,
-            ci: ratio.interval.map(open_ends),
+            ci: ratio.interval,
             mix_covered,
         }),
     })
@@ -251,6 +250,7 @@ struct Question<'a> {
     candidate: &'a SegmentedGroup,
     estimator: Estimator,
     pairing: Pairing,
+    level: Level,
     strata: &'a BTreeMap<Segment, usize>,
 }
 
@@ -294,7 +294,7 @@ impl Question<'_> {
         // width on the log scale over that of the share is the slope by which hours move the quantile.
         let binomial = estimate.binomial_variance(q);
         let error = estimate.variance().unwrap_or(binomial).max(binomial).sqrt();
-        let reach = t_95(estimate.degrees_of_freedom) * error;
+        let reach = self.level.t(estimate.degrees_of_freedom) * error;
         let (low, high) = (quantile((q - reach).max(1e-9))?, quantile((q + reach).min(1.0))?);
         let slope = if reach > 0.0 && low > 0.0 { (high / low).ln() / (2.0 * reach) } else { 0.0 };
         Some(Side { value, slope, estimate })
@@ -331,10 +331,10 @@ impl Question<'_> {
             (above.unwrap_or(0.0), candidate.estimate.degrees_of_freedom),
         ]);
         let log_error = variance.map(f64::sqrt).filter(|error| *error > 0.0);
-        let reach = log_error.map(|error| t_95(degrees) * error);
+        let reach = log_error.map(|error| self.level.t(degrees) * error);
         Some(StandardRatio {
             value,
-            interval: reach.map(|reach| (value * (-reach).exp(), value * reach.exp())),
+            interval: reach.and_then(|reach| Interval::new(value * (-reach).exp(), value * reach.exp())),
             log_error,
             degrees_of_freedom: degrees,
             counts: None,
@@ -354,7 +354,7 @@ impl Question<'_> {
         let effective = |side: &Estimate| {
             let p = side.value.clamp(0.0, 1.0);
             let binomial = side.binomial_variance(p);
-            let penalty = (t_95(side.degrees_of_freedom) / Z_95).powi(2);
+            let penalty = (self.level.t(side.degrees_of_freedom) / self.level.z()).powi(2);
             // Shared weather shows in both variances and not in the ratio.
             let clusters = side.variance().unwrap_or(0.0) * penalty * joint.unwrap_or(1.0).min(1.0);
             let n = if binomial > 0.0 { p * (1.0 - p) / clusters.max(binomial) } else { 1.0 / side.unit_variance };
@@ -364,7 +364,7 @@ impl Question<'_> {
         let error = ((n1 - x1) / (x1.max(0.5) * n1) + (n2 - x2) / (x2.max(0.5) * n2)).max(0.0).sqrt();
         StandardRatio {
             value,
-            interval: koopman(x1, n1, x2, n2),
+            interval: koopman(x1, n1, x2, n2, self.level),
             log_error: Some(error),
             degrees_of_freedom: f64::INFINITY,
             counts: Some([(x1, n1), (x2, n2)]),

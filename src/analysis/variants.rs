@@ -8,7 +8,6 @@ use super::figure::Rate;
 use crate::config::Plan;
 use crate::cube::slice::{Arm, Segment};
 use crate::report::model::Variant;
-use crate::stats::clusters::design_effect;
 
 /// Successes and uploads by hour.
 type Hours = BTreeMap<i64, (u64, u64)>;
@@ -41,13 +40,7 @@ pub fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) -> Vec<Va
     }
     let variant = |((file_type, size, provider), hours): ((String, u16, String), Hours)| {
         let uploads = hours.values().map(|(_, uploads)| uploads).sum();
-        let successes: u64 = hours.values().map(|(successes, _)| successes).sum();
-        let rate = || Rate {
-            events: successes,
-            n: uploads,
-            design_effect: design_effect(hours.values().copied()),
-            hours: hours.len() as u64,
-        };
+        let rate = || Rate::new(hours.values().copied(), plan.analysis.level());
         Variant {
             file_type,
             size: names.name(Dimension::Size, size),

@@ -20,6 +20,7 @@ pub use init::commented_rollout_file;
 use crate::error::Result;
 use crate::files;
 use locate::Located;
+use stagegate_stats::Level;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z. Years 1999 to 2101 fit.
 pub type EpochNanos = i64;
@@ -99,6 +100,13 @@ pub struct Analysis {
     pub max_fallback_rate: f64,
     pub replicates: u32,
     pub seed: u64,
+}
+
+impl Analysis {
+    /// How sure intervals are.
+    pub fn level(&self) -> Level {
+        Level::P95
+    }
 }
 
 /// The target bands of the headline improvements.

@@ -99,11 +99,10 @@ fn row(found: &Found) -> RowView {
     let (word, meaning) = decision_words(report.decision.value);
     let show = |id: &str| match headline(report, id) {
         None => format::NOT_MEASURED.to_owned(),
-        Some(figure) => {
-            crate::metric::METRICS.iter().find(|metric| metric.id == id).map_or_else(String::new, |metric| {
-                format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit).0
-            })
-        }
+        Some(figure) => crate::metric::METRICS
+            .iter()
+            .find(|metric| metric.id == id)
+            .map_or_else(String::new, |metric| format::figure(figure.value, figure.ci, metric.unit).0),
     };
     let stages = || report.stages.iter();
     let from = stages().filter_map(|stage| stage.from.as_deref()).min();

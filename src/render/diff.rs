@@ -105,11 +105,11 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
         let show = |improvement: &Improvement| {
             improvement.value.map_or_else(
                 || format::NOT_MEASURED.to_owned(),
-                |value| format::estimate(value, format::open_interval(improvement.ci), text.unit),
+                |value| format::estimate(value, improvement.ci, text.unit),
             )
         };
-        let apart = match (format::open_interval(then.ci), format::open_interval(now.ci)) {
-            (Some(a), Some(b)) => a.1 < b.0 || b.1 < a.0,
+        let apart = match (then.ci, now.ci) {
+            (Some(a), Some(b)) => a.is_apart_from(b),
             _ => false,
         };
         if then.status != now.status || apart {
@@ -139,10 +139,9 @@ fn criteria(before: &Report, after: &Report) -> Vec<Change> {
         let then = before.criteria.iter().find(|then| then.stage == now.stage && then.metric == now.metric);
         let Some(then) = then.filter(|then| then.status != now.status) else { continue };
         let show = |criterion: &crate::report::model::Criterion| {
-            criterion.value.map_or_else(
-                || format::NOT_MEASURED.to_owned(),
-                |value| format::estimate(value, criterion.ci.map(|[low, high]| (low, high)), unit),
-            )
+            criterion
+                .value
+                .map_or_else(|| format::NOT_MEASURED.to_owned(), |value| format::estimate(value, criterion.ci, unit))
         };
         let line = format!(
             "{} at {}: {}, {} -> {}, {}",

@@ -258,10 +258,8 @@ fn matrix(variants: &[Variant]) -> MatrixView {
     for variant in variants {
         let Some(column) = sizes.iter().position(|size| *size == variant.size) else { continue };
         let cells = rows.entry(&variant.file_type).or_insert_with(|| sizes.iter().map(|_| Vec::new()).collect());
-        let rate = variant
-            .success_rate
-            .as_ref()
-            .map(|figure| format::estimate(figure.value, figure.ci.map(|[low, high]| (low, high)), Unit::Fraction));
+        let rate =
+            variant.success_rate.as_ref().map(|figure| format::estimate(figure.value, figure.ci, Unit::Fraction));
         cells[column].push(MatrixCell {
             provider: variant.provider.clone(),
             uploads: format::count(variant.uploads),

@@ -12,6 +12,7 @@ use crate::report::model::{
     Report, Trigger, TriggerSeverity,
 };
 use crate::report::words::{answer_text, decision_words};
+use crate::stats::Interval;
 
 #[derive(Serialize)]
 pub struct JudgementView {
@@ -270,8 +271,8 @@ fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
 }
 
 /// A ratio and its interval as text.
-fn shown(ratio: f64, ci: Option<[Option<f64>; 2]>) -> (String, Option<String>) {
-    format::figure(ratio, format::open_interval(ci), Unit::Ratio)
+fn shown(ratio: f64, ci: Option<Interval>) -> (String, Option<String>) {
+    format::figure(ratio, ci, Unit::Ratio)
 }
 
 fn ratio(comparison: &Comparison) -> RatioView {
@@ -298,10 +299,9 @@ fn ratio(comparison: &Comparison) -> RatioView {
 
 /// Where no difference is shown: how large one would have had to be.
 fn power(comparison: &Comparison) -> Option<String> {
-    let (low, high) = format::open_interval(comparison.crude.as_ref()?.ci)?;
+    let interval = comparison.crude.as_ref()?.ci?;
     let detectable = comparison.smallest_detectable?;
-    let holds_one = low <= 1.0 && high >= 1.0;
-    holds_one.then(|| {
+    interval.holds(1.0).then(|| {
         if detectable > 1.5 {
             format!("too few uploads to see less than a factor of {}", format::value(detectable, Unit::Ratio))
         } else {

@@ -75,7 +75,7 @@ fn evidence(metric: &str) -> String {
 
 fn improvement(improvement: &Improvement) -> Option<AskedClaim> {
     let text = improvement_text(&improvement.id);
-    let (value, interval) = format::figure(improvement.value?, format::open_interval(improvement.ci), text.unit);
+    let (value, interval) = format::figure(improvement.value?, improvement.ci, text.unit);
     let bound = |value: f64| format::value(value, text.unit);
     let target = &improvement.target;
     Some(AskedClaim {
@@ -99,7 +99,7 @@ fn criterion(criterion: &Criterion) -> Option<AskedClaim> {
     if criterion.status == Status::NotMeasured {
         return None;
     }
-    let ends = criterion.ci.map(|[low, high]| (low, high));
+    let ends = criterion.ci;
     let (value, interval) = format::figure(criterion.value?, ends, unit);
     let threshold = format::value(criterion.threshold, unit);
     let direction = match criterion.direction {

@@ -201,7 +201,7 @@ fn heading(report: &Report, colour: Colour) -> String {
 
 pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
     let words = improvement_text(&improvement.id);
-    let ends = format::open_interval(improvement.ci);
+    let ends = improvement.ci;
     let shown = match (improvement.value, &improvement.reason) {
         (Some(value), _) => match format::figure(value, ends, words.unit) {
             (value, Some(interval)) => format!("{value} ({interval})"),
@@ -218,7 +218,7 @@ pub(super) fn criterion_line(text: &mut String, criterion: &Criterion, colour: C
     let sign = if criterion.direction == Direction::AtLeast { "≥" } else { "≤" };
     let needs = format!("{sign} {}", format::value(criterion.threshold, unit));
     let shown = match (criterion.value, &criterion.reason) {
-        (Some(value), _) => match format::figure(value, criterion.ci.map(|[low, high]| (low, high)), unit) {
+        (Some(value), _) => match format::figure(value, criterion.ci, unit) {
             (value, Some(interval)) => format!("{value} ({interval})"),
             (value, None) => value,
         },

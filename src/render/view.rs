@@ -292,7 +292,7 @@ pub(super) fn warnings(list: &[FigureWarning]) -> Option<String> {
 
 fn improvement(improvement: &Improvement) -> ImprovementView {
     let text = improvement_text(&improvement.id);
-    let ends = format::open_interval(improvement.ci);
+    let ends = improvement.ci;
     let shown = improvement.value.map(|value| format::figure(value, ends, text.unit));
     let kind = match improvement.kind {
         ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",
@@ -313,10 +313,7 @@ fn improvement(improvement: &Improvement) -> ImprovementView {
         [Some(text.definition.to_owned()), n.clone(), method, Some(kind.to_owned())].into_iter().flatten().collect();
     let notes: Vec<String> =
         [improvement.reason.clone(), warnings(&improvement.warnings)].into_iter().flatten().collect();
-    let adjusted = improvement
-        .adjusted
-        .as_ref()
-        .map(|adjusted| format::figure(adjusted.value, format::open_interval(adjusted.ci), text.unit));
+    let adjusted = improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, text.unit));
     ImprovementView {
         about: about.join(" · "),
         adjusted: adjusted.as_ref().map(|(value, _)| value.clone()),
@@ -354,7 +351,7 @@ pub(super) fn anchor(claim: &str) -> String {
 
 fn criterion(criterion: &Criterion) -> CriterionView {
     let (word, label, unit, definition) = criterion_text(criterion.metric);
-    let shown = criterion.value.map(|value| format::figure(value, criterion.ci.map(|[low, high]| (low, high)), unit));
+    let shown = criterion.value.map(|value| format::figure(value, criterion.ci, unit));
     let threshold = match criterion.metric {
         CriterionMetric::Uploads => format::count(criterion.threshold as u64),
         CriterionMetric::LatencyVsBaseline => format!("{}×", format::plain(criterion.threshold)),
@@ -480,7 +477,7 @@ fn cell(metric: &Metric, stage: &str, arm: &str, group: &Group) -> CellView {
             }
         }
         Some(figure) => {
-            let (value, interval) = format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
+            let (value, interval) = format::figure(figure.value, figure.ci, metric.unit);
             CellView { anchor, value: Some(value), interval, n: format::count(figure.n), about: about(figure) }
         }
     }

@@ -2,6 +2,7 @@
 //! points at.
 
 use sha2::{Digest, Sha256};
+use stagegate_stats::Interval;
 
 use super::model::{Claim, Criterion, Group, Improvement, Input, Stage, Status};
 use super::words::{criterion_text, improvement_text};
@@ -35,9 +36,9 @@ pub fn claims(inputs: &[Input], stages: &[Stage], improvements: &[Improvement], 
 /// same, whatever their inputs are called.
 pub fn figures_digest(claims: &[Claim]) -> String {
     let mut hasher = Sha256::new();
-    let end = |end: Option<f64>| end.map_or_else(|| "open".to_owned(), |end| format!("{end:.8e}"));
+    let end = |end: f64| if end.is_finite() { format!("{end:.8e}") } else { "open".to_owned() };
     for claim in claims {
-        let interval = claim.ci.map(|[low, high]| format!("{} {}", end(low), end(high))).unwrap_or_default();
+        let interval = claim.ci.map(|Interval { low, high }| format!("{} {}", end(low), end(high))).unwrap_or_default();
         hasher.update(format!("{}\n{:.8e}\n{interval}\n{}\n", claim.id, claim.value, claim.n));
     }
     hex(&hasher.finalize())
@@ -61,7 +62,7 @@ fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> im
         Some(Claim {
             id: format!("{prefix}.{}", metric.id),
             value: figure.value,
-            ci: figure.ci.map(|[low, high]| [Some(low), Some(high)]),
+            ci: figure.ci,
             unit: metric.unit.word().into(),
             n: figure.n,
             definition: metric.definition.into(),
@@ -91,7 +92,7 @@ fn of_criterion(criterion: &Criterion, evidence: &[String]) -> Option<Claim> {
     Some(Claim {
         id: format!("criteria.{}.{word}", criterion.stage),
         value: criterion.value?,
-        ci: criterion.ci.map(|[low, high]| [Some(low), Some(high)]),
+        ci: criterion.ci,
         unit: unit.word().into(),
         n: criterion.n,
         definition: definition.into(),

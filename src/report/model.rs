@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 pub use judgement::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stagegate_stats::Interval;
 
 /// Version of the contract; a change of meaning raises it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -225,7 +226,7 @@ pub enum MemorySource {
 pub struct Figure {
     pub value: f64,
     /// 95 % interval; `null` where none is defined.
-    pub ci: Option<[f64; 2]>,
+    pub ci: Option<Interval>,
     /// How many uploads (or samples) it was computed from.
     pub n: u64,
     pub interval_method: Option<IntervalMethod>,
@@ -296,8 +297,7 @@ pub struct Improvement {
     pub reference: String,
     pub candidate: String,
     pub value: Option<f64>,
-    /// An end is `null` where the interval is open.
-    pub ci: Option<[Option<f64>; 2]>,
+    pub ci: Option<Interval>,
     pub interval_method: Option<IntervalMethod>,
     /// Uploads (or samples) of reference and candidate.
     pub n: Option<[u64; 2]>,
@@ -336,8 +336,7 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Adjusted {
     pub value: f64,
-    /// An end is `null` where the interval is open.
-    pub ci: Option<[Option<f64>; 2]>,
+    pub ci: Option<Interval>,
     /// Share of the mix that could be compared.
     pub mix_covered: f64,
 }
@@ -360,7 +359,7 @@ pub struct Criterion {
     pub metric: CriterionMetric,
     pub scope: String,
     pub value: Option<f64>,
-    pub ci: Option<[f64; 2]>,
+    pub ci: Option<Interval>,
     pub n: u64,
     pub threshold: f64,
     pub direction: Direction,
@@ -545,7 +544,7 @@ pub struct Claim {
     /// For example `stages.100%.treated.success_rate`.
     pub id: String,
     pub value: f64,
-    pub ci: Option<[Option<f64>; 2]>,
+    pub ci: Option<Interval>,
     pub unit: String,
     pub n: u64,
     pub definition: String,

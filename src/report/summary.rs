@@ -91,10 +91,10 @@ fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
     let id = format!("improvements.{}", improvement.id);
     let claim = claims.iter().find(|claim| claim.id == id)?;
     let unit = improvement_text(&improvement.id).unit;
-    let ends = format::open_interval(claim.ci);
+    let ends = claim.ci;
     let noun = noun(&improvement.id);
     let same = if improvement.id == "throughput_ratio" { 1.0 } else { 0.0 };
-    if ends.is_some_and(|(low, high)| low <= same && same <= high) {
+    if ends.is_some_and(|ends| ends.holds(same)) {
         let estimate = format::estimate(claim.value, ends, unit);
         let of = if same > 0.0 { "of its old level" } else { "less" };
         return Some(format!("{noun} shows no sure change ({estimate} {of})"));
@@ -107,7 +107,7 @@ fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
         return Some(format!("{noun} fell by {}", format::estimate(claim.value, ends, unit)));
     }
     // A negative reduction is a rise: the interval turns over with it.
-    let turned = ends.map(|(low, high)| (-high, -low));
+    let turned = ends.map(|ends| ends.turned(|end| -end));
     Some(format!("{noun} rose by {}", format::estimate(-claim.value, turned, unit)))
 }
 

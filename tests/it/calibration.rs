@@ -285,7 +285,7 @@ fn intervals(report: &Report) -> Intervals {
     let of = |group: &Group| {
         let ends = |id: &'static str| {
             let figure = group.figures.get(id).and_then(Option::as_ref);
-            (id, figure.and_then(|figure| figure.ci).map(|[low, high]| (low, high)))
+            (id, figure.and_then(|figure| figure.ci).map(|ends| (ends.low, ends.high)))
         };
         METRICS.into_iter().map(ends).collect()
     };
@@ -301,11 +301,7 @@ fn intervals(report: &Report) -> Intervals {
         improvements: report
             .improvements
             .iter()
-            .map(|improvement| {
-                let ends =
-                    |[low, high]: [Option<f64>; 2]| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
-                (improvement.id.clone(), improvement.ci.map(ends))
-            })
+            .map(|improvement| (improvement.id.clone(), improvement.ci.map(|ends| (ends.low, ends.high))))
             .collect(),
         alarm: fired(TriggerSeverity::Rollback),
         review: fired(TriggerSeverity::Review),

@@ -7,6 +7,7 @@ use super::{Chart, short};
 use crate::format;
 use crate::metric::{METRICS, Metric, Unit};
 use crate::report::model::{CriterionMetric, Figure, Group, Report, Stage};
+use crate::stats::Interval;
 
 const ROW: f64 = 32.0;
 
@@ -106,7 +107,7 @@ fn rows<'a>(report: &'a Report, kind: &Kind, stage: &'a Stage) -> Vec<Row<'a>> {
 /// Low and high end of the axis.
 fn range(metric: &Metric, rows: &[Row<'_>]) -> (f64, f64) {
     let figures = rows.iter().filter_map(|row| row.figure);
-    let ends = figures.flat_map(|figure| figure.ci.unwrap_or([figure.value; 2]));
+    let ends = figures.flat_map(|figure| figure.ci.map_or([figure.value; 2], Interval::ends));
     let all = ends.chain(rows.iter().filter_map(|row| row.threshold));
     let (low, high) = all.fold((f64::INFINITY, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
     if metric.id == "success_rate" {
@@ -152,7 +153,7 @@ fn picture(
             canvas.text((left + 8.0, middle), format::NOT_MEASURED, Hold::Start, 12, MUTED);
             continue;
         };
-        if let Some([from, to]) = figure.ci {
+        if let Some([from, to]) = figure.ci.map(Interval::ends) {
             canvas.line((scale.at(from), middle), (scale.at(to), middle), colour, 3);
         }
         // Shape as well as colour tells the arms apart.
@@ -161,7 +162,7 @@ fn picture(
         } else {
             canvas.ring((scale.at(figure.value), middle), 5, colour);
         }
-        let value = format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit).0;
+        let value = format::figure(figure.value, figure.ci, metric.unit).0;
         canvas.text((width - 4.0, middle), &value, Hold::End, 12, INK);
     }
 }
@@ -179,7 +180,7 @@ fn cells(metric: &Metric, row: &Row<'_>) -> Vec<String> {
     let (value, interval, n) = match row.figure {
         None => (format::NOT_MEASURED.to_owned(), None, String::new()),
         Some(figure) => {
-            let (value, interval) = format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
+            let (value, interval) = format::figure(figure.value, figure.ci, metric.unit);
             (value, interval, format::count(figure.n))
         }
     };
@@ -193,7 +194,7 @@ fn phrase(metric: &Metric, row: &Row<'_>) -> String {
     match row.figure {
         None => format!("{name}: {}", format::NOT_MEASURED),
         Some(figure) => {
-            let estimate = format::estimate(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
+            let estimate = format::estimate(figure.value, figure.ci, metric.unit);
             format!("{name}: {estimate}{threshold}")
         }
     }

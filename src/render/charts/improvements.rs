@@ -7,6 +7,7 @@ use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Improvement, Report};
 use crate::report::words::improvement_text;
+use crate::stats::Interval;
 
 const ROW: f64 = 76.0;
 const BAR_WIDTH: u32 = 240;
@@ -66,7 +67,7 @@ pub fn bar(improvement: &Improvement) -> String {
 /// Its value as a dot and its interval as a line with ends.
 fn mark(canvas: &Canvas<'_>, improvement: &Improvement, scale: &Scale, middle: f64) {
     let Some(value) = improvement.value else { return };
-    if let Some((low, high)) = format::open_interval(improvement.ci) {
+    if let Some(Interval { low, high }) = improvement.ci {
         let (from, to) = (scale.at(low), scale.at(high));
         canvas.line((from, middle), (to, middle), TREATED, 3);
         for end in [from, to] {
@@ -79,10 +80,10 @@ fn mark(canvas: &Canvas<'_>, improvement: &Improvement, scale: &Scale, middle: f
 /// Reductions from 0 (or the interval's lower end, at least -1) to 1; ratios from 0.
 fn scale_of(improvement: &Improvement, left: f64, right: f64) -> Scale {
     let target = improvement.target;
-    let interval = format::open_interval(improvement.ci);
+    let interval = improvement.ci;
     let known = |end: f64| end.is_finite().then_some(end);
-    let low_end = interval.and_then(|(low, _)| known(low)).or(improvement.value).unwrap_or(0.0);
-    let high_end = interval.and_then(|(_, high)| known(high)).or(improvement.value).unwrap_or(0.0);
+    let low_end = interval.and_then(|ends| known(ends.low)).or(improvement.value).unwrap_or(0.0);
+    let high_end = interval.and_then(|ends| known(ends.high)).or(improvement.value).unwrap_or(0.0);
     let (low, high) = match improvement_text(&improvement.id).unit {
         Unit::Fraction => (low_end.clamp(-1.0, 0.0), 1.0),
         _ => (0.0, high_end.max(target.max.unwrap_or(target.min)) * 1.12),
@@ -92,7 +93,7 @@ fn scale_of(improvement: &Improvement, left: f64, right: f64) -> Scale {
 
 fn value_text(improvement: &Improvement) -> Option<(String, Option<String>)> {
     let unit = improvement_text(&improvement.id).unit;
-    improvement.value.map(|value| format::figure(value, format::open_interval(improvement.ci), unit))
+    improvement.value.map(|value| format::figure(value, improvement.ci, unit))
 }
 
 fn phrase(improvement: &Improvement) -> String {

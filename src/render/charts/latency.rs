@@ -6,6 +6,7 @@ use super::{Chart, duration, short};
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Figure, Group, Report, Stage};
+use crate::stats::Interval;
 
 const ROW: f64 = 40.0;
 const QUANTILES: [(&str, &str); 4] =
@@ -22,7 +23,7 @@ struct Row<'a> {
 pub fn chart(report: &Report) -> Option<Chart> {
     let rows: Vec<Row<'_>> = report.stages.iter().flat_map(rows).collect();
     let figures = || rows.iter().flat_map(|row| row.quantiles.iter().map(|(_, figure)| *figure));
-    let ends = figures().flat_map(|figure| figure.ci.unwrap_or([figure.value; 2]));
+    let ends = figures().flat_map(|figure| figure.ci.map_or([figure.value; 2], Interval::ends));
     let (low, high) = ends.fold((f64::INFINITY, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
     if high <= 0.0 {
         return None;
@@ -49,7 +50,7 @@ pub fn chart(report: &Report) -> Option<Chart> {
 
 fn cells(row: &Row<'_>) -> Vec<Vec<String>> {
     let cell = |(name, figure): &(&'static str, &Figure)| {
-        let ci = figure.ci.map(|[low, high]| (low, high));
+        let ci = figure.ci;
         let (value, interval) = format::figure(figure.value, ci, Unit::Milliseconds);
         vec![
             row.stage.name.clone(),
@@ -98,7 +99,7 @@ fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characte
     let mut last_label = f64::NEG_INFINITY;
     for (name, figure) in &row.quantiles {
         let x = scale.at(figure.value);
-        if let Some([low, high]) = figure.ci {
+        if let Some([low, high]) = figure.ci.map(Interval::ends) {
             canvas.rectangle((scale.at(low), middle - 4.0), (scale.at(high), middle + 5.0), SHADE);
             canvas.line((scale.at(low), middle), (scale.at(high), middle), colour, 2);
             for end in [scale.at(low), scale.at(high)] {

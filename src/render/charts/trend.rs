@@ -7,6 +7,7 @@ use crate::format;
 use crate::metric::{METRICS, Metric};
 use crate::render::dashboard::headline;
 use crate::report::model::{Figure, Report};
+use crate::stats::Interval;
 
 const HEIGHT: u32 = 190;
 const KINDS: [(&str, &str, &str); 4] = [
@@ -28,7 +29,7 @@ fn chart((id, title, metric): (&'static str, &'static str, &str), days: &[(&str,
     if points.len() < 2 {
         return None;
     }
-    let show = |figure: &Figure| format::figure(figure.value, figure.ci.map(|[low, high]| (low, high)), metric.unit);
+    let show = |figure: &Figure| format::figure(figure.value, figure.ci, metric.unit);
     let rows = points
         .iter()
         .map(|(day, figure)| {
@@ -44,7 +45,7 @@ fn chart((id, title, metric): (&'static str, &'static str, &str), days: &[(&str,
 }
 
 fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], width: f64) {
-    let ends = points.iter().flat_map(|(_, figure)| figure.ci.unwrap_or([figure.value; 2]));
+    let ends = points.iter().flat_map(|(_, figure)| figure.ci.map_or([figure.value; 2], Interval::ends));
     let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| (low.min(end), high.max(end)));
     let margin = ((high - low) * 0.1).max(high.abs() * 1e-3).max(1e-9);
     let (top, bottom) = (10.0, f64::from(HEIGHT) - 30.0);
@@ -63,7 +64,7 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
     let every = ((64.0 / step).ceil() as usize).max(1);
     for (index, (day, figure)) in points.iter().enumerate() {
         let x = at(index);
-        if let Some([from, to]) = figure.ci {
+        if let Some([from, to]) = figure.ci.map(Interval::ends) {
             canvas.line((x, scale.at(from)), (x, scale.at(to)), TREATED, 3);
         }
         canvas.dot((x, scale.at(figure.value)), 4, TREATED);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stagegate_stats::Interval;
 
 use super::{ComparisonKind, FigureWarning};
 
@@ -54,15 +55,13 @@ pub enum RegressionVerdict {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RatioFigure {
     pub ratio: f64,
-    /// An end is `null` where the interval is open.
-    pub ci: Option<[Option<f64>; 2]>,
+    pub ci: Option<Interval>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AdjustedRatio {
     pub ratio: f64,
-    /// An end is `null` where the interval is open.
-    pub ci: Option<[Option<f64>; 2]>,
+    pub ci: Option<Interval>,
     /// Share of the reference's uploads that lie in strata which both groups have.
     pub mix_covered: f64,
 }

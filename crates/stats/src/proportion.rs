@@ -2,36 +2,38 @@
 
 use statrs::distribution::{ContinuousCDF, Gamma};
 
-use super::{Interval, Z_95, Z_POWER};
+use super::{Interval, Level, Z_POWER};
 
 /// Events up to which the end of an interval next to 0 or 1 is taken from the Poisson law.
 const FEW_EVENTS: f64 = 1.5;
 
-/// Wilson score interval of a proportion at 95 % (Wilson 1927), with the end next to 0 (or 1) of a single
-/// event (or success less than all) moved out to the one-sided 95 % Poisson limit, as Brown, Cai and
+/// Wilson score interval of a proportion (Wilson 1927), with the end next to 0 (or 1) of a single
+/// event (or success less than all) moved out to the one-sided Poisson limit of the same level, as Brown, Cai and
 /// DasGupta (2001) advise: there the score interval covers far too little.
 ///
 /// `successes` and `n` may be fractional (effective counts after the design effect), with
 /// `0 <= successes <= n`. Returns fractions, `0 <= low <= high <= 1`; `None` when `n <= 0`.
-pub fn wilson(successes: f64, n: f64) -> Option<Interval> {
+pub fn wilson(successes: f64, n: f64, level: Level) -> Option<Interval> {
     if n <= 0.0 {
         return None;
     }
     let share = successes / n;
-    let z2 = Z_95 * Z_95;
+    let z = level.z();
+    let z2 = z * z;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z_95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    let half = z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
     // With no or only successes one end is exact; rounding must not move it.
     let low = if successes <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
     let high = if successes >= n { 1.0 } else { (centre + half).min(1.0) };
-    let poisson =
-        |events: f64| if events > 0.0 && events < FEW_EVENTS { poisson_lower(events) / n } else { f64::INFINITY };
-    Some((low.min(poisson(successes)), high.max(1.0 - poisson(n - successes))))
+    let poisson = |events: f64| {
+        if events > 0.0 && events < FEW_EVENTS { poisson_lower(events, level) / n } else { f64::INFINITY }
+    };
+    Interval::new(low.min(poisson(successes)), high.max(1.0 - poisson(n - successes)))
 }
 
-/// The one-sided 95 % lower limit of a Poisson mean of which `events` > 0 were seen (Garwood 1936).
-fn poisson_lower(events: f64) -> f64 {
-    Gamma::new(events, 1.0).map_or(0.0, |law| law.inverse_cdf(0.05))
+/// The one-sided lower limit of a Poisson mean of which `events` > 0 were seen (Garwood 1936).
+fn poisson_lower(events: f64, level: Level) -> f64 {
+    Gamma::new(events, 1.0).map_or(0.0, |law| law.inverse_cdf(2.0 * level.tail()))
 }
 
 /// The fewest further observations after which the Wilson interval would no longer hold
@@ -39,11 +41,11 @@ fn poisson_lower(events: f64) -> f64 {
 ///
 /// `n` counts real observations, `design_effect >= 1`. `None` when the share is the threshold
 /// itself, or more than 10^12 observations would be needed.
-pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64) -> Option<u64> {
+pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64, level: Level) -> Option<u64> {
     let settled = |n: u64| {
         let effective = n as f64 / design_effect;
-        wilson(share * effective, effective)
-            .is_some_and(|(low, high)| if share > threshold { low >= threshold } else { high < threshold })
+        wilson(share * effective, effective, level)
+            .is_some_and(|Interval { low, high }| if share > threshold { low >= threshold } else { high < threshold })
     };
     if share == threshold {
         return None;
@@ -60,12 +62,12 @@ pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64) -> Op
     Some(enough.saturating_sub(n))
 }
 
-/// The smallest difference from `threshold` that a 95 % interval of `n` (effective) observations
-/// would exclude in 80 of 100 cases: (z_0.975 + z_0.8) sqrt(p (1 - p) / n) (Cohen 1988), at p =
+/// The smallest difference from `threshold` that an interval of `n` (effective) observations
+/// would exclude in 80 of 100 cases: (z + z_0.8) sqrt(p (1 - p) / n) (Cohen 1988), at p =
 /// `threshold`. `None` when `n` is 0 or the threshold is 0 or 1, where the formula has no spread.
-pub fn detectable_difference(n: f64, threshold: f64) -> Option<f64> {
+pub fn detectable_difference(n: f64, threshold: f64, level: Level) -> Option<f64> {
     let spread = threshold * (1.0 - threshold);
-    (n > 0.0 && spread > 0.0).then(|| (Z_95 + Z_POWER) * (spread / n).sqrt())
+    (n > 0.0 && spread > 0.0).then(|| (level.z() + Z_POWER) * (spread / n).sqrt())
 }
 
 #[cfg(test)]
@@ -74,9 +76,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[track_caller]
-    fn check(successes: f64, n: f64, want: Interval) {
-        let got = wilson(successes, n).unwrap();
-        assert!((got.0 - want.0).abs() < 1e-12 && (got.1 - want.1).abs() < 1e-12, "{got:?}");
+    fn check(successes: f64, n: f64, want: (f64, f64)) {
+        let got = wilson(successes, n, Level::P95).unwrap();
+        assert!((got.low - want.0).abs() < 1e-12 && (got.high - want.1).abs() < 1e-12, "{got:?}");
     }
 
     // scipy 1.17.1: scipy.stats.binomtest(k, n).proportion_ci(method="wilson")
@@ -91,39 +93,39 @@ mod tests {
     // scipy 1.17.1: gamma.ppf(0.05, 1) = 0.05129329438755058
     #[test]
     fn a_single_event_has_the_poisson_limit() {
-        check(1.0, 1000.0, (0.000_051_293_294_387_55, wilson(1.0, 1000.0).unwrap().1));
-        check(999.0, 1000.0, (wilson(999.0, 1000.0).unwrap().0, 1.0 - 0.000_051_293_294_387_55));
+        check(1.0, 1000.0, (0.000_051_293_294_387_55, wilson(1.0, 1000.0, Level::P95).unwrap().high));
+        check(999.0, 1000.0, (wilson(999.0, 1000.0, Level::P95).unwrap().low, 1.0 - 0.000_051_293_294_387_55));
     }
 
     // statsmodels 0.15.0: (norm.ppf(0.975) + norm.ppf(0.8)) * sqrt(0.02 * 0.98 / 1000)
     #[test]
     fn known_detectable_difference() {
-        let got = detectable_difference(1000.0, 0.98).unwrap();
+        let got = detectable_difference(1000.0, 0.98, Level::P95).unwrap();
         assert!((got - 0.012_403_146_487_6).abs() < 1e-12, "{got}");
-        assert_eq!(detectable_difference(0.0, 0.98), None);
-        assert_eq!(detectable_difference(100.0, 1.0), None);
+        assert_eq!(detectable_difference(0.0, 0.98, Level::P95), None);
+        assert_eq!(detectable_difference(100.0, 1.0, Level::P95), None);
     }
 
     #[test]
     fn nothing_measured_has_no_interval() {
-        assert_eq!(wilson(0.0, 0.0), None);
+        assert_eq!(wilson(0.0, 0.0, Level::P95), None);
     }
 
     proptest! {
         #[test]
         fn the_interval_holds_the_share(n in 1u32..5000, part in 0.0..=1.0_f64, design_effect in 1.0..20.0_f64) {
             let effective = f64::from(n) / design_effect;
-            let (low, high) = wilson(part * effective, effective).unwrap();
+            let Interval { low, high } = wilson(part * effective, effective, Level::P95).unwrap();
             prop_assert!(0.0 <= low && low <= part + 1e-12 && part <= high + 1e-12 && high <= 1.0);
         }
 
         #[test]
         fn exactly_as_many_as_needed(n in 10u64..5000, part in 0.5..0.999_f64, threshold in 0.5..0.999_f64) {
             prop_assume!((part - threshold).abs() > 1e-3);
-            let more = more_needed(part, n, 1.7, threshold).unwrap();
+            let more = more_needed(part, n, 1.7, threshold, Level::P95).unwrap();
             let holds = |n: u64| {
                 let effective = n as f64 / 1.7;
-                let (low, high) = wilson(part * effective, effective).unwrap();
+                let Interval { low, high } = wilson(part * effective, effective, Level::P95).unwrap();
                 if part > threshold { low < threshold } else { high >= threshold }
             };
             prop_assert!(!holds(n + more));

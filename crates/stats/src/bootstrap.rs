@@ -3,9 +3,9 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::Interval;
-use super::distributions::{normal_upper_tail, t_95};
+use super::distributions::normal_upper_tail;
 use super::random::Stream;
+use super::{Interval, Level};
 
 /// Observations up to which single draws are made one by one; above, a mean of draws is normal.
 const MOST_SINGLE_DRAWS: u64 = 4096;
@@ -112,16 +112,16 @@ pub fn resampled_ratios(blocks: &[(f64, f64)], replicates: u32, stream: &mut Str
     (0..replicates).filter_map(replicate).collect()
 }
 
-/// The studentised bootstrap interval at 95 % on the logarithmic scale (Efron 1979; Hall 1988): how many
+/// The studentised bootstrap interval on the logarithmic scale (Efron 1979; Hall 1988): how many
 /// of their own standard errors the replicates lie off gives the quantiles that stand in for those of
 /// Student's t. It is right for few blocks and skewed sums, where percentiles are too narrow.
 ///
 /// Blocks that do not differ at all have the value alone as their interval. `None` with fewer than two
 /// replicates of blocks that do.
-pub fn studentised_interval(estimate: LogEstimate, replicates: &[LogEstimate]) -> Option<Interval> {
+pub fn studentised_interval(estimate: LogEstimate, replicates: &[LogEstimate], level: Level) -> Option<Interval> {
     let LogEstimate { value, log_error } = estimate;
     if log_error == 0.0 {
-        return Some((value, value));
+        return Interval::new(value, value);
     }
     let off = |replicate: &LogEstimate| (replicate.value / value).ln() / replicate.log_error;
     // One block drawn again and again has no spread of its own.
@@ -131,7 +131,7 @@ pub fn studentised_interval(estimate: LogEstimate, replicates: &[LogEstimate]) -
     }
     off.sort_by(f64::total_cmp);
     let end = |q| value * (-interpolated(&off, q) * log_error).exp();
-    Some((end(0.975), end(0.025)))
+    Interval::new(end(1.0 - level.tail()), end(level.tail()))
 }
 
 /// The quotient of two independent estimates.
@@ -337,24 +337,24 @@ pub fn resampled_means(values: &[(f64, u64)], replicates: u32, stream: &mut Stre
     (0..replicates).map(draw).collect()
 }
 
-/// The expanded percentile interval at 95 % (Efron 1979; expanded: Hesterberg 2015): quantiles of the
+/// The expanded percentile interval (Efron 1979; expanded: Hesterberg 2015): quantiles of the
 /// replicates, interpolated (type 7 of Hyndman and Fan 1996, numpy's default), so far out that an
 /// estimate with normal errors gets its t interval. Resampling k blocks shows a variance
 /// (k - 1) / k of the real one, and the percentiles use z for t: with few blocks both narrow it.
 ///
 /// `degrees_of_freedom` is one less than the number of blocks; infinite for single observations.
 /// `None` without at least two replicates.
-pub fn percentile_interval(mut replicates: Vec<f64>, degrees_of_freedom: f64) -> Option<Interval> {
+pub fn percentile_interval(mut replicates: Vec<f64>, degrees_of_freedom: f64, level: Level) -> Option<Interval> {
     if replicates.len() < 2 {
         return None;
     }
     replicates.sort_by(f64::total_cmp);
     let tail = if degrees_of_freedom.is_finite() {
-        normal_upper_tail((1.0 + 1.0 / degrees_of_freedom).sqrt() * t_95(degrees_of_freedom))
+        normal_upper_tail((1.0 + 1.0 / degrees_of_freedom).sqrt() * level.t(degrees_of_freedom))
     } else {
-        0.025
+        level.tail()
     };
-    Some((interpolated(&replicates, tail), interpolated(&replicates, 1.0 - tail)))
+    Interval::new(interpolated(&replicates, tail), interpolated(&replicates, 1.0 - tail))
 }
 
 /// The q quantile of sorted values, interpolated (type 7).
@@ -393,16 +393,16 @@ mod tests {
     #[test]
     fn percentiles_interpolate_like_numpy() {
         // numpy: np.percentile(range(1, 12), [2.5, 97.5])
-        let got = percentile_interval((1..12).map(f64::from).collect(), f64::INFINITY).unwrap();
-        assert!((got.0 - 1.25).abs() < 1e-12 && (got.1 - 10.75).abs() < 1e-12, "{got:?}");
-        assert_eq!(percentile_interval(vec![1.0], 9.0), None);
+        let got = percentile_interval((1..12).map(f64::from).collect(), f64::INFINITY, Level::P95).unwrap();
+        assert!((got.low - 1.25).abs() < 1e-12 && (got.high - 10.75).abs() < 1e-12, "{got:?}");
+        assert_eq!(percentile_interval(vec![1.0], 9.0, Level::P95), None);
     }
 
     #[test]
     fn few_blocks_push_the_ends_out() {
         // scipy 1.17.1: norm.sf(sqrt(8 / 7) * t.ppf(0.975, 7)) = 0.0057375; np.percentile(range(1001), 100 * that) = 5.7375
-        let got = percentile_interval((0..1001).map(f64::from).collect(), 7.0).unwrap();
-        assert!((got.0 - 5.7375).abs() < 1e-3 && (got.1 - 994.2625).abs() < 1e-3, "{got:?}");
+        let got = percentile_interval((0..1001).map(f64::from).collect(), 7.0, Level::P95).unwrap();
+        assert!((got.low - 5.7375).abs() < 1e-3 && (got.high - 994.2625).abs() < 1e-3, "{got:?}");
     }
 
     #[test]
@@ -420,10 +420,11 @@ mod tests {
         let standard_error = (blocks.iter().map(|block| (block.0 - mean).powi(2)).sum::<f64>() / n / n).sqrt();
         let replicates = resampled_ratios(&blocks, 4000, &mut stream);
         let values = replicates.iter().map(|replicate| replicate.value).collect();
-        let (low, high) = percentile_interval(values, f64::INFINITY).unwrap();
-        let want = 2.0 * super::super::Z_95 * standard_error;
+        let Interval { low, high } = percentile_interval(values, f64::INFINITY, Level::P95).unwrap();
+        let want = 2.0 * Level::P95.z() * standard_error;
         assert!(((high - low) / want - 1.0).abs() < 0.06, "{} for {want}", high - low);
-        let (low, high) = studentised_interval(ratio_of_sums(&blocks).unwrap(), &replicates).unwrap();
+        let Interval { low, high } =
+            studentised_interval(ratio_of_sums(&blocks).unwrap(), &replicates, Level::P95).unwrap();
         assert!(((high - low) / want - 1.0).abs() < 0.06, "{} for {want}", high - low);
     }
 
@@ -431,7 +432,7 @@ mod tests {
     fn equal_blocks_have_no_spread_and_say_so() {
         let estimate = ratio_of_sums(&[(30.0, 2.0); 10]).unwrap();
         let replicates = resampled_ratios(&[(30.0, 2.0); 10], 50, &mut Stream::new(1, "equal"));
-        assert_eq!(studentised_interval(estimate, &replicates), Some((15.0, 15.0)));
+        assert_eq!(studentised_interval(estimate, &replicates, Level::P95), Interval::new(15.0, 15.0));
     }
 
     #[test]

@@ -5,8 +5,6 @@ use statrs::function::beta::{beta_reg, ln_beta};
 use statrs::function::erf::{erfc, erfc_inv};
 use statrs::function::factorial::ln_binomial;
 
-use super::Z_95;
-
 /// P(Z > z) of a standard normal number, accurate far into the tail.
 pub fn normal_upper_tail(z: f64) -> f64 {
     0.5 * erfc(z / std::f64::consts::SQRT_2)
@@ -17,13 +15,10 @@ pub fn normal_upper_quantile(tail: f64) -> f64 {
     std::f64::consts::SQRT_2 * erfc_inv(2.0 * tail)
 }
 
-/// The 97.5 % quantile of Student's t distribution (Student 1908) with `degrees_of_freedom` > 0,
-/// which may be fractional. At least the normal quantile; that itself from a million on.
-pub fn t_95(degrees_of_freedom: f64) -> f64 {
-    if degrees_of_freedom >= 1e6 {
-        return Z_95;
-    }
-    StudentsT::new(0.0, 1.0, degrees_of_freedom.max(1.0)).map_or(Z_95, |t| t.inverse_cdf(0.975)).max(Z_95)
+/// The t with P(T > t) = `tail` of Student's t distribution, `tail` in (0, 0.5); fewer than one of the
+/// `degrees_of_freedom` count as one.
+pub fn t_upper_quantile(tail: f64, degrees_of_freedom: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, degrees_of_freedom.max(1.0)).map_or(f64::INFINITY, |law| law.inverse_cdf(1.0 - tail))
 }
 
 /// P(T > t) of Student's t distribution with `degrees_of_freedom` > 0.
@@ -85,9 +80,8 @@ mod tests {
     fn known_normal_and_t() {
         close(normal_upper_tail(5.0), 2.866_515_718_791_939e-7);
         close(normal_upper_quantile(1e-4), 3.719_016_485_455_708_6);
-        close(t_95(7.0), 2.364_624_251_592_784_4);
-        close(t_95(2.5), 3.574_654_842_003_681_7);
-        assert_eq!(t_95(f64::INFINITY), Z_95);
+        close(t_upper_quantile(0.025, 7.0), 2.364_624_251_592_784_4);
+        close(t_upper_quantile(0.025, 2.5), 3.574_654_842_003_681_7);
         close(t_upper_tail(3.0, 12.0), 0.005533347843016845);
     }
 

@@ -118,7 +118,7 @@ fn autocorrelation(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::random::Stream;
+    use crate::random::Stream;
     use proptest::prelude::*;
 
     #[test]

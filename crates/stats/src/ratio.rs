@@ -1,23 +1,23 @@
 //! Interval of the ratio of two proportions.
 
 use super::distributions::normal_upper_tail;
-use super::{Interval, Z_95};
+use super::{Interval, Level};
 
-/// Koopman's score interval at 95 % of the ratio (x1 / n1) / (x2 / n2) of two independent
+/// Koopman's score interval of the ratio (x1 / n1) / (x2 / n2) of two independent
 /// proportions (Koopman 1984). Counts may be fractional (effective counts after the design effect).
 ///
 /// Right with zero events: x1 = 0 gives a low end of 0, x2 = 0 a high end of infinity.
 /// `None` when either `n` is 0 or both counts are 0 (the data say nothing about the ratio).
-pub fn koopman(x1: f64, n1: f64, x2: f64, n2: f64) -> Option<Interval> {
+pub fn koopman(x1: f64, n1: f64, x2: f64, n2: f64, level: Level) -> Option<Interval> {
     if n1 <= 0.0 || n2 <= 0.0 || (x1 <= 0.0 && x2 <= 0.0) {
         return None;
     }
-    let limit = Z_95 * Z_95;
+    let limit = level.z() * level.z();
     let outside = |log_ratio: f64| score(log_ratio.exp(), x1, n1, x2, n2) > limit;
     let estimate = ((x1.max(0.5) / n1) / (x2.max(0.5) / n2)).ln();
     let low = if x1 <= 0.0 { 0.0 } else { edge(estimate, -1.0, outside).exp() };
     let high = if x2 <= 0.0 { f64::INFINITY } else { edge(estimate, 1.0, outside).exp() };
-    Some((low, high))
+    Some(Interval { low, high })
 }
 
 /// One-sided p-value of the score test (Koopman 1984, Miettinen and Nurminen 1985) that the ratio of two
@@ -77,10 +77,10 @@ mod tests {
     use proptest::prelude::*;
 
     #[track_caller]
-    fn check(x1: f64, n1: f64, x2: f64, n2: f64, want: Interval) {
-        let got = koopman(x1, n1, x2, n2).unwrap();
+    fn check(x1: f64, n1: f64, x2: f64, n2: f64, want: (f64, f64)) {
+        let got = koopman(x1, n1, x2, n2, Level::P95).unwrap();
         let close = |got: f64, want: f64| got == want || (got / want - 1.0).abs() < 1e-6;
-        assert!(close(got.0, want.0) && close(got.1, want.1), "{got:?}");
+        assert!(close(got.low, want.0) && close(got.high, want.1), "{got:?}");
     }
 
     // statsmodels 0.15.0: confint_proportions_2indep(x1, n1, x2, n2, method="score", compare="ratio", correction=False)
@@ -108,11 +108,11 @@ mod tests {
 
     #[test]
     fn zero_events_are_no_trouble() {
-        assert_eq!(koopman(0.0, 100.0, 0.0, 100.0), None);
-        assert_eq!(koopman(0.0, 0.0, 3.0, 100.0), None);
-        let (low, high) = koopman(0.0, 5000.0, 150.0, 5000.0).unwrap();
+        assert_eq!(koopman(0.0, 100.0, 0.0, 100.0, Level::P95), None);
+        assert_eq!(koopman(0.0, 0.0, 3.0, 100.0, Level::P95), None);
+        let Interval { low, high } = koopman(0.0, 5000.0, 150.0, 5000.0, Level::P95).unwrap();
         assert!(low == 0.0 && high > 0.0 && high < 0.05, "{low} {high}");
-        let (low, high) = koopman(5.0, 100.0, 0.0, 100.0).unwrap();
+        let Interval { low, high } = koopman(5.0, 100.0, 0.0, 100.0, Level::P95).unwrap();
         assert!(low > 1.0 && high == f64::INFINITY, "{low} {high}");
     }
 
@@ -120,11 +120,11 @@ mod tests {
         #[test]
         fn the_interval_holds_the_ratio_and_turns_over(x1 in 1u32..100, x2 in 1u32..100, n1 in 100u32..2000, n2 in 100u32..2000) {
             let [x1, x2, n1, n2] = [x1, x2, n1, n2].map(f64::from);
-            let (low, high) = koopman(x1, n1, x2, n2).unwrap();
+            let Interval { low, high } = koopman(x1, n1, x2, n2, Level::P95).unwrap();
             let ratio = x1 / n1 / (x2 / n2);
             prop_assert!(low < ratio + 1e-9 && ratio - 1e-9 < high);
-            let (inverse_low, inverse_high) = koopman(x2, n2, x1, n1).unwrap();
-            prop_assert!((low * inverse_high - 1.0).abs() < 1e-6 && (high * inverse_low - 1.0).abs() < 1e-6);
+            let inverse = koopman(x2, n2, x1, n1, Level::P95).unwrap();
+            prop_assert!((low * inverse.high - 1.0).abs() < 1e-6 && (high * inverse.low - 1.0).abs() < 1e-6);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What the hours of a group say about how independent its uploads are.
 
-use super::Z_95;
-use super::distributions::t_95;
+use super::Level;
 
 /// Fewest hours from which clusters can be learnt; with fewer, uploads are taken as independent.
 pub const FEWEST_CLUSTERS: usize = 8;
@@ -19,12 +18,13 @@ impl DesignEffect {
     /// Independent observations.
     pub const NONE: Self = Self { value: 1.0, divisor: 1.0 };
 
-    /// From the ratio of the two variances, learnt from clusters with so many degrees of freedom.
+    /// From the ratio of the two variances, learnt from clusters with so many degrees of freedom; of intervals at
+    /// `level`.
     ///
     /// The penalty is (t / z)^2 (Korn and Graubard 1998): a normal interval of the quotients is then as wide as
     /// the t interval of the clusters. Effective counts are never above the real ones.
-    pub fn from_variances(ratio: f64, degrees_of_freedom: f64) -> Self {
-        let penalty = (t_95(degrees_of_freedom) / Z_95).powi(2);
+    pub fn from_variances(ratio: f64, degrees_of_freedom: f64, level: Level) -> Self {
+        let penalty = (level.t(degrees_of_freedom) / level.z()).powi(2);
         Self { value: ratio.max(1.0), divisor: (ratio * penalty).max(1.0) }
     }
 }
@@ -47,8 +47,8 @@ fn moment_degrees(influences: impl Iterator<Item = f64>) -> f64 {
 
 /// [`design_effect`] of the share at or below a quantile: where a few hours hold most of a tail, the
 /// variance rests on those few, and its degrees of freedom on their moments.
-pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> DesignEffect {
-    let plain = design_effect(clusters.clone());
+pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> DesignEffect {
+    let plain = design_effect(clusters.clone(), level);
     let clusters = clusters.filter(|(_, n)| *n > 0);
     let (events, total) = clusters.clone().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
     if total == 0 || plain == DesignEffect::NONE {
@@ -57,7 +57,7 @@ pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone)
     let rate = events as f64 / total as f64;
     let by_moments = moment_degrees(clusters.clone().map(|(y, n)| y as f64 - rate * n as f64));
     let by_sizes = degrees_of_freedom(clusters.map(|(_, n)| n as f64));
-    DesignEffect::from_variances(plain.value, by_moments.min(by_sizes))
+    DesignEffect::from_variances(plain.value, by_moments.min(by_sizes), level)
 }
 
 /// Design effect of a rate from clusters: the variance of the ratio estimator sum(y) / sum(n)
@@ -66,7 +66,7 @@ pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone)
 ///
 /// `clusters` are (events, observations), events not above observations. 1 for fewer than
 /// [`FEWEST_CLUSTERS`] clusters with observations, and where every or no observation is an event.
-pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> DesignEffect {
+pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> DesignEffect {
     let clusters = clusters.filter(|(_, n)| *n > 0);
     let (count, events, total) =
         clusters.clone().fold((0_usize, 0_u64, 0_u64), |sum, (y, n)| (sum.0 + 1, sum.1 + y, sum.2 + n));
@@ -78,7 +78,7 @@ pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> Desi
     let k = count as f64;
     let variance = k / (k - 1.0) * squares / (total as f64).powi(2);
     let binomial = rate * (1.0 - rate) / total as f64;
-    DesignEffect::from_variances(variance / binomial, degrees_of_freedom(clusters.map(|(_, n)| n as f64)))
+    DesignEffect::from_variances(variance / binomial, degrees_of_freedom(clusters.map(|(_, n)| n as f64)), level)
 }
 
 /// How much the rate itself varies from cluster to cluster: the variance of the clusters' true
@@ -109,27 +109,30 @@ mod tests {
         // Each hour of 10 is all events or none: deff = 10 k / (k - 1).
         let clusters = (0..20).map(|hour| if hour % 2 == 0 { (10, 10) } else { (0, 10) });
         let want = 10.0 * 20.0 / 19.0;
-        let got = design_effect(clusters);
+        let got = design_effect(clusters, Level::P95);
         assert!((got.value - want).abs() < 1e-12);
         // scipy 1.17.1: t.ppf(0.975, 19) = 2.0930240544082634
-        assert!((got.divisor / want - (2.093_024_054_408_263_4_f64 / Z_95).powi(2)).abs() < 1e-9);
+        assert!((got.divisor / want - (2.093_024_054_408_263_4_f64 / Level::P95.z()).powi(2)).abs() < 1e-9);
     }
 
     #[test]
     fn few_hours_and_certain_rates_say_nothing() {
-        assert_eq!(design_effect([(1, 10); 7].into_iter()), DesignEffect::NONE);
-        assert_eq!(design_effect([(0, 10); 20].into_iter()), DesignEffect::NONE);
-        assert_eq!(design_effect([(10, 10); 20].into_iter()), DesignEffect::NONE);
+        assert_eq!(design_effect([(1, 10); 7].into_iter(), Level::P95), DesignEffect::NONE);
+        assert_eq!(design_effect([(0, 10); 20].into_iter(), Level::P95), DesignEffect::NONE);
+        assert_eq!(design_effect([(10, 10); 20].into_iter(), Level::P95), DesignEffect::NONE);
         // Less spread than chance is no gain.
-        assert_eq!(design_effect([(5, 10); 20].into_iter()), DesignEffect::NONE);
+        assert_eq!(design_effect([(5, 10); 20].into_iter(), Level::P95), DesignEffect::NONE);
     }
 
     #[test]
     fn one_hour_that_holds_the_tail_is_worth_little() {
         let even = (0..40).map(|hour| (95 + hour % 2 * 2, 100));
         let heavy = (0..40).map(|hour| if hour == 0 { (20, 100) } else { (98, 100) });
-        assert!(design_effect_of_tail(heavy.clone()).divisor > design_effect(heavy).divisor);
-        assert!((design_effect_of_tail(even.clone()).divisor - design_effect(even).divisor).abs() < 1e-12);
+        assert!(design_effect_of_tail(heavy.clone(), Level::P95).divisor > design_effect(heavy, Level::P95).divisor);
+        assert!(
+            (design_effect_of_tail(even.clone(), Level::P95).divisor - design_effect(even, Level::P95).divisor).abs()
+                < 1e-12
+        );
     }
 
     #[test]
