@@ -10,7 +10,7 @@ use super::pair::metric_id;
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::histogram::{Grid, Histogram};
-use crate::cube::slice::{Arm, HourSums, LoggedEvent};
+use crate::cube::slice::{Arm, HourMemory, HourSums, LoggedEvent};
 use crate::error::Result;
 use crate::format::{self, rfc3339};
 use crate::metric::{Distribution, Estimator, Share};
@@ -127,9 +127,9 @@ fn values(group: &GroupData, metric: Estimator, width_hours: i64) -> Vec<(i64, f
         }
         Estimator::Mean(Distribution::Memory) => {
             let mut buckets: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-            for (hour, sum, count) in group.memory.iter().flat_map(|memory| &memory.sums) {
+            for HourMemory { hour, count, nano_mb, .. } in group.memory.iter().flat_map(|memory| &memory.sums) {
                 let sums = buckets.entry(start(*hour)).or_default();
-                *sums = (sums.0 + *sum as f64 / 1e9, sums.1 + *count as f64);
+                *sums = (sums.0 + *nano_mb as f64 / 1e9, sums.1 + *count as f64);
             }
             buckets.into_iter().map(|(at, (sum, count))| (at, sum / count)).collect()
         }

@@ -203,7 +203,8 @@ impl Work<'_> {
                 // In one stage both arms had the same weather: hours are taken together, and it cancels.
                 let shared = standardised.as_ref().filter(|_| pair.kind == ComparisonKind::Concurrent);
                 let interval = shared.and_then(|shared| shared.crude_interval).or(ratio.interval);
-                comparison.crude = Some(RatioFigure { ratio: ratio.value, ci: interval });
+                comparison.crude =
+                    Some(RatioFigure { ratio: ratio.value, ci: interval.map(|ends| ends.holding(ratio.value)) });
             }
         }
         if comparison.crude.is_some()

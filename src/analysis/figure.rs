@@ -1,6 +1,6 @@
 //! One metric of one group -> its value, n and interval, or the reason why it was not measured.
 
-use super::group::{GroupData, HourlyHistograms, Memory};
+use super::group::{GroupData, HourlyHistograms, Memory, NANO_MB_PER_MB, NANOS_PER_MS};
 use crate::config::{Analysis, LatencyStatistic};
 use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
@@ -14,9 +14,6 @@ use crate::stats::clusters::{DesignEffect, FEWEST_CLUSTERS, degrees_of_freedom, 
 use crate::stats::proportion::wilson;
 use crate::stats::random::Stream;
 use crate::stats::{Interval, Level};
-
-const NANOS_PER_MS: f64 = 1e6;
-const NANO_MB_PER_MB: f64 = 1e9;
 
 /// The estimator of the headline latency.
 pub fn headline_latency(statistic: LatencyStatistic) -> Estimator {
@@ -52,7 +49,7 @@ pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: 
             }
         };
     // One observation has no spread that could be seen.
-    let ci = ci.filter(|_| n >= 2);
+    let ci = ci.filter(|_| n >= 2).map(|ends| ends.holding(value));
     let mut warnings = Vec::new();
     let by_hours = [IntervalMethod::BlockBootstrap, IntervalMethod::StudentisedBootstrap, IntervalMethod::Woodruff];
     if method.is_some_and(|method| !by_hours.contains(&method)) {
@@ -93,7 +90,7 @@ impl Rate {
     /// Wilson's interval on effective counts.
     pub fn interval(self) -> Option<Interval> {
         let (events, n) = self.effective();
-        wilson(events, n, self.level)
+        wilson(events, n, self.level).map(|ends| ends.holding(self.value()))
     }
 
     /// As the report has it.
@@ -152,7 +149,7 @@ pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotM
         }
         Estimator::Quantile(Distribution::Latency, q) => {
             needs_success()?;
-            let value = group.latency.pooled.quantile(Grid::FINE, q).ok_or("no successful upload")?;
+            let value = group.latency.quantile(q).ok_or("no successful upload")?;
             Ok((value, successes))
         }
         Estimator::Maximum => {
@@ -161,12 +158,13 @@ pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotM
         }
         Estimator::Mean(Distribution::Memory) => {
             let memory = memory(group)?;
-            let (sum, n) = memory.sums.iter().fold((0, 0), |total, (_, sum, n)| (total.0 + sum, total.1 + n));
+            let (sum, n) =
+                memory.sums.iter().fold((0, 0), |total, hour| (total.0 + hour.nano_mb, total.1 + hour.count));
             Ok((sum as f64 / NANO_MB_PER_MB / n as f64, n))
         }
         Estimator::Quantile(Distribution::Memory, q) => {
-            let histogram = &memory(group)?.histograms.pooled;
-            Ok((histogram.quantile(Grid::FINE, q).ok_or("no memory in the log")?, histogram.total()))
+            let known = &memory(group)?.histograms;
+            Ok((known.quantile(q).ok_or("no memory in the log")?, known.pooled.total()))
         }
         Estimator::UploadThroughput => Ok((successes as f64 / busy, successes)),
         Estimator::MegabyteThroughput => {
@@ -202,8 +200,7 @@ fn woodruff(known: &HourlyHistograms, q: f64, level: Level) -> Option<Interval> 
     if (1.0 - share.high) * (n as f64) < 1.0 {
         return None;
     }
-    let value = |q: f64| known.pooled.quantile(Grid::FINE, q);
-    Interval::new(value(share.low.max(f64::MIN_POSITIVE))?, value(share.high)?)
+    Interval::new(known.quantile(share.low.max(f64::MIN_POSITIVE))?, known.quantile(share.high)?)
 }
 
 /// Bootstrap replicates of a metric.
@@ -255,11 +252,7 @@ pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, 
             if hours.len() >= FEWEST_CLUSTERS {
                 return block(maximum(&hours, count, stream), hours.iter().map(|_| 1.0));
             }
-            // The histogram knows values to 0.1 %: none of its bins may rise above the exact maximum.
-            let longest = hours.into_iter().fold(0.0, f64::max);
-            let mut resampled = quantile_replicates(&group.latency, 1.0, count, stream);
-            resampled.values.iter_mut().for_each(|value| *value = value.min(longest));
-            resampled
+            quantile_replicates(&group.latency, 1.0, count, stream)
         }
         Estimator::UploadThroughput => throughput_replicates(group, |successes, _| successes as f64, count, stream),
         Estimator::MegabyteThroughput => {
@@ -301,7 +294,7 @@ fn mean_replicates(
         }
         Distribution::Memory => {
             let sums = group.memory.iter().flat_map(|memory| &memory.sums);
-            (sums.map(|(_, sum, n)| (*sum as f64, *n as f64)).collect(), NANO_MB_PER_MB)
+            (sums.map(|hour| (hour.nano_mb as f64, hour.count as f64)).collect(), NANO_MB_PER_MB)
         }
     };
     let hours = sums.len();
@@ -347,7 +340,7 @@ fn quantile_replicates(known: &HourlyHistograms, q: f64, count: u32, stream: &mu
         let blocks = CumulativeBlocks::new(hours.iter().map(|(_, histogram)| histogram.iter()));
         let bins = blocks.quantiles(|n| nearest_rank(q, n), count, stream);
         let sizes = hours.iter().map(|(_, histogram)| histogram.total() as f64);
-        return block(bins.into_iter().map(|bin| Grid::FINE.middle(bin)).collect(), sizes);
+        return block(bins.into_iter().map(|bin| known.extremes.middle(bin)).collect(), sizes);
     }
     let n = known.pooled.total();
     let ranks = nearest_rank(q, n).and_then(|rank| resampled_ranks(rank, n, count, stream)).unwrap_or_default();
@@ -359,7 +352,7 @@ fn quantile_replicates(known: &HourlyHistograms, q: f64, count: u32, stream: &mu
             Some((*seen, bin))
         })
         .collect();
-    let value = |rank: u64| Grid::FINE.middle(cumulative[cumulative.partition_point(|(seen, _)| *seen < rank)].1);
+    let value = |rank: u64| known.extremes.middle(cumulative[cumulative.partition_point(|(seen, _)| *seen < rank)].1);
     Replicates {
         values: ranks.into_iter().map(value).collect(),
         studentised: None,

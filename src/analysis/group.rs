@@ -4,10 +4,13 @@ use rayon::prelude::*;
 
 use crate::config::Plan;
 use crate::cube::Cube;
-use crate::cube::histogram::Histogram;
-use crate::cube::slice::{Arm, HourSums, Measured, MinuteCounts};
+use crate::cube::histogram::{Extremes, Histogram};
+use crate::cube::slice::{Arm, HourMemory, HourSums, Measured, MinuteCounts};
 use crate::error::Result;
 use crate::report::model::MemorySource;
+
+pub const NANOS_PER_MS: f64 = 1e6;
+pub const NANO_MB_PER_MB: f64 = 1e9;
 
 /// The uploads of one arm of one stage.
 pub struct GroupData {
@@ -27,17 +30,31 @@ pub struct HourlyHistograms {
     /// Rising.
     pub hours: Vec<(i64, Histogram)>,
     pub pooled: Histogram,
+    pub extremes: Extremes,
 }
 
 impl HourlyHistograms {
-    fn new(hours: Vec<(i64, Histogram)>) -> Self {
+    fn new(hours: Vec<(i64, Histogram)>, extremes: Extremes) -> Self {
         let pooled = Histogram::sum(hours.iter().map(|(_, histogram)| histogram.columns()));
-        Self { hours, pooled }
+        Self { hours, pooled, extremes }
     }
 
-    fn between(&self, from: i64, to: i64) -> Self {
-        Self::new(self.hours.iter().filter(|(hour, _)| (from..to).contains(hour)).cloned().collect())
+    fn between(&self, from: i64, to: i64, extremes: Extremes) -> Self {
+        Self::new(self.hours.iter().filter(|(hour, _)| (from..to).contains(hour)).cloned().collect(), extremes)
     }
+
+    /// The nearest-rank quantile, q in (0, 1]; `None` when empty.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        self.pooled.quantile_bin(q).map(|bin| self.extremes.middle(bin))
+    }
+}
+
+/// Of the durations of successful uploads, in ms.
+fn latency_extremes<'a>(hours: impl Iterator<Item = &'a HourSums>) -> Extremes {
+    let (largest, sum, n) = hours.fold((0.0, 0, 0), |(largest, sum, n), hour| {
+        (hour.success_duration_max_ms.max(largest), sum + hour.success_duration_ns, n + hour.successes)
+    });
+    Extremes::new(largest, sum, n, NANOS_PER_MS)
 }
 
 /// The groups of one stage.
@@ -70,8 +87,27 @@ impl StageData {
 pub struct Memory {
     pub source: MemorySource,
     pub histograms: HourlyHistograms,
-    /// Hour, sum (10^-9 MB) and count, rising.
-    pub sums: Vec<(i64, i128, u64)>,
+    /// Rising.
+    pub sums: Vec<HourMemory>,
+}
+
+impl Memory {
+    fn new(source: MemorySource, histograms: Vec<(i64, Histogram)>, sums: Vec<HourMemory>) -> Self {
+        Self { source, histograms: HourlyHistograms::new(histograms, memory_extremes(&sums)), sums }
+    }
+
+    fn between(&self, from: i64, to: i64) -> Self {
+        let sums: Vec<HourMemory> = self.sums.iter().filter(|hour| (from..to).contains(&hour.hour)).copied().collect();
+        let histograms = self.histograms.between(from, to, memory_extremes(&sums));
+        Self { source: self.source, histograms, sums }
+    }
+}
+
+fn memory_extremes(sums: &[HourMemory]) -> Extremes {
+    let (largest, sum, n) = sums
+        .iter()
+        .fold((0.0, 0, 0), |(largest, sum, n), hour| (hour.max_mb.max(largest), sum + hour.nano_mb, n + hour.count));
+    Extremes::new(largest, sum, n, NANO_MB_PER_MB)
 }
 
 impl GroupData {
@@ -82,7 +118,10 @@ impl GroupData {
         Ok(Self {
             stage,
             arm,
-            latency: HourlyHistograms::new(cube.histograms(stage, arm, Measured::SuccessDuration)?),
+            latency: HourlyHistograms::new(
+                cube.histograms(stage, arm, Measured::SuccessDuration)?,
+                latency_extremes(hours.iter()),
+            ),
             memory: memory(cube, stage, arm, &hours)?,
             hours,
             minutes,
@@ -96,12 +135,12 @@ impl GroupData {
             stage: self.stage,
             arm: self.arm,
             hours: self.hours.iter().filter(|hour| inside(hour.hour)).copied().collect(),
-            latency: self.latency.between(from, to),
-            memory: self.memory.as_ref().map(|memory| Memory {
-                source: memory.source,
-                histograms: memory.histograms.between(from, to),
-                sums: memory.sums.iter().filter(|(hour, ..)| inside(*hour)).copied().collect(),
-            }),
+            latency: self.latency.between(
+                from,
+                to,
+                latency_extremes(self.hours.iter().filter(|hour| inside(hour.hour))),
+            ),
+            memory: self.memory.as_ref().map(|memory| memory.between(from, to)),
             minutes: Vec::new(),
         }
     }
@@ -123,19 +162,19 @@ impl GroupData {
 fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Option<Memory>> {
     if hours.iter().any(|hour| hour.memory_uploads > 0) {
         let carrying = hours.iter().filter(|hour| hour.memory_uploads > 0);
-        return Ok(Some(Memory {
-            source: MemorySource::Uploads,
-            histograms: HourlyHistograms::new(cube.histograms(stage, arm, Measured::UploadMemory)?),
-            sums: carrying.map(|hour| (hour.hour, hour.memory_nano_mb, hour.memory_uploads)).collect(),
-        }));
+        let sums = carrying.map(|hour| HourMemory {
+            hour: hour.hour,
+            count: hour.memory_uploads,
+            nano_mb: hour.memory_nano_mb,
+            max_mb: hour.memory_max_mb,
+        });
+        let histograms = cube.histograms(stage, arm, Measured::UploadMemory)?;
+        return Ok(Some(Memory::new(MemorySource::Uploads, histograms, sums.collect())));
     }
     let samples = cube.memory_samples(stage)?;
     if samples.is_empty() || hours.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Memory {
-        source: MemorySource::MemorySamples,
-        histograms: HourlyHistograms::new(cube.histograms(stage, arm, Measured::MemorySample)?),
-        sums: samples.into_iter().map(|(hour, count, sum)| (hour, sum, count)).collect(),
-    }))
+    let histograms = cube.histograms(stage, arm, Measured::MemorySample)?;
+    Ok(Some(Memory::new(MemorySource::MemorySamples, histograms, samples)))
 }

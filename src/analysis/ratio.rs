@@ -82,10 +82,12 @@ fn of_metric(
     // Where one side has few hours, its method is the weaker one and names the whole.
     let weaker = [&below, &above].into_iter().find(|side| few(side.hours)).and_then(|side| side.method);
     let enough = bottom_n >= 2 && top_n >= 2;
+    let value = top / bottom;
     let interval = if enough { interval(&below, &above, [bottom, top], analysis.level()) } else { None };
+    let interval = interval.map(|ends| ends.holding(value));
     let method = weaker.or(above.method).unwrap_or(IntervalMethod::BlockBootstrap);
     Ok(Ratio {
-        value: top / bottom,
+        value,
         interval,
         method,
         n: [bottom_n, top_n],
@@ -118,9 +120,10 @@ fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share, level: Le
         return Err("no such upload in the reference: there is no ratio".into());
     }
     let ((x2, n2), (x1, n1)) = (bottom.effective(), top.effective());
-    let interval = koopman(x1, n1, x2, n2, level);
+    let value = top.value() / bottom.value();
+    let interval = koopman(x1, n1, x2, n2, level).map(|ends| ends.holding(value));
     Ok(Ratio {
-        value: top.value() / bottom.value(),
+        value,
         interval,
         method: IntervalMethod::Koopman,
         n: [bottom.n, top.n],

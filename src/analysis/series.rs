@@ -30,30 +30,43 @@ pub fn series(plan: &Plan, data: &[StageData]) -> Series {
     let mut points = Vec::new();
     for (stage, data) in plan.stages.iter().zip(data) {
         let group = data.arm(Arm::All);
-        let mut buckets: BTreeMap<i64, (u64, u64, Histogram)> = BTreeMap::new();
+        let mut buckets: BTreeMap<i64, Bucket> = BTreeMap::new();
         for hour in group.hours.iter().filter(|hour| hour.uploads > 0) {
             let bucket = buckets.entry(hour.hour.div_euclid(width)).or_default();
-            bucket.0 += hour.uploads;
-            bucket.1 += hour.successes;
+            bucket.uploads += hour.uploads;
+            bucket.successes += hour.successes;
+            bucket.longest_ms = bucket.longest_ms.max(hour.success_duration_max_ms);
         }
         for (hour, histogram) in &group.latency.hours {
             if let Some(bucket) = buckets.get_mut(&hour.div_euclid(width)) {
-                bucket.2.add(histogram);
+                bucket.latency.add(histogram);
             }
         }
-        points.extend(buckets.into_iter().map(|(bucket, (uploads, successes, histogram))| SeriesPoint {
-            at: rfc3339(bucket * width * 3600 * 1_000_000_000),
+        points.extend(buckets.into_iter().map(|(at, bucket)| SeriesPoint {
+            at: rfc3339(at * width * 3600 * 1_000_000_000),
             stage: stage.name.clone(),
-            uploads,
-            successes,
-            latency_p50_ms: quantile_of(&histogram, 0.5, FEWEST_FOR_P50),
-            latency_p95_ms: quantile_of(&histogram, 0.95, FEWEST_FOR_P95),
+            uploads: bucket.uploads,
+            successes: bucket.successes,
+            latency_p50_ms: bucket.quantile(0.5, FEWEST_FOR_P50),
+            latency_p95_ms: bucket.quantile(0.95, FEWEST_FOR_P95),
         }));
     }
     points.sort_by(|a, b| a.at.cmp(&b.at));
     Series { bucket_hours: width as u64, points }
 }
 
-fn quantile_of(histogram: &Histogram, q: f64, fewest: u64) -> Option<f64> {
-    (histogram.total() >= fewest).then(|| histogram.quantile(Grid::FINE, q)).flatten()
+/// The uploads of one bucket.
+#[derive(Default)]
+struct Bucket {
+    uploads: u64,
+    successes: u64,
+    latency: Histogram,
+    longest_ms: f64,
+}
+
+impl Bucket {
+    fn quantile(&self, q: f64, fewest: u64) -> Option<f64> {
+        let value = (self.latency.total() >= fewest).then(|| self.latency.quantile(Grid::FINE, q)).flatten();
+        value.map(|value| value.min(self.longest_ms))
+    }
 }

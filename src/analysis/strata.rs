@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::group::NANOS_PER_MS;
 use crate::config::Plan;
 use crate::cube::Cube;
-use crate::cube::histogram::{Grid, Histogram, nearest_rank};
+use crate::cube::histogram::{Extremes, Grid, Histogram};
 use crate::cube::slice::{Arm, Measured, Segment, SegmentHour};
 use crate::error::Result;
 use crate::metric::{Distribution, Estimator, Share};
@@ -115,13 +116,21 @@ impl SegmentedGroup {
             seen += *share;
             *share > 0.0 && seen >= wanted
         });
-        reached.or(bins.len().checked_sub(1)).map(|bin| Grid::FINE.middle(bin as u16))
+        reached.or(bins.len().checked_sub(1)).map(|bin| self.extremes().middle(bin as u16))
+    }
+
+    /// Of the durations of its successful uploads.
+    fn extremes(&self) -> Extremes {
+        let (largest, sum, n) = self.hours.iter().fold((0.0, 0, 0), |(largest, sum, n), row| {
+            (row.success_duration_max_ms.max(largest), sum + row.success_duration_ns, n + row.successes)
+        });
+        Extremes::new(largest, sum, n, NANOS_PER_MS)
     }
 
     /// The plain nearest-rank quantile of its uploads.
     fn crude_quantile(&self, q: f64) -> Option<f64> {
         let pooled = Histogram::sum(self.latencies.iter().map(|(_, histogram)| histogram.columns()));
-        nearest_rank(q, pooled.total()).and_then(|_| pooled.quantile(Grid::FINE, q))
+        pooled.quantile_bin(q).map(|bin| self.extremes().middle(bin))
     }
 }
 
@@ -364,7 +373,7 @@ impl Question<'_> {
         let error = ((n1 - x1) / (x1.max(0.5) * n1) + (n2 - x2) / (x2.max(0.5) * n2)).max(0.0).sqrt();
         StandardRatio {
             value,
-            interval: koopman(x1, n1, x2, n2, self.level),
+            interval: koopman(x1, n1, x2, n2, self.level).map(|ends| ends.holding(value)),
             log_error: Some(error),
             degrees_of_freedom: f64::INFINITY,
             counts: Some([(x1, n1), (x2, n2)]),

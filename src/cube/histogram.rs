@@ -70,6 +70,27 @@ impl Grid {
     }
 }
 
+/// What is known exactly of the least and the largest value behind a fine histogram: no quantile lies outside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extremes {
+    pub least: f64,
+    pub largest: f64,
+}
+
+impl Extremes {
+    /// Of `n` values at or above 0 with this largest one and this sum, in 1 / `per_unit` of their unit. The least is
+    /// known where all of them are the largest; elsewhere it is 0.
+    pub fn new(largest: f64, sum: i128, n: u64, per_unit: f64) -> Self {
+        let all_equal = n > 0 && sum == i128::from(n) * (largest * per_unit).round() as i128;
+        Self { least: if all_equal { largest } else { 0.0 }, largest }
+    }
+
+    /// The middle of a fine bin, as far as values can lie there.
+    pub fn middle(self, bin: u16) -> f64 {
+        Grid::FINE.middle(bin).max(self.least).min(self.largest)
+    }
+}
+
 /// A sparse histogram: bins rise, counts are positive. A bin whose count does not fit 32 bits
 /// stands more than once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -244,6 +265,16 @@ mod tests {
         let mut sum = histogram.clone();
         sum.add(&histogram);
         assert_eq!((histogram.total(), sum.total()), (u64::from(u32::MAX) + 10, 2 * (u64::from(u32::MAX) + 10)));
+    }
+
+    #[test]
+    fn what_is_one_value_is_that_value() {
+        let bin = fine_bin(661.2);
+        assert_eq!(Grid::FINE.middle(bin), 661.5);
+        assert_eq!(Extremes::new(661.2, 3 * 661_200_000, 3, 1e6).middle(bin), 661.2);
+        assert_eq!(Extremes::new(661.8, 2 * 661_800_000, 2, 1e6).middle(bin), 661.8);
+        assert_eq!(Extremes::new(661.8, 661_100_000 + 661_800_000, 2, 1e6).middle(bin), 661.5);
+        assert_eq!(Extremes::new(661.2, 661_100_000 + 661_200_000, 2, 1e6).middle(bin), 661.2);
     }
 
     proptest! {

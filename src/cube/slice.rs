@@ -5,7 +5,7 @@ mod minutes;
 mod segments;
 mod view;
 
-pub use minutes::MinuteSums;
+pub use minutes::{MinuteMemory, MinuteSums};
 pub use segments::{Segment, SegmentHour};
 use view::View;
 
@@ -82,6 +82,18 @@ pub struct HourSums {
     pub success_duration_max_ms: f64,
     pub memory_max_mb: f64,
     pub busy_seconds: u64,
+}
+
+/// Memory of one hour.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HourMemory {
+    /// Hours since 1970-01-01T00:00Z.
+    pub hour: i64,
+    /// Uploads or samples.
+    pub count: u64,
+    /// Their sum, 10^-9 MB.
+    pub nano_mb: i128,
+    pub max_mb: f64,
 }
 
 /// What a histogram is of.
@@ -279,14 +291,23 @@ impl Cube {
         view.and_then(|view| view.histograms_by("hour")).map_err(damaged)
     }
 
-    /// Count and sum (10^-9 MB) by hour of the memory samples of a stage.
-    pub fn memory_samples(&self, stage: usize) -> Result<Vec<(i64, u64, i128)>> {
-        let mut hours: BTreeMap<i64, (u64, i128)> = BTreeMap::new();
-        for (minute, samples, size) in self.memory_samples_by_minute(stage)? {
-            let sum = hours.entry(minute.div_euclid(60)).or_default();
-            *sum = (sum.0 + samples, sum.1 + size);
+    /// Memory samples of a stage by hour, rising.
+    pub fn memory_samples(&self, stage: usize) -> Result<Vec<HourMemory>> {
+        let mut hours: Vec<HourMemory> = Vec::new();
+        for minute in self.memory_samples_by_minute(stage)? {
+            let hour = minute.minute.div_euclid(60);
+            match hours.last_mut().filter(|last| last.hour == hour) {
+                Some(sum) => {
+                    sum.count += minute.count;
+                    sum.nano_mb += minute.nano_mb;
+                    sum.max_mb = sum.max_mb.max(minute.max_mb);
+                }
+                None => {
+                    hours.push(HourMemory { hour, count: minute.count, nano_mb: minute.nano_mb, max_mb: minute.max_mb })
+                }
+            }
         }
-        Ok(hours.into_iter().map(|(hour, (samples, sum))| (hour, samples, sum)).collect())
+        Ok(hours)
     }
 
     /// The events of the log in time order, identical ones once.

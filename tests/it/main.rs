@@ -5,6 +5,7 @@ mod calibration;
 mod cli;
 mod cubes;
 mod days;
+mod faults;
 mod figures;
 mod hostile;
 mod house;

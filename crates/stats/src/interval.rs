@@ -30,6 +30,13 @@ impl Interval {
         self.low <= value && value <= self.high
     }
 
+    /// The interval, and `value` in it: its ends come from counts, bins or replicates, and a value that was
+    /// rounded in another way may lie a hair outside.
+    #[must_use]
+    pub fn holding(self, value: f64) -> Self {
+        Self { low: self.low.min(value), high: self.high.max(value) }
+    }
+
     /// Whether no value lies in both.
     pub fn is_apart_from(self, other: Self) -> bool {
         self.high < other.low || other.high < self.low
@@ -98,6 +105,7 @@ mod tests {
         let interval = Interval::new(0.2, 0.3).unwrap();
         let turned = interval.turned(|end| 1.0 - end);
         assert!(turned.low == 0.7 && turned.high == 0.8 && turned.holds(0.75) && !turned.holds(0.81));
+        assert_eq!([interval.holding(0.25), interval.holding(0.1)], [interval, Interval { low: 0.1, high: 0.3 }]);
         assert!(interval.is_apart_from(turned) && turned.is_apart_from(interval));
         assert!(!turned.is_apart_from(turned.scaled(|end| end + 0.05)));
     }

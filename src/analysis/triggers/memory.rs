@@ -3,7 +3,7 @@
 use super::rates::MOST_MINUTES;
 use super::{Kind, Run, Watched, crossings_text};
 use crate::cube::Cube;
-use crate::cube::slice::Arm;
+use crate::cube::slice::{Arm, MinuteMemory};
 use crate::error::Result;
 use crate::report::model::{Trigger, TriggerSeverity};
 use crate::stats::rank_sum::larger_p_value;
@@ -85,8 +85,11 @@ fn samples(watched: &Watched<'_>, cube: &Cube) -> Result<Vec<Sample>> {
         return Ok(samples);
     }
     let events = cube.memory_samples_by_minute(watched.stage)?;
-    let sample =
-        |(minute, count, sum): (i64, u64, i128)| Sample { minute, sum_mb: sum as f64 / 1e9, count: count as f64 };
+    let sample = |minute: MinuteMemory| Sample {
+        minute: minute.minute,
+        sum_mb: minute.nano_mb as f64 / 1e9,
+        count: minute.count as f64,
+    };
     Ok(events.into_iter().map(sample).collect())
 }
 

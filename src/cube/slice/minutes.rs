@@ -23,6 +23,17 @@ pub struct MinuteSums {
     pub durations: Histogram,
 }
 
+/// Memory samples of one minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MinuteMemory {
+    /// Minutes since 1970-01-01T00:00Z.
+    pub minute: i64,
+    pub count: u64,
+    /// 10^-9 MB
+    pub nano_mb: i128,
+    pub max_mb: f64,
+}
+
 impl Cube {
     /// Sums by minute of a stage's arm, rising; minutes without an upload are left out.
     pub fn minute_sums(&self, stage: usize, arm: Arm) -> Result<Vec<MinuteSums>> {
@@ -49,19 +60,17 @@ impl Cube {
         read().map_err(damaged)
     }
 
-    /// Count and sum (10^-9 MB) by minute of the memory samples of a stage, rising.
-    pub fn memory_samples_by_minute(&self, stage: usize) -> Result<Vec<(i64, u64, i128)>> {
+    /// Memory samples of a stage by minute, rising.
+    pub fn memory_samples_by_minute(&self, stage: usize) -> Result<Vec<MinuteMemory>> {
         let read = || -> PolarsResult<_> {
             // No stage has a number that does not fit.
             let stage = u8::try_from(stage).unwrap_or(NO_STAGE);
             let view = View::whole(&self.tables[MEMORY_SAMPLES]).only("stage", stage)?;
-            let sums = view.counts("samples")?.into_iter().zip(view.sums("memory_mb")?);
-            Ok(view
-                .times("minute")?
-                .into_iter()
-                .zip(sums)
-                .map(|(minute, (samples, sum))| (minute, samples, sum))
-                .collect())
+            let (counts, sums, largest) =
+                (view.counts("samples")?, view.sums("memory_mb")?, view.floats("memory_max_mb")?);
+            let minute =
+                |(row, minute)| MinuteMemory { minute, count: counts[row], nano_mb: sums[row], max_mb: largest[row] };
+            Ok(view.times("minute")?.into_iter().enumerate().map(minute).collect())
         };
         read().map_err(damaged)
     }

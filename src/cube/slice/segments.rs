@@ -28,6 +28,7 @@ pub struct SegmentHour {
     /// Failures whose error type is one of the asked.
     pub timeouts: u64,
     pub success_duration_ns: i128,
+    pub success_duration_max_ms: f64,
     pub memory_uploads: u64,
     /// 10^-9 MB
     pub memory_nano_mb: i128,
@@ -46,6 +47,7 @@ impl Cube {
         let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
         let memory_uploads = view.counts("memory_uploads")?;
         let (durations, memory) = (view.sums("success_duration_ms")?, view.sums("memory_mb")?);
+        let longest = view.floats("success_duration_max_ms")?;
         let (segments, hours) = (view.segments()?, view.times("hour")?);
         let mut rows = Vec::with_capacity(hours.len());
         for (row, ((segment, hour), durations_by_bin)) in
@@ -58,6 +60,7 @@ impl Cube {
                 successes: successes[row],
                 timeouts: 0,
                 success_duration_ns: durations[row],
+                success_duration_max_ms: longest[row],
                 memory_uploads: memory_uploads[row],
                 memory_nano_mb: memory[row],
                 durations: durations_by_bin,
@@ -71,6 +74,7 @@ impl Cube {
                 kept.uploads += next.uploads;
                 kept.successes += next.successes;
                 kept.success_duration_ns += next.success_duration_ns;
+                kept.success_duration_max_ms = kept.success_duration_max_ms.max(next.success_duration_max_ms);
                 kept.memory_uploads += next.memory_uploads;
                 kept.memory_nano_mb += next.memory_nano_mb;
                 kept.durations.add(&next.durations);
