@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use stagegate_stats::Interval;
 
-use crate::metric::Unit;
+use crate::metric::{self, Unit};
 
 /// What stands where nothing was measured.
 pub const NOT_MEASURED: &str = "not measured";
@@ -134,6 +134,11 @@ pub fn seconds(value: f64) -> String {
 /// A value in its unit, on its own.
 pub fn value(value: f64, unit: Unit) -> String {
     figure(value, None, unit).0
+}
+
+/// A value of the metric with this id; nothing where it is not known.
+pub fn metric(id: &str, value: f64) -> String {
+    metric::find(id).map_or_else(String::new, |metric| self::value(value, metric.unit))
 }
 
 /// A share of the whole, such as 0.985: `98.5 %`, without needless decimals.

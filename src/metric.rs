@@ -223,6 +223,16 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
+/// The metric with this id.
+pub fn find(id: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.id == id)
+}
+
+/// How headings call the metric with this id.
+pub fn label(id: &str) -> String {
+    find(id).map_or_else(|| id.to_owned(), |metric| metric.label.to_owned())
+}
+
 const fn metric(
     id: &'static str,
     label: &'static str,

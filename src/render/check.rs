@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::escape::{plain, xml};
 use super::terminal;
 use crate::report::model::{CompletionStatus, DecisionValue, Gate, Report, Status, TriggerSeverity};
 use crate::report::words::{criterion_text, improvement_text};
@@ -71,23 +72,20 @@ fn cases(report: &Report) -> Vec<Case> {
     }));
     cases.extend(report.criteria.iter().map(|criterion| Case {
         suite: "criteria",
-        name: format!("{} at {}", criterion_text(criterion.metric).1, terminal::plain(&criterion.stage)),
+        name: format!("{} at {}", criterion_text(criterion.metric).1, plain(&criterion.stage)),
         outcome: outcome(criterion.status),
         message: line(&|text| terminal::criterion_line(text, criterion, terminal::Colour::Never)),
     }));
     cases.extend(report.triggers.iter().filter(|trigger| trigger.fired).map(|trigger| Case {
         suite: "triggers",
-        name: terminal::plain(&format!(
-            "{} in {} ({}) at {}",
-            trigger.trigger, trigger.stage, trigger.scope, trigger.from
-        )),
+        name: plain(&format!("{} in {} ({}) at {}", trigger.trigger, trigger.stage, trigger.scope, trigger.from)),
         outcome: if trigger.severity == TriggerSeverity::Rollback { Outcome::Failed } else { Outcome::Open },
         message: terminal::trigger_text(trigger),
     }));
     let found = report.comparisons.iter().filter(|comparison| comparison.regression);
     cases.extend(found.map(|comparison| Case {
         suite: "regressions",
-        name: terminal::plain(&comparison.id),
+        name: plain(&comparison.id),
         outcome: Outcome::Failed,
         message: "worse than the reference by more than the margin".into(),
     }));
@@ -99,7 +97,7 @@ fn cases(report: &Report) -> Vec<Case> {
             CompletionStatus::NotMet => Outcome::Failed,
             CompletionStatus::NotEvidenced => Outcome::Open,
         },
-        message: terminal::plain(&item.evidence),
+        message: plain(&item.evidence),
     }));
     cases.push(Case {
         suite: "data quality",
@@ -172,23 +170,6 @@ pub fn junit(report: &Report) -> String {
     }
     text.push_str("</testsuites>\n");
     text
-}
-
-/// Text in an XML attribute; characters that XML 1.0 does not have become replacement characters.
-fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            control if control.is_control() => escaped.push('\u{fffd}'),
-            plain => escaped.push(plain),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use serde::Serialize;
 
 use super::charts::{self, Chart};
-use super::judgement;
-use super::pages;
+use super::marks;
+use super::templates::render;
 use crate::format;
-use crate::report::model::{Figure, Report};
+use crate::metric;
+use crate::report::model::Report;
 use crate::report::words::decision_words;
 
 /// A report and where it lies, relative to the dashboard.
@@ -74,7 +75,7 @@ pub fn html(found: &[Found], generated_at: &str) -> String {
             .map(trend)
             .collect(),
     };
-    pages::status(&view)
+    render("status.html", &view)
 }
 
 /// `daily/2025-11-12` -> `2025-11-12`
@@ -86,23 +87,15 @@ fn period_end(report: &Report) -> Option<&str> {
     report.stages.iter().filter_map(|stage| stage.to.as_deref()).max()
 }
 
-/// A headline figure of the last stage that has uploads: treated where it has any, else all.
-pub fn headline<'a>(report: &'a Report, metric: &str) -> Option<&'a Figure> {
-    let stage = report.stages.iter().rfind(|stage| stage.groups.all.uploads > 0)?;
-    let groups = &stage.groups;
-    let group = if groups.treated.uploads > 0 { &groups.treated } else { &groups.all };
-    group.figures.get(metric)?.as_ref()
-}
-
 fn row(found: &Found) -> RowView {
     let report = &found.report;
     let (word, meaning) = decision_words(report.decision.value);
-    let show = |id: &str| match headline(report, id) {
-        None => format::NOT_MEASURED.to_owned(),
-        Some(figure) => crate::metric::METRICS
-            .iter()
-            .find(|metric| metric.id == id)
-            .map_or_else(String::new, |metric| format::figure(figure.value, figure.ci, metric.unit).0),
+    let show = |id: &str| {
+        let figure = charts::headline(report, id).zip(metric::find(id));
+        figure.map_or_else(
+            || format::NOT_MEASURED.to_owned(),
+            |(figure, metric)| format::figure(figure.value, figure.ci, metric.unit).0,
+        )
     };
     let stages = || report.stages.iter();
     let from = stages().filter_map(|stage| stage.from.as_deref()).min();
@@ -112,7 +105,7 @@ fn row(found: &Found) -> RowView {
     RowView {
         href: format!("{href}/report.html"),
         title: report.title.clone(),
-        class: judgement::level(report.decision.value),
+        class: marks::level(report.decision.value),
         word,
         meaning,
         reason: report.decision.reasons.first().map_or_else(String::new, |reason| reason.text.clone()),

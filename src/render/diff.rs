@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::terminal::{Colour, plain};
+use super::escape::plain;
+use super::terminal::Colour;
 use crate::format;
 use crate::report::model::{CompletionStatus, Improvement, Report, Status};
 use crate::report::words::{criterion_text, decision_words, improvement_text};

@@ -1,17 +1,19 @@
 //! The report -> the files that people and machines read. Everything here comes from the report
 //! model and from nothing else.
 
+mod anchors;
 pub mod charts;
 pub mod check;
 pub mod dashboard;
 pub mod diff;
-mod evidence;
-mod judgement;
-mod notes;
-mod pages;
+mod escape;
+mod markdown;
+mod marks;
+mod page;
 pub mod request;
+mod sections;
+mod templates;
 pub mod terminal;
-mod view;
 
 use crate::output::OutputFile;
 use crate::report::model::Report;
@@ -22,10 +24,10 @@ use crate::report::model::Report;
 /// When a template does not fit the view: a bug, caught by the tests.
 pub fn all(report: &Report) -> Vec<OutputFile> {
     let charts = charts::all(report);
-    let view = view::of(report, &charts);
+    let page = page::Page::new(report, &charts);
     let mut files = vec![
-        OutputFile::new("report.html", pages::html(&view)),
-        OutputFile::new("report.md", pages::markdown(&view)),
+        OutputFile::new("report.html", page.html()),
+        OutputFile::new("report.md", page.markdown()),
         OutputFile::new("report.json", json(report)),
     ];
     files.extend(

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::pages;
+use super::templates::render;
 use crate::format;
 use crate::report::model::{CompletionStatus, Criterion, Direction, Improvement, Report, Status};
 use crate::report::words::{criterion_text, decision_words, improvement_text};
@@ -174,15 +174,18 @@ struct View<'a> {
 
 /// The request.
 pub fn markdown(report: &Report, facts: &Facts, claims: &[AskedClaim], questions: &[Question]) -> String {
-    pages::request(&View {
-        title: &report.title,
-        simulated: &report.simulated,
-        decision: decision_words(report.decision.value),
-        summary: &report.summary,
-        claims,
-        other_claims: report.claims.len().saturating_sub(claims.len()),
-        not_measured: not_measured(report),
-        questions,
-        facts,
-    })
+    render(
+        "request.md",
+        &View {
+            title: &report.title,
+            simulated: &report.simulated,
+            decision: decision_words(report.decision.value),
+            summary: &report.summary,
+            claims,
+            other_claims: report.claims.len().saturating_sub(claims.len()),
+            not_measured: not_measured(report),
+            questions,
+            facts,
+        },
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::escape::plain;
 use crate::format;
 use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
@@ -29,11 +30,6 @@ impl Colour {
             Self::Never => text.to_owned(),
         }
     }
-}
-
-/// Text from outside without control characters: a log must not steer a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn status(status: Status, colour: Colour) -> String {

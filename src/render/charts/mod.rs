@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::format;
 use crate::report::model::Report;
 use canvas::THEME;
+pub use trend::headline;
 
 /// Width of a chart on a desk and on a phone, in pixels.
 const WIDE: u32 = 860;

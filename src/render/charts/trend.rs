@@ -4,8 +4,7 @@ use super::canvas::{Canvas, GRID, Hold, INK, MUTED, TREATED, draw};
 use super::scale::Scale;
 use super::{Chart, short};
 use crate::format;
-use crate::metric::{METRICS, Metric};
-use crate::render::dashboard::headline;
+use crate::metric::{self, Metric};
 use crate::report::model::{Figure, Report};
 use crate::stats::Interval;
 
@@ -23,7 +22,7 @@ pub fn charts(days: &[(&str, &Report)]) -> Vec<Chart> {
 }
 
 fn chart((id, title, metric): (&'static str, &'static str, &str), days: &[(&str, &Report)]) -> Option<Chart> {
-    let metric = METRICS.iter().find(|known| known.id == metric)?;
+    let metric = metric::find(metric)?;
     let points: Vec<(&str, &Figure)> =
         days.iter().filter_map(|(day, report)| Some((*day, headline(report, metric.id)?))).collect();
     if points.len() < 2 {
@@ -72,4 +71,12 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
             canvas.text((x, bottom + 14.0), &short(day.get(5..).unwrap_or(day), 6), Hold::Middle, 11, INK);
         }
     }
+}
+
+/// A headline figure of the last stage that has uploads: treated where it has any, else all.
+pub fn headline<'a>(report: &'a Report, metric: &str) -> Option<&'a Figure> {
+    let stage = report.stages.iter().rfind(|stage| stage.groups.all.uploads > 0)?;
+    let groups = &stage.groups;
+    let group = if groups.treated.uploads > 0 { &groups.treated } else { &groups.all };
+    group.figures.get(metric)?.as_ref()
 }

@@ -1,0 +1,78 @@
+//! Text from outside, so that it is shown and not read: in Markdown, XML and on a terminal. The templates escape for
+//! HTML by themselves.
+
+/// Text from outside inside a fenced block: one line, which cannot end the block.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect()
+}
+
+/// Whether a character can turn the direction of a text or hide in it.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text from outside, so that Markdown shows it as it is: marks escaped, one line.
+pub fn markdown_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' | '\t' => escaped.push(' '),
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '+' | '|' | '~' | '@' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            hidden if is_invisible(hidden) => escaped.push('\u{fffd}'),
+            plain => escaped.push(plain),
+        }
+    }
+    // GitHub makes links of bare addresses.
+    escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+/// Text from outside as a code span: no mark inside it is read, and a pipe ends no table cell.
+pub fn markdown_code(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
+    let clean = clean.replace('|', "\\|");
+    let longest = clean.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    format!("{fence} {clean} {fence}")
+}
+
+/// Text in an XML attribute; characters that XML 1.0 does not have become replacement characters.
+pub fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            control if control.is_control() => escaped.push('\u{fffd}'),
+            plain => escaped.push(plain),
+        }
+    }
+    escaped
+}
+
+/// Text from outside without control characters: a log must not steer a terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_shown_and_not_read() {
+        assert_eq!(markdown_text("<img src=x>|[a](http://b)\n# c"), "&lt;img src=x&gt;\\|\\[a\\](http&#58;//b) \\# c");
+        assert_eq!(markdown_text("www.x.y a@b"), "www&#46;x.y a\\@b");
+        assert_eq!(markdown_text("a\u{202e}b"), "a\u{fffd}b");
+        assert_eq!(markdown_code("a`|``b"), "``` a`\\|``b ```");
+    }
+}

@@ -1,0 +1,92 @@
+//! How a status is shown: class, sign and word; what figures were made with, and what they are warned of.
+
+use serde::Serialize;
+
+use crate::format;
+use crate::report::model::{CompletionStatus, DecisionValue, FigureWarning, IntervalMethod, RegressionVerdict, Status};
+
+/// A status: its class on the page, sign and word.
+#[derive(Serialize)]
+pub struct Mark {
+    pub class: &'static str,
+    pub mark: &'static str,
+    pub word: &'static str,
+}
+
+impl Mark {
+    pub fn new(class: &'static str, mark: &'static str, word: &'static str) -> Self {
+        Self { class, mark, word }
+    }
+}
+
+/// The mark of a criterion or improvement.
+pub fn status(status: Status) -> Mark {
+    let (class, mark, word) = match status {
+        Status::Met => ("met", "✓", "met"),
+        Status::Exceeded => ("met", "✓✓", "exceeded"),
+        Status::NotMet => ("not-met", "✕", "not met"),
+        Status::Inconclusive => ("inconclusive", "?", "inconclusive"),
+        Status::NotMeasured => ("not-measured", "–", format::NOT_MEASURED),
+    };
+    Mark::new(class, mark, word)
+}
+
+/// The mark of a completion criterion.
+pub fn completion(status: CompletionStatus) -> Mark {
+    match status {
+        CompletionStatus::Met => Mark::new("met", "✓", "met"),
+        CompletionStatus::NotMet => Mark::new("not-met", "✕", "not met"),
+        CompletionStatus::NotEvidenced => Mark::new("not-measured", "–", "no evidence"),
+    }
+}
+
+/// The mark of a segment that was tested for a regression.
+pub fn verdict(verdict: Option<RegressionVerdict>) -> Mark {
+    match verdict {
+        Some(RegressionVerdict::Regression) => Mark::new("not-met", "✕", "worse"),
+        Some(RegressionVerdict::WithinMargin) => Mark::new("met", "✓", "within margin"),
+        Some(RegressionVerdict::Unsettled) => Mark::new("inconclusive", "?", "not settled"),
+        None => Mark::new("not-measured", "–", format::NOT_MEASURED),
+    }
+}
+
+/// The class of a decision.
+pub fn level(value: DecisionValue) -> &'static str {
+    match value {
+        DecisionValue::Go => "go",
+        DecisionValue::Incomplete => "incomplete",
+        DecisionValue::Review => "review",
+        DecisionValue::NoGo => "no-go",
+        DecisionValue::Rollback => "rollback",
+    }
+}
+
+/// How an interval was made.
+pub fn method(method: IntervalMethod) -> &'static str {
+    match method {
+        IntervalMethod::Wilson => "Wilson score on effective counts",
+        IntervalMethod::Koopman => "Koopman score on effective counts",
+        IntervalMethod::StudentisedBootstrap => "studentised bootstrap of clock hours",
+        IntervalMethod::Woodruff => "Woodruff on effective counts",
+        IntervalMethod::BlockBootstrap => "bootstrap of clock hours",
+        IntervalMethod::MinuteBootstrap => "bootstrap of minutes",
+        IntervalMethod::UploadBootstrap => "bootstrap of single uploads",
+    }
+}
+
+fn warning(warning: FigureWarning) -> &'static str {
+    match warning {
+        FigureWarning::FewHours => {
+            "fewer than 8 hours: uploads are taken as independent, the interval may be too narrow"
+        }
+        FigureWarning::TooFewUploads => "too few uploads for an interval",
+        FigureWarning::MixChanged => "the mix of files changed, and the figure with it",
+        FigureWarning::SplitMismatch => "the split is not what was set: the arms may differ in more than the treatment",
+    }
+}
+
+/// All warnings of a figure.
+pub fn warnings(list: &[FigureWarning]) -> Option<String> {
+    let texts: Vec<&str> = list.iter().map(|item| warning(*item)).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}

@@ -1,0 +1,119 @@
+//! The page and the Markdown: every number already text, every list in its order, section by section.
+
+use base64::Engine;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::anchors::Link;
+use super::charts::Chart;
+use super::sections::{
+    change_points, charts, comparisons, completion, criteria, decision, error_scenarios, improvements, inputs,
+    intention_to_treat, notes, quality, regressions, stages, tests, triggers, validation, variants,
+};
+use super::templates::render;
+use crate::format;
+use crate::report::model::{Comparison, Report, Trigger};
+
+/// What the page runs: a convenience, allowed by its hash alone.
+const SCRIPT: &str = include_str!("../../templates/page.js");
+
+/// What the templates lay out.
+#[derive(Serialize)]
+pub struct Page<'a> {
+    title: &'a str,
+    generated_at: String,
+    version: &'a str,
+    simulated: Option<&'a str>,
+    period: Option<String>,
+    uploads: String,
+    summary: &'a [String],
+    decision: decision::DecisionView,
+    next_steps: Vec<Link>,
+    not_measured: Vec<Link>,
+    improvements: Vec<improvements::ImprovementView>,
+    criteria: Vec<criteria::CriterionView>,
+    pairs: Vec<comparisons::PairView>,
+    intention_to_treat: Vec<intention_to_treat::IntentionToTreatView>,
+    incidents: Vec<triggers::IncidentView>,
+    crossings: Vec<triggers::IncidentView>,
+    change_points: Vec<change_points::ChangePointView>,
+    searches: Vec<change_points::SearchView>,
+    charts: Vec<charts::ChartView<'a>>,
+    has_errors: bool,
+    matrix: variants::MatrixView,
+    scenarios: Vec<error_scenarios::ScenarioView>,
+    regressions: regressions::RegressionsView,
+    tests: tests::TestsView,
+    completion: Vec<completion::CompletionView>,
+    validation: Option<validation::ValidationView>,
+    notes: Vec<notes::NoteView>,
+    stages: Vec<stages::StageView>,
+    quality: quality::QualityView,
+    inputs: Vec<inputs::InputView>,
+    events: Vec<inputs::EventView>,
+    sources: String,
+    script: &'static str,
+    script_hash: String,
+}
+
+impl<'a> Page<'a> {
+    /// Lays the report out.
+    pub fn new(report: &'a Report, drawn: &'a [Chart]) -> Self {
+        let (segments, groups): (Vec<&Comparison>, Vec<&Comparison>) =
+            report.comparisons.iter().partition(|comparison| !comparison.segment.is_empty());
+        let (fired, chance): (Vec<&Trigger>, Vec<&Trigger>) = report.triggers.iter().partition(|trigger| trigger.fired);
+        let uploads = report.stages.iter().map(|stage| stage.groups.all.uploads).sum();
+        Self {
+            title: &report.title,
+            generated_at: format::date_time(&report.generated_at),
+            version: &report.generator.version,
+            simulated: report.simulated.as_deref(),
+            period: period(report),
+            uploads: format::counted(uploads, "upload"),
+            summary: &report.summary,
+            decision: decision::decision(report),
+            next_steps: decision::next_steps(report),
+            not_measured: decision::not_measured(report),
+            improvements: report.improvements.iter().map(improvements::improvement).collect(),
+            criteria: report.criteria.iter().map(criteria::criterion).collect(),
+            pairs: comparisons::pairs(&groups),
+            intention_to_treat: report.intention_to_treat.iter().map(intention_to_treat::intention_to_treat).collect(),
+            incidents: fired.into_iter().map(triggers::incident).collect(),
+            crossings: chance.into_iter().map(triggers::incident).collect(),
+            change_points: report.change_points.iter().map(change_points::change_point).collect(),
+            searches: report.change_point_searches.iter().map(change_points::search).collect(),
+            charts: drawn.iter().map(charts::chart).collect(),
+            has_errors: report.stages.iter().any(|stage| !stage.groups.all.errors.is_empty()),
+            matrix: variants::matrix(&report.variants),
+            scenarios: report.error_scenarios.iter().map(error_scenarios::scenario).collect(),
+            regressions: regressions::regressions(report, &segments),
+            tests: tests::tests(report),
+            completion: report.completion.iter().map(completion::completion).collect(),
+            validation: report.validation.as_ref().map(validation::validation),
+            notes: report.notes.iter().map(notes::note).collect(),
+            stages: report.stages.iter().map(stages::stage).collect(),
+            quality: quality::quality(report),
+            inputs: report.inputs.iter().map(inputs::input).collect(),
+            events: report.events.iter().map(inputs::event).collect(),
+            sources: inputs::sources(report),
+            script: SCRIPT,
+            script_hash: base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT)),
+        }
+    }
+
+    /// report.html
+    pub fn html(&self) -> String {
+        render("report.html", self)
+    }
+
+    /// report.md
+    pub fn markdown(&self) -> String {
+        render("report.md", self)
+    }
+}
+
+fn period(report: &Report) -> Option<String> {
+    let from = report.stages.iter().filter_map(|stage| stage.from.as_deref()).min()?;
+    let to = report.stages.iter().filter_map(|stage| stage.to.as_deref()).max()?;
+    Some(format::period(from, to))
+}

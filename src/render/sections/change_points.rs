@@ -1,0 +1,57 @@
+//! Levels that shifted inside a stage.
+
+use serde::Serialize;
+
+use super::super::anchors::anchor;
+use crate::format;
+use crate::metric;
+use crate::report::model::{ChangePoint, ChangePointSearch};
+
+#[derive(Serialize)]
+pub struct ChangePointView {
+    anchor: String,
+    at: String,
+    stage: String,
+    scope: String,
+    label: String,
+    change: String,
+    coincidences: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub struct SearchView {
+    stage: String,
+    scope: String,
+    label: String,
+    buckets: String,
+    found: String,
+}
+
+pub fn change_point(point: &ChangePoint) -> ChangePointView {
+    let show = |value| format::metric(&point.metric, value);
+    ChangePointView {
+        anchor: anchor(&point.id),
+        at: format::date_time(&point.at),
+        stage: point.stage.clone(),
+        scope: point.scope.clone(),
+        label: metric::label(&point.metric),
+        change: format!("{} → {}", show(point.before), show(point.after)),
+        coincidences: point.coincidences.clone(),
+    }
+}
+
+pub fn search(search: &ChangePointSearch) -> SearchView {
+    SearchView {
+        stage: search.stage.clone(),
+        scope: search.scope.clone(),
+        label: metric::label(&search.metric),
+        buckets: search.bucket_hours.map_or_else(
+            || "–".into(),
+            |hours| format!("{} of {}", format::count(search.buckets), format::counted(hours, "hour")),
+        ),
+        found: search
+            .reason
+            .clone()
+            .map_or_else(|| format::counted(search.found, "shift"), |reason| format!("not searched: {reason}")),
+    }
+}

@@ -1,0 +1,68 @@
+//! Go on or not, why, and what to do next.
+
+use serde::Serialize;
+
+use super::super::anchors::{Link, anchor};
+use super::super::marks;
+use crate::report::model::{CompletionStatus, Report, Status};
+use crate::report::words::{decision_words, improvement_text};
+
+#[derive(Serialize)]
+pub struct DecisionView {
+    class: &'static str,
+    word: &'static str,
+    meaning: &'static str,
+    reasons: Vec<ReasonView>,
+}
+
+#[derive(Serialize)]
+struct ReasonView {
+    class: &'static str,
+    level: &'static str,
+    anchor: String,
+    text: String,
+}
+
+pub fn decision(report: &Report) -> DecisionView {
+    let (word, meaning) = decision_words(report.decision.value);
+    let reasons: Vec<ReasonView> = report
+        .decision
+        .reasons
+        .iter()
+        .map(|reason| ReasonView {
+            class: marks::level(reason.level),
+            level: decision_words(reason.level).0,
+            anchor: anchor(&reason.finding),
+            text: reason.text.clone(),
+        })
+        .collect();
+    DecisionView { class: marks::level(report.decision.value), word, meaning, reasons }
+}
+
+/// What would settle what is open, the most urgent first.
+pub fn next_steps(report: &Report) -> Vec<Link> {
+    report.next_steps.iter().map(|step| Link::new(&step.finding, &step.text)).collect()
+}
+
+/// Improvements, criteria and completion that nothing in the log speaks for.
+pub fn not_measured(report: &Report) -> Vec<Link> {
+    let improvements = report.improvements.iter().filter(|improvement| improvement.status == Status::NotMeasured);
+    let mut list: Vec<Link> = improvements
+        .map(|improvement| {
+            Link::new(&format!("improvements.{}", improvement.id), improvement_text(&improvement.id).label)
+        })
+        .collect();
+    let mut stages: Vec<&str> = Vec::new();
+    for criterion in report.criteria.iter().filter(|criterion| criterion.status == Status::NotMeasured) {
+        if !stages.contains(&criterion.stage.as_str()) {
+            stages.push(&criterion.stage);
+            list.push(Link::new(&format!("stages.{}", criterion.stage), format!("Stage {}", criterion.stage)));
+        }
+    }
+    let open = report.completion.iter().filter(|item| {
+        item.status == CompletionStatus::NotEvidenced
+            && (item.id == "tests" || item.id == "validation" && report.validation.is_none())
+    });
+    list.extend(open.map(|item| Link::new(&format!("completion.{}", item.id), &item.label)));
+    list
+}

@@ -1,0 +1,81 @@
+//! What did the rollout improve, against what was promised?
+
+use serde::Serialize;
+
+use super::super::anchors::anchor;
+use super::super::charts::{improvement_bar, improvement_target};
+use super::super::marks::{self, Mark};
+use crate::format;
+use crate::metric::Unit;
+use crate::report::model::{ComparisonKind, Improvement};
+use crate::report::words::improvement_text;
+
+#[derive(Serialize)]
+pub struct ImprovementView {
+    anchor: String,
+    label: &'static str,
+    definition: &'static str,
+    value: Option<String>,
+    interval: Option<String>,
+    target: String,
+    status: Mark,
+    kind: &'static str,
+    n: Option<String>,
+    note: Option<String>,
+    /// Where the value comes from, in one line.
+    about: String,
+    adjusted: Option<String>,
+    adjusted_interval: Option<String>,
+    mix_covered: Option<String>,
+    mix_changed: bool,
+    detectable: Option<String>,
+    /// A small picture: value and interval on the target band.
+    bar: String,
+}
+
+pub fn improvement(improvement: &Improvement) -> ImprovementView {
+    let text = improvement_text(&improvement.id);
+    let ends = improvement.ci;
+    let shown = improvement.value.map(|value| format::figure(value, ends, text.unit));
+    let kind = match improvement.kind {
+        ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",
+        ComparisonKind::Concurrent => "Concurrent: split at random",
+        ComparisonKind::Observational => "At the same time, but not split at random",
+    };
+    let n = improvement.n.map(|[reference, candidate]| {
+        format!(
+            "n = {} ({}) and {} ({})",
+            format::count(reference),
+            improvement.reference,
+            format::count(candidate),
+            improvement.candidate
+        )
+    });
+    let method = improvement.interval_method.map(|used| format!("interval: {}", marks::method(used)));
+    let about: Vec<String> =
+        [Some(text.definition.to_owned()), n.clone(), method, Some(kind.to_owned())].into_iter().flatten().collect();
+    let notes: Vec<String> =
+        [improvement.reason.clone(), marks::warnings(&improvement.warnings)].into_iter().flatten().collect();
+    let adjusted = improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, text.unit));
+    ImprovementView {
+        about: about.join(" · "),
+        adjusted: adjusted.as_ref().map(|(value, _)| value.clone()),
+        adjusted_interval: adjusted.and_then(|(_, interval)| interval),
+        mix_covered: improvement.adjusted.as_ref().map(|adjusted| format::value(adjusted.mix_covered, Unit::Fraction)),
+        mix_changed: improvement.mix_changed,
+        detectable: improvement
+            .smallest_detectable
+            .map(|least| format!("a change of {} would have been seen", format::value(least, text.unit))),
+        bar: improvement_bar(improvement),
+        anchor: anchor(&format!("improvements.{}", improvement.id)),
+        label: text.label,
+        definition: text.definition,
+        interval: shown.as_ref().and_then(|(_, interval)| interval.clone()),
+        value: shown.map(|(value, _)| value),
+        target: improvement_target(improvement),
+        status: marks::status(improvement.status),
+        kind,
+        n,
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    }
+}

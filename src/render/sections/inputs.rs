@@ -1,0 +1,50 @@
+//! What was read, and what it told beside uploads.
+
+use serde::Serialize;
+
+use crate::format;
+use crate::report::model::{Event, Input, Report};
+
+#[derive(Serialize)]
+pub struct InputView {
+    path: String,
+    size: String,
+    lines: String,
+    uploads: String,
+    events: String,
+    rejected: String,
+    blank: String,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+pub struct EventView {
+    at: String,
+    event_type: String,
+    text: String,
+}
+
+pub fn input(input: &Input) -> InputView {
+    InputView {
+        path: input.path.clone(),
+        size: format::bytes(input.bytes),
+        lines: format::count(input.lines),
+        uploads: format::count(input.uploads),
+        events: format::count(input.events),
+        rejected: format::count(input.rejected),
+        blank: format::count(input.blank),
+        sha256: input.sha256.clone(),
+    }
+}
+
+pub fn event(event: &Event) -> EventView {
+    EventView { at: format::date_time(&event.at), event_type: event.event_type.clone(), text: event.text.clone() }
+}
+
+/// Where figures come from: the file, or how many.
+pub fn sources(report: &Report) -> String {
+    match report.inputs.as_slice() {
+        [only] => format!("from {}", only.path.chars().take(60).collect::<String>()),
+        many => format!("from {}, listed under Inputs", format::counted(many.len() as u64, "file")),
+    }
+}

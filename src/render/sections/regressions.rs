@@ -1,0 +1,82 @@
+//! Which segments got worse.
+
+use serde::Serialize;
+
+use super::super::anchors::anchor;
+use super::super::marks::{self, Mark};
+use super::comparisons::shown;
+use crate::format;
+use crate::metric;
+use crate::report::model::{Comparison, RegressionVerdict, Report};
+
+#[derive(Serialize)]
+pub struct RegressionsView {
+    text: String,
+    /// Regressions and what is not settled first.
+    open: Vec<SegmentView>,
+    within: Vec<SegmentView>,
+}
+
+#[derive(Serialize)]
+struct SegmentView {
+    anchor: String,
+    segment: String,
+    pair: String,
+    label: String,
+    ratio: String,
+    interval: String,
+    p_adjusted: String,
+    status: Mark,
+    note: String,
+}
+
+pub fn regressions(report: &Report, segments: &[&Comparison]) -> RegressionsView {
+    let regressions = &report.regressions;
+    let margin = format::share(regressions.margin);
+    let text = format!(
+        "{} of provider, file type and size were tested for being worse by more than {margin} (success rate and headline latency, with the reference's mix where half of it can be compared), corrected for testing many (Benjamini-Hochberg, false discovery rate {}): {} worse, {} surely within the margin, {} not settled, {} not measured.",
+        format::counted(regressions.tested, "segment figure"),
+        format::share(regressions.false_discovery_rate),
+        format::count(regressions.found.len() as u64),
+        format::count(regressions.within_margin),
+        format::count(regressions.unsettled),
+        format::count(regressions.not_measured)
+    );
+    let mut order: Vec<&&Comparison> = segments.iter().collect();
+    order.sort_by_key(|comparison| match comparison.verdict {
+        Some(RegressionVerdict::Regression) => 0,
+        Some(RegressionVerdict::Unsettled) => 1,
+        None => 2,
+        Some(RegressionVerdict::WithinMargin) => 3,
+    });
+    let (within, open): (Vec<&Comparison>, Vec<&Comparison>) =
+        order.into_iter().partition(|comparison| comparison.verdict == Some(RegressionVerdict::WithinMargin));
+    RegressionsView {
+        text,
+        open: open.into_iter().map(segment).collect(),
+        within: within.into_iter().map(segment).collect(),
+    }
+}
+
+fn segment(comparison: &Comparison) -> SegmentView {
+    let names: Vec<String> =
+        comparison.segment.iter().map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " "))).collect();
+    let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= 0.5);
+    let judged = adjusted
+        .map(|adjusted| shown(adjusted.ratio, adjusted.ci))
+        .or_else(|| comparison.crude.as_ref().map(|crude| shown(crude.ratio, crude.ci)));
+    let (ratio, interval) = judged.unwrap_or_else(|| (format::NOT_MEASURED.into(), None));
+    let mut notes: Vec<String> = comparison.reason.iter().cloned().collect();
+    notes.extend(marks::warnings(&comparison.warnings));
+    SegmentView {
+        anchor: anchor(&format!("comparisons.{}", comparison.id)),
+        segment: names.join(", "),
+        pair: format!("{} to {}", comparison.reference, comparison.candidate),
+        label: metric::label(&comparison.metric),
+        ratio,
+        interval: interval.unwrap_or_else(|| "no interval".into()),
+        p_adjusted: comparison.p_adjusted.map_or_else(|| "–".into(), format::p_value),
+        status: marks::verdict(comparison.verdict),
+        note: notes.join("; "),
+    }
+}
