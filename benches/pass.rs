@@ -15,9 +15,9 @@ use stagegate::ingest::native::parse_line;
 use stagegate::report::model::Report;
 use stagegate::run::Run;
 use stagegate::simulate::{self, Scenario};
-use stagegate::stats::bootstrap::{CumulativeBlocks, resampled_ratios};
-use stagegate::stats::random::Stream;
 use stagegate::{analysis, render};
+use stagegate_stats::bootstrap::{CumulativeBlocks, resampled_ratios};
+use stagegate_stats::random::Stream;
 
 fn main() {
     divan::main();

@@ -25,8 +25,6 @@ pub mod reports;
 pub mod run;
 pub mod simulate;
 
-pub use stagegate_stats as stats;
-
 use config::Plan;
 use cube::Cube;
 use error::Result;

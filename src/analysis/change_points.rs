@@ -15,8 +15,8 @@ use crate::error::Result;
 use crate::format::{self, rfc3339};
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{ChangePoint, ChangePointSearch, Trigger};
-use crate::stats::change_point::{FEWEST_VALUES, shifts};
-use crate::stats::distributions::binomial_upper_tail;
+use stagegate_stats::change_point::{FEWEST_VALUES, shifts};
+use stagegate_stats::distributions::binomial_upper_tail;
 
 const NANOS_PER_HOUR: i64 = 3600 * 1_000_000_000;
 /// Widths of a bucket: they divide the day.

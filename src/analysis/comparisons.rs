@@ -18,8 +18,8 @@ use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{
     Comparison, ComparisonKind, FigureWarning, RatioFigure, RegressionVerdict, Regressions, SplitStatus, Stage,
 };
-use crate::stats::Level;
-use crate::stats::multiple::benjamini_hochberg;
+use stagegate_stats::Level;
+use stagegate_stats::multiple::benjamini_hochberg;
 
 /// Expected share of false ones among the regressions named.
 const FALSE_DISCOVERY_RATE: f64 = 0.05;

@@ -10,9 +10,9 @@ use crate::config::{Plan, Scope};
 use crate::cube::slice::Arm;
 use crate::metric::Share;
 use crate::report::model::{Criterion, CriterionMetric, Direction, FigureWarning, Status};
-use crate::stats::Interval;
-use crate::stats::clusters::FEWEST_CLUSTERS;
-use crate::stats::proportion::{detectable_difference, more_needed};
+use stagegate_stats::Interval;
+use stagegate_stats::clusters::FEWEST_CLUSTERS;
+use stagegate_stats::proportion::{detectable_difference, more_needed};
 
 /// The criteria of every stage, in the order of the plan.
 pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {

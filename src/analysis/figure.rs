@@ -6,14 +6,16 @@ use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Figure, FigureWarning, IntervalMethod};
-use crate::stats::bootstrap::{
+use stagegate_stats::bootstrap::{
     CumulativeBlocks, LogEstimate, maximum, percentile_interval, ratio_of_sums, resampled_means, resampled_ranks,
     resampled_ratios, studentised_interval,
 };
-use crate::stats::clusters::{DesignEffect, FEWEST_CLUSTERS, degrees_of_freedom, design_effect, design_effect_of_tail};
-use crate::stats::proportion::wilson;
-use crate::stats::random::Stream;
-use crate::stats::{Interval, Level};
+use stagegate_stats::clusters::{
+    DesignEffect, FEWEST_CLUSTERS, degrees_of_freedom, design_effect, design_effect_of_tail,
+};
+use stagegate_stats::proportion::wilson;
+use stagegate_stats::random::Stream;
+use stagegate_stats::{Interval, Level};
 
 /// The estimator of the headline latency.
 pub fn headline_latency(statistic: LatencyStatistic) -> Estimator {

@@ -113,7 +113,7 @@ fn memory_extremes(sums: &[HourMemory]) -> Extremes {
 impl GroupData {
     fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
         let hours = cube.hours(stage, arm, &plan.analysis.timeout_errors)?;
-        let few_hours = hours.len() < crate::stats::clusters::FEWEST_CLUSTERS;
+        let few_hours = hours.len() < stagegate_stats::clusters::FEWEST_CLUSTERS;
         let minutes = if few_hours { cube.minutes(stage, arm)?.into_values().collect() } else { Vec::new() };
         Ok(Self {
             stage,

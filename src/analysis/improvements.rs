@@ -10,7 +10,7 @@ use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{
     Adjusted, Comparison, ComparisonKind, FigureWarning, Improvement, MemorySource, Status, Target,
 };
-use crate::stats::Interval;
+use stagegate_stats::Interval;
 
 /// The four headline improvements: baseline (all uploads) against the final stage (treated).
 ///

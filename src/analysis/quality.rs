@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::config::Plan;
 use crate::cube::slice::Arm;
-use crate::cube::{Cube, dimension::Dimension};
+use crate::cube::{Cube, dimension::NameList};
 use crate::format::{self, rfc3339};
 use crate::ingest::ledger::{Example, FileLedger};
 use crate::ingest::reject::RejectReason;
@@ -244,7 +244,7 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
 }
 
 fn dimension_findings(cube: &Cube) -> Vec<Finding> {
-    let dimensions: [(&str, &Dimension); 3] = [
+    let dimensions: [(&str, &NameList); 3] = [
         ("providers", &cube.header.providers),
         ("file types", &cube.header.file_types),
         ("error types", &cube.header.error_types),

@@ -5,12 +5,12 @@ use super::group::GroupData;
 use crate::config::Analysis;
 use crate::metric::{Estimator, Share};
 use crate::report::model::IntervalMethod;
-use crate::stats::bootstrap::{
+use stagegate_stats::bootstrap::{
     LogEstimate, percentile_interval, quotient, studentised_interval, variance, welch_degrees,
 };
-use crate::stats::clusters::FEWEST_CLUSTERS;
-use crate::stats::ratio::koopman;
-use crate::stats::{Interval, Level, Z_POWER};
+use stagegate_stats::clusters::FEWEST_CLUSTERS;
+use stagegate_stats::ratio::koopman;
+use stagegate_stats::{Interval, Level, Z_POWER};
 
 /// candidate / reference of a metric, or what was made of it.
 pub struct Ratio {

@@ -3,7 +3,7 @@
 use super::group::StageData;
 use crate::cube::slice::Arm;
 use crate::report::model::{Split, SplitStatus};
-use crate::stats::chi_square::split_p_value;
+use stagegate_stats::chi_square::split_p_value;
 
 /// Below this p-value the split is not what was set.
 const MISMATCH_P_VALUE: f64 = 0.001;

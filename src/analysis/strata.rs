@@ -10,11 +10,11 @@ use crate::cube::slice::{Arm, Measured, Segment, SegmentHour};
 use crate::error::Result;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::AdjustedRatio;
-use crate::stats::bootstrap::welch_degrees;
-use crate::stats::distributions::t_upper_tail;
-use crate::stats::ratio::{below_p_value, koopman};
-use crate::stats::standardisation::{Cell, Estimate, crude, mix, mix_difference, standardised};
-use crate::stats::{Interval, Level};
+use stagegate_stats::bootstrap::welch_degrees;
+use stagegate_stats::distributions::t_upper_tail;
+use stagegate_stats::ratio::{below_p_value, koopman};
+use stagegate_stats::standardisation::{Cell, Estimate, crude, mix, mix_difference, standardised};
+use stagegate_stats::{Interval, Level};
 
 /// Everything the cube knows of one arm of one stage by segment.
 pub struct SegmentedGroup {

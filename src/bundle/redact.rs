@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use regex::bytes::{Captures, Regex};
 use sha2::Sha256;
 
+use super::keys::redaction_key;
 use crate::error::{Error, Result};
 use crate::packing::hex;
 
@@ -77,7 +78,7 @@ impl Redaction {
     /// # Errors
     /// As [`Self::new`]; the key cannot be read or made.
     pub fn for_bundle(fields: &[String], key: Option<&Path>, out: &Path) -> Result<Self> {
-        let key = if fields.is_empty() { Vec::new() } else { super::redaction_key(key, out)? };
+        let key = if fields.is_empty() { Vec::new() } else { redaction_key(key, out)? };
         Self::new(fields, key)
     }
 

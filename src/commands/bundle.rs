@@ -1,6 +1,6 @@
 //! `stagegate bundle`: code, metrics, tests and reports -> the bundle for the external reviewer.
 
-use super::{Session, clock_or, load};
+use super::session::{Session, clock_or, load};
 use crate::bundle::{self, Bundled, Options, Redaction, Repository};
 use crate::cli::BundleArguments;
 use crate::config::Plan;

@@ -1,6 +1,6 @@
 //! `stagegate check`: the decision, printed and as an exit code.
 
-use super::{Session, clock, load};
+use super::session::{Session, clock, load};
 use crate::cli::{CheckArguments, CheckFormat};
 use crate::console;
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! `stagegate cube`: logs -> a cube.
 
-use super::{Session, load};
+use super::session::{Session, load};
 use crate::cli::CubeArguments;
 use crate::cube::store;
 use crate::error::Result;

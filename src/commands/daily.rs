@@ -1,6 +1,6 @@
 //! `stagegate daily`: the report of one day.
 
-use super::{REPORT_FILES, Session, clock, load, written};
+use super::session::{REPORT_FILES, Session, clock, load, written};
 use crate::cli::DailyArguments;
 use crate::config::daily::{date_folder, parse_date};
 use crate::error::{Error, Result};

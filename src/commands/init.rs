@@ -1,6 +1,6 @@
 //! `stagegate init`: a rollout.toml with every key and a comment each.
 
-use super::Session;
+use super::session::Session;
 use crate::cli::InitArguments;
 use crate::error::Result;
 use crate::{config, output};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{REPORT_FILES, Session, clock, load, written};
+use super::session::{REPORT_FILES, Session, clock, load, written};
 use crate::cli::ReportArguments;
 use crate::console;
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! `stagegate status`: a folder of reports -> its index.html.
 
-use super::{Session, clock};
+use super::session::{Session, clock};
 use crate::cli::StatusArguments;
 use crate::error::Result;
 use crate::output::OutputFile;

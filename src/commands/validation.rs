@@ -1,6 +1,6 @@
 //! `stagegate validation record`: the reviewer's answer -> the report's evidence.
 
-use super::{Session, clock};
+use super::session::{Session, clock};
 use crate::bundle::{answer, verify};
 use crate::cli::{RecordArguments, ValidationAction, ValidationArguments};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! `stagegate verify`: is a bundle what was sent?
 
-use super::Session;
+use super::session::Session;
 use crate::bundle::{read_key, verify};
 use crate::cli::VerifyArguments;
 use crate::console;

@@ -9,6 +9,7 @@ use polars::prelude::*;
 use super::busy::BusySeconds;
 use super::cells::{Sum, UploadSums, add_up_twins, merge_cells};
 use super::dimension::{Interner, Renumbering};
+use super::header::{Cube, DIMENSION_COLUMNS, Header, join_spans};
 use super::histogram::Histogram;
 use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SIZE_BITS, key_bits, split};
 use super::partial::{EventKey, MAX_EVENTS, Partial, SampleSums};
@@ -17,7 +18,6 @@ use super::runs::{PackedRun, entries, merge};
 use super::table::{
     self, Add, DURATION_SCALE, HistogramColumns, MB_SCALE, TABLES, TableSpec, count_column, max_column, sum_column,
 };
-use super::{Cube, DIMENSION_COLUMNS, Header, join_spans};
 use crate::config::EpochNanos;
 
 /// The workers' parts -> tables, in the numbers of the finished dimensions.

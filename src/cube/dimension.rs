@@ -18,7 +18,7 @@ pub const OTHER: &str = "other";
 
 /// The names of one dimension of a cube: sorted, each used by some upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dimension {
+pub struct NameList {
     pub names: Vec<String>,
     /// Whether names were absorbed into `other`.
     pub overflowed: bool,
@@ -27,7 +27,7 @@ pub struct Dimension {
 /// Old number -> new number.
 pub type Renumbering = Vec<u16>;
 
-impl Dimension {
+impl NameList {
     /// The dimension of all parts, and how the numbers of each change.
     ///
     /// `listed` are the names that the config lists; they are never absorbed.
@@ -124,11 +124,11 @@ impl Interner {
     }
 
     /// The dimension of the names in use, and the change from the interner's numbers to its.
-    pub fn finish(&self, used: impl Fn(u16) -> bool) -> (Dimension, Renumbering) {
+    pub fn finish(&self, used: impl Fn(u16) -> bool) -> (NameList, Renumbering) {
         let inner = self.inner.read().expect("no worker panicked");
         let in_use = inner.names.iter().enumerate().filter(|(number, _)| used(*number as u16));
         let all: BTreeSet<&str> = in_use.map(|(_, name)| name.as_str()).collect();
-        let dimension = Dimension::absorb(&all, &self.listed, inner.overflowed);
+        let dimension = NameList::absorb(&all, &self.listed, inner.overflowed);
         let renumbering = dimension.renumber(&inner.names);
         (dimension, renumbering)
     }
@@ -192,7 +192,7 @@ mod tests {
         Listed::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
     }
 
-    fn dimension(names: &[String]) -> Dimension {
+    fn dimension(names: &[String]) -> NameList {
         let interner = Interner::new(listed(&["kimi", "glm"]), 3);
         let mut numbers = Numbers::new(&interner);
         let used: BTreeSet<u16> = names.iter().map(|name| numbers.number(Some(name))).collect();
@@ -208,7 +208,7 @@ mod tests {
             reversed.reverse();
             prop_assert_eq!(dimension(&names), dimension(&reversed));
             let (left, right) = names.split_at(cut.index(names.len() + 1));
-            let (merged, _) = Dimension::merge(&[&dimension(left), &dimension(right)], &listed(&["kimi", "glm"]), 3);
+            let (merged, _) = NameList::merge(&[&dimension(left), &dimension(right)], &listed(&["kimi", "glm"]), 3);
             prop_assert_eq!(merged, dimension(&names));
         }
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn listed_names_survive_an_overflow() {
         let names: Vec<String> = ["a", "b", "kimi", "c", "d"].map(String::from).to_vec();
-        assert_eq!(dimension(&names), Dimension { names: vec!["kimi".into(), "other".into()], overflowed: true });
+        assert_eq!(dimension(&names), NameList { names: vec!["kimi".into(), "other".into()], overflowed: true });
     }
 
     #[test]

@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex};
 
 use super::assemble::{Parts, assemble};
-use super::dimension::{Dimension, Interner, Numbers};
+use super::dimension::{Interner, NameList, Numbers};
+use super::header::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
 use super::key::NO_STAGE;
 use super::partial::{Partial, Place};
 use super::request_ids::RequestIds;
 use super::slice::CRITICAL_UPLOAD;
-use super::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
 use crate::config::{EpochNanos, Plan, TimestampMarks};
 use crate::error::Result;
 use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES, Outcome, Outcomes};
@@ -24,7 +24,7 @@ use crate::ingest::timestamp::NANOS_PER_SECOND;
 const NANOS_PER_MS: f64 = 1e6;
 
 /// What a worker folded since it last handed something over.
-pub struct Unit {
+pub struct Batch {
     pub parts: Parts,
     /// What was placed by which timeline: the span of its starts.
     placed_by: Vec<(Arc<Timeline>, Span)>,
@@ -32,7 +32,7 @@ pub struct Unit {
     pub unplaced: bool,
 }
 
-impl Unit {
+impl Batch {
     /// Whether the whole timeline places something elsewhere than it was placed.
     pub fn misplaced(&self, whole: &Timeline) -> bool {
         let differs = |timeline: &Timeline, (from, to)| timeline.first_disagreement(whole, from, to).is_some();
@@ -116,9 +116,9 @@ impl<'p> Shared<'p> {
             rules: self.plan.folding_rules(),
             timeline: whole.clone(),
             placed_span: None,
-            providers: Dimension::default(),
-            file_types: Dimension::default(),
-            error_types: Dimension::default(),
+            providers: NameList::default(),
+            file_types: NameList::default(),
+            error_types: NameList::default(),
             files,
         };
         let interners = [self.providers, self.file_types, self.error_types];
@@ -201,9 +201,9 @@ impl<'s> Worker<'s> {
     }
 
     /// Gives what was folded since the last time.
-    pub fn hand_over(&mut self) -> Unit {
+    pub fn hand_over(&mut self) -> Batch {
         self.hand_over_ids();
-        Unit {
+        Batch {
             parts: std::mem::take(&mut self.partial).into(),
             placed_by: std::mem::take(&mut self.placed_by),
             unplaced: std::mem::take(&mut self.unplaced),

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::fold::{Folded, Ids, Shared, Unit, Worker};
+use super::fold::{Batch, Folded, Ids, Shared, Worker};
 use crate::config::Plan;
 use crate::error::Result;
 use crate::ingest::chunks::{self, Content, Outcomes, Pool, Queue};
@@ -58,7 +58,7 @@ fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, run: 
 }
 
 /// Folds the sources numbered `which`, their chunks by any worker.
-fn scan(shared: &Shared<'_>, which: &[usize], timeline: &GrowingTimeline, run: &Run) -> Result<(Vec<Unit>, Outcomes)> {
+fn scan(shared: &Shared<'_>, which: &[usize], timeline: &GrowingTimeline, run: &Run) -> Result<(Vec<Batch>, Outcomes)> {
     let scanned = chunks::scan(
         shared.sources,
         which,
@@ -99,7 +99,7 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, run: &
         }
         right.extend(again);
     }
-    let (mut units, outcomes): (Vec<Unit>, Vec<Outcomes>) = right.into_iter().unzip();
+    let (mut units, outcomes): (Vec<Batch>, Vec<Outcomes>) = right.into_iter().unzip();
     let mut outcomes = outcomes.concat();
     if !plain.is_empty() {
         let (of_plain, read) = run.time("read", || scan(&shared, &plain, &whole, run))?;
@@ -134,7 +134,7 @@ fn fold_units(
     timeline: &GrowingTimeline,
     ids: Ids,
     run: &Run,
-) -> Result<Vec<(Unit, Outcomes)>> {
+) -> Result<Vec<(Batch, Outcomes)>> {
     let threads = run.threads.min(units.len());
     let units = &Queue::new(units);
     std::thread::scope(|scope| {

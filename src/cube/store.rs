@@ -8,8 +8,9 @@ use std::path::Path;
 use polars::prelude::*;
 use rayon::prelude::*;
 
+use super::header::{CUBE_VERSION, Cube, Header, same_rules};
+use super::request_ids::RequestIds;
 use super::table::{Add, Bins, TABLES, TableSpec, count_column, normalise};
-use super::{CUBE_VERSION, Cube, Header, RequestIds, same_rules};
 use crate::config::Plan;
 use crate::error::{Error, Position, Result};
 use crate::files;

@@ -6,9 +6,12 @@ use sha2::{Digest, Sha256};
 use super::response::Response;
 use crate::config::Plan;
 use crate::error::{Error, Position, Result};
+use crate::files;
 
 /// Version of the record's form.
 const RECORD_VERSION: u32 = 1;
+/// Largest answer that is kept, in bytes; its record may be four times as large.
+const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
 /// `NAME.record.json` beside the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +64,7 @@ pub(super) fn read(plan: &Plan) -> Result<Option<Record>> {
         return Ok(None);
     }
     let help = "record the answer again: stagegate validation record";
-    let text = super::text(plan, &name, super::MAX_NOTE_BYTES * 4)?;
+    let text = files::read_text(&plan.base.join(&name), &name, MAX_ANSWER_BYTES * 4)?;
     let record: Record = serde_json::from_str(&text).map_err(|error| {
         let at = Position::at(&name, error.line() as u64, error.column() as u64);
         Error::new(format!("not the record of a review: {error}")).at(at).help(help)
@@ -70,7 +73,7 @@ pub(super) fn read(plan: &Plan) -> Result<Option<Record>> {
     if record.record_version != RECORD_VERSION {
         return Err(fail("a record of another version", &name));
     }
-    let answer = super::text(plan, &plan.response, super::MAX_NOTE_BYTES)?;
+    let answer = files::read_text(&plan.base.join(&plan.response), &plan.response, MAX_ANSWER_BYTES)?;
     if digest(answer.as_bytes()) != record.response_sha256 {
         return Err(fail("the answer was changed after it was recorded", &plan.response));
     }

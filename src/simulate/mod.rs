@@ -4,57 +4,26 @@
 
 mod scenario;
 mod traffic;
+mod truth;
 mod writer;
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{self, Write};
 
-use serde::Serialize;
-
 pub use scenario::Scenario;
 use scenario::{StageSetting, World};
 use traffic::{Record, Workers};
+use truth::StageTruth;
+pub use truth::Truth;
 use writer::LogWriter;
 
-use crate::stats::random::Stream;
+use stagegate_stats::random::Stream;
 
 /// 2025-10-29T00:00:00Z: the rollout's first day.
 const START_S: f64 = 1_761_696_000.0;
 const HOUR_S: f64 = 3600.0;
 /// Uploads of a batch, on average: work arrives in batches, as people upload folders.
 const BATCH_MEAN: f64 = 12.0;
-
-/// What was planted, and what the log holds.
-#[derive(Debug, Serialize)]
-pub struct Truth {
-    pub scenario: Scenario,
-    pub seed: u64,
-    /// What is out of the ordinary, in words.
-    pub planted: Vec<String>,
-    pub stages: Vec<StageTruth>,
-    pub lines: u64,
-    pub events: u64,
-    pub blank: u64,
-    /// Lines that cannot be used, by the reason they must be rejected for.
-    pub rejected: BTreeMap<&'static str, u64>,
-    pub duplicate_request_ids: u64,
-    /// Factors that the simulation multiplies with; what async does to one upload.
-    pub async_latency_factor: f64,
-    pub async_memory_factor: f64,
-    pub sync_timeout_rate: f64,
-    pub async_timeout_rate: f64,
-}
-
-/// What the log holds of one stage.
-#[derive(Debug, Serialize)]
-pub struct StageTruth {
-    pub name: &'static str,
-    pub percentage: f64,
-    pub from_epoch_s: f64,
-    /// By execution type.
-    pub uploads: BTreeMap<&'static str, u64>,
-    pub successes: BTreeMap<&'static str, u64>,
-}
 
 /// Simulates a rollout of about `uploads` uploads and writes its log.
 ///

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::scenario::{StageSetting, World};
 use crate::ingest::native::ExecutionType;
-use crate::stats::random::Stream;
+use stagegate_stats::random::Stream;
 
 /// What async does to the memory of one upload: it streams.
 pub const ASYNC_MEMORY_FACTOR: f64 = 0.15;

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use chrono::DateTime;
 
-use super::Truth;
 use super::scenario::{Scenario, StageSetting};
 use super::traffic::Record;
+use super::truth::Truth;
 use crate::ingest::native::ExecutionType;
-use crate::stats::random::Stream;
+use stagegate_stats::random::Stream;
 
 /// Seconds between the start of the outage and the rollback that answers it.
 const ROLLBACK_AFTER_S: f64 = 240.0;

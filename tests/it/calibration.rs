@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use stagegate::config::{self, Plan};
 use stagegate::report::model::{Group, Report, SplitStatus, TriggerSeverity};
 use stagegate::run::Run;
-use stagegate::stats::random::Stream;
+use stagegate_stats::random::Stream;
 
 /// 2025-10-29T00:00:00Z
 const START: f64 = 1_761_696_000.0;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::NANOS_PER_MINUTE;
+use super::watched::NANOS_PER_MINUTE;
 use crate::analysis::group::StageData;
 use crate::config::Plan;
 use crate::cube::slice::{Arm, CRITICAL_UPLOAD, LoggedEvent};
 use crate::format::{self, rfc3339};
 use crate::report::model::{Trigger, TriggerSeverity};
-use crate::stats::distributions::binomial_upper_tail;
+use stagegate_stats::distributions::binomial_upper_tail;
 
 /// Critical errors so many minutes apart are one incident: those of one rollback window.
 const TOGETHER_MINUTES: i64 = 5;

@@ -1,13 +1,13 @@
 //! Memory that jumps above that of the hour before it.
 
 use super::rates::MOST_MINUTES;
-use super::{Kind, Run, Watched, crossings_text};
+use super::watched::{Kind, Watched, WindowRun, crossings_text};
 use crate::cube::Cube;
 use crate::cube::slice::{Arm, MinuteMemory};
 use crate::error::Result;
 use crate::report::model::{Trigger, TriggerSeverity};
-use crate::stats::rank_sum::larger_p_value;
-use crate::stats::scan::{Minute, Reach, Window, incidents, windows};
+use stagegate_stats::rank_sum::larger_p_value;
+use stagegate_stats::scan::{Minute, Reach, Window, incidents, windows};
 
 /// More than 20 % above the median of the preceding hour.
 const SPIKE: f64 = 1.20;
@@ -121,7 +121,7 @@ fn run(watched: &Watched<'_>, windows: &[Window], crossings: &[&Crossing], fired
         (Some(first), Some(last)) if fired => watched.uploads(first, last),
         _ => windows[worst.window].uploads,
     };
-    let run = Run {
+    let run = WindowRun {
         windows: &held,
         fired,
         worst: worst.times,

@@ -3,36 +3,28 @@
 mod critical;
 mod memory;
 mod rates;
+mod watched;
 
 use rayon::prelude::*;
 
 use super::group::StageData;
 use crate::config::Plan;
 use crate::cube::Cube;
-use crate::cube::slice::{Arm, LoggedEvent, MinuteSums};
+use crate::cube::slice::{Arm, LoggedEvent};
 use crate::error::Result;
-use crate::format::{self, rfc3339};
-use crate::metric::Unit;
 use crate::report::model::{Answer, Trigger, TriggerSeverity};
-use crate::stats::scan::Window;
+use rates::RateAlarms;
+use watched::Watched;
 
-pub use rates::RateAlarms;
-
-const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
 /// The plan: a rollback follows within so many seconds.
 const ANSWER_SECONDS: f64 = 300.0;
+
 /// Chance of a false rollback alarm in a whole rollout, and of a false review in a stage.
 const ROLLBACK_LEVEL: f64 = 0.01;
-const REVIEW_LEVEL: f64 = 0.05;
-const SCOPES: [Arm; 2] = [Arm::All, Arm::Treated];
 
-/// One stage and scope with its minutes.
-struct Watched<'a> {
-    plan: &'a Plan,
-    stage: usize,
-    arm: Arm,
-    minutes: &'a [MinuteSums],
-}
+const REVIEW_LEVEL: f64 = 0.05;
+
+const SCOPES: [Arm; 2] = [Arm::All, Arm::Treated];
 
 /// All incidents and, per stage, the crossings that chance explains; in time order, rollbacks first.
 ///
@@ -71,79 +63,6 @@ pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEv
     };
     triggers.sort_by_key(order);
     Ok(triggers)
-}
-
-/// What a trigger is called, how bad it is, and what it counts in.
-struct Kind {
-    word: &'static str,
-    severity: TriggerSeverity,
-    threshold: f64,
-}
-
-/// A run of windows of one kind.
-struct Run<'a> {
-    windows: &'a [Window],
-    fired: bool,
-    worst: f64,
-    p_value: Option<f64>,
-    /// Uploads from the first window's start to the last one's end.
-    uploads: u64,
-}
-
-impl Watched<'_> {
-    fn stage_name(&self) -> &str {
-        &self.plan.stages[self.stage].name
-    }
-
-    /// Uploads from a window's first minute to another's last.
-    fn uploads(&self, first: &Window, last: &Window) -> u64 {
-        self.minutes[first.first..=last.last].iter().map(|minute| minute.uploads).sum()
-    }
-
-    fn trigger(&self, kind: &Kind, run: &Run<'_>, text: String) -> Option<Trigger> {
-        let (first, last) = (run.windows.first()?, run.windows.last()?);
-        let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
-        let base = format!("triggers.{}.{}.{}", self.stage_name(), self.arm.name(), kind.word);
-        Some(Trigger {
-            id: if run.fired { format!("{base}.{}", time(first.from)) } else { base },
-            trigger: kind.word.into(),
-            severity: kind.severity,
-            fired: run.fired,
-            stage: self.stage_name().into(),
-            scope: self.arm.name().into(),
-            from: time(first.from),
-            to: time(last.to),
-            first_fired_at: run.fired.then(|| time(first.to)),
-            windows: run.windows.len() as u64,
-            worst: run.worst,
-            threshold: kind.threshold,
-            uploads: run.uploads,
-            p_value: run.p_value,
-            answer: None,
-            answered_after_seconds: None,
-            text,
-        })
-    }
-}
-
-/// "crossed in 41 windows, none beyond chance".
-fn crossings_text(count: usize) -> String {
-    format!("crossed in {}, none beyond chance", format::counted(count as u64, "window"))
-}
-
-impl Kind {
-    /// How the worst value is told.
-    fn worst_text(&self, worst: f64) -> String {
-        let rate = || format::value(worst, Unit::Fraction);
-        let times = || format::value(worst, Unit::Ratio);
-        match self.word {
-            "success_rate_low" | "success_rate_degraded" => format!("success rate {} at worst", rate()),
-            "error_rate_high" => format!("error rate {} at worst", rate()),
-            "memory_spike" => format!("memory {} that of the hour before at worst", times()),
-            "latency_degraded" => format!("latency {} the baseline's at worst", times()),
-            other => other.replace('_', " "),
-        }
-    }
 }
 
 /// Finds the rollback that followed each rollback incident. Incidents of one stage that overlap, in other

@@ -1,6 +1,6 @@
 //! Triggers on shares of uploads: failures, and uploads that are slower than the baseline allows.
 
-use super::{Kind, Run, Watched, crossings_text};
+use super::watched::{Kind, Watched, WindowRun, crossings_text};
 use crate::analysis::figure::{headline_latency, point};
 use crate::analysis::group::{GroupData, StageData};
 use crate::config::Plan;
@@ -8,8 +8,8 @@ use crate::cube::histogram::{Grid, Histogram};
 use crate::cube::slice::{Arm, MinuteSums};
 use crate::metric::{Distribution, Estimator};
 use crate::report::model::{Trigger, TriggerSeverity};
-use crate::stats::clusters::squared_variation_of_rates;
-use crate::stats::scan::{Alarm, Minute, Ordinary, Reach, Verdict, Window, incidents, windows};
+use stagegate_stats::clusters::squared_variation_of_rates;
+use stagegate_stats::scan::{Alarm, Minute, Ordinary, Reach, Verdict, Window, incidents, windows};
 
 /// The plan's thresholds.
 const LOW_SUCCESS_RATE: f64 = 0.95;
@@ -205,7 +205,7 @@ impl Scanned {
             .filter_map(|(first, last)| {
                 let fired: Vec<usize> = (*first..=*last).filter(|index| self.fired(*index)).collect();
                 let windows: Vec<Window> = fired.iter().map(|index| self.windows[*index]).collect();
-                let run = Run {
+                let run = WindowRun {
                     windows: &windows,
                     fired: true,
                     worst: worst(&windows),
@@ -221,7 +221,7 @@ impl Scanned {
         let windows: Vec<Window> = crossed.iter().map(|index| self.windows[*index]).collect();
         if !windows.is_empty() {
             let worst_window = windows.iter().max_by(|a, b| a.share().total_cmp(&b.share()));
-            let run = Run {
+            let run = WindowRun {
                 windows: &windows,
                 fired: false,
                 worst: worst(&windows),

@@ -2,11 +2,12 @@
 
 use polars::prelude::*;
 
+use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;
 use super::super::key::NO_STAGE;
 use super::super::table::{ERRORS, MEMORY_SAMPLES, MINUTES};
-use super::super::{Cube, damaged};
-use super::{Arm, View};
+use super::arm::Arm;
+use super::view::View;
 use crate::error::Result;
 
 /// The uploads of a group that ended in one minute.

@@ -2,20 +2,13 @@
 
 use polars::prelude::*;
 
+use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;
 use super::super::table::{ERRORS, FINE_SEGMENTS, SEGMENTS};
-use super::super::{Cube, damaged};
-use super::{Arm, Measured, View};
+use super::answers::{Measured, Segment};
+use super::arm::Arm;
+use super::view::View;
 use crate::error::Result;
-
-/// A cell of the mix: provider, file type and size bucket, by their numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Segment {
-    pub provider: u16,
-    pub file_type: u16,
-    /// The first bound not below the size; then "above the last", then "unknown".
-    pub size_bucket: u8,
-}
 
 /// Sums over the uploads of one segment that ended in one hour.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,8 @@ use polars::prelude::*;
 
 use super::super::histogram::Histogram;
 use super::super::table::HistogramRows;
-use super::{Arm, Segment};
+use super::answers::Segment;
+use super::arm::Arm;
 
 /// Rows of a table, in its order.
 pub struct View<'t> {

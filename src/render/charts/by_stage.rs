@@ -2,12 +2,12 @@
 //! throughput, concurrency, memory, timeouts.
 
 use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
+use super::chart::{Chart, short};
 use super::scale::Scale;
-use super::{Chart, short};
 use crate::format;
 use crate::metric::{METRICS, Metric, Unit};
 use crate::report::model::{CriterionMetric, Figure, Group, Report, Stage};
-use crate::stats::Interval;
+use stagegate_stats::Interval;
 
 const ROW: f64 = 32.0;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::canvas::{CONTROL, GRID, Hold, INK, MUTED, draw};
+use super::chart::{Chart, short};
 use super::scale::Scale;
-use super::{Chart, short};
 use crate::format;
 use crate::report::model::Report;
 

@@ -1,13 +1,13 @@
 //! The headline improvements: each on its own scale, its target band drawn, its interval as a line.
 
 use super::canvas::{BAND, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
+use super::chart::{Chart, themed};
 use super::scale::Scale;
-use super::{Chart, themed};
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Improvement, Report};
 use crate::report::words::improvement_text;
-use crate::stats::Interval;
+use stagegate_stats::Interval;
 
 const ROW: f64 = 76.0;
 const BAR_WIDTH: u32 = 240;

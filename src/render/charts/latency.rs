@@ -1,12 +1,12 @@
 //! Latency quantiles by stage: p50, p90, p95 and p99 on one logarithmic line per arm.
 
 use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, MUTED, SHADE, TREATED, draw};
+use super::chart::{Chart, duration, short};
 use super::scale::Scale;
-use super::{Chart, duration, short};
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Figure, Group, Report, Stage};
-use crate::stats::Interval;
+use stagegate_stats::Interval;
 
 const ROW: f64 = 40.0;
 const QUANTILES: [(&str, &str); 4] =

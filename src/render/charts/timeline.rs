@@ -3,8 +3,8 @@
 use chrono::DateTime;
 
 use super::canvas::{ALARM, CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
+use super::chart::{Chart, Readout, duration, short};
 use super::scale::Scale;
-use super::{Chart, Readout, duration, short};
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Report, SeriesPoint, TriggerSeverity};

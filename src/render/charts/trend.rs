@@ -1,12 +1,12 @@
 //! Headline figures over the days, each with its interval.
 
 use super::canvas::{Canvas, GRID, Hold, INK, MUTED, TREATED, draw};
+use super::chart::{Chart, short};
 use super::scale::Scale;
-use super::{Chart, short};
 use crate::format;
 use crate::metric::{self, Metric};
 use crate::report::model::{Figure, Report};
-use crate::stats::Interval;
+use stagegate_stats::Interval;
 
 const HEIGHT: u32 = 190;
 const KINDS: [(&str, &str, &str); 4] = [

@@ -7,7 +7,7 @@ use super::super::marks;
 use crate::format;
 use crate::metric::{self, Unit};
 use crate::report::model::{Comparison, ComparisonKind};
-use crate::stats::Interval;
+use stagegate_stats::Interval;
 
 /// One group against another: a table of metrics.
 #[derive(Serialize)]

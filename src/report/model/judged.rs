@@ -1,4 +1,4 @@
-//! The judged parts of report.json: comparisons, regressions, fallbacks, triggers, change points.
+//! What was judged: the decision, improvements, criteria, comparisons, triggers, change points.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,144 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
-use super::{ComparisonKind, FigureWarning};
+use super::measured::{FigureWarning, IntervalMethod};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Decision {
+    pub value: DecisionValue,
+    pub reasons: Vec<Reason>,
+}
+
+/// From good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionValue {
+    Go,
+    /// Nothing bad, but evidence is missing.
+    Incomplete,
+    /// A person must look.
+    Review,
+    NoGo,
+    Rollback,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// What this reason alone would decide.
+    pub level: DecisionValue,
+    /// Id of the claim, trigger, comparison, data-quality finding or completion criterion.
+    pub finding: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NextStep {
+    /// Id of the finding that it follows from.
+    pub finding: String,
+    pub text: String,
+}
+
+/// One of the headline improvements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Improvement {
+    pub id: String,
+    pub kind: ComparisonKind,
+    /// `stage/arm`
+    pub reference: String,
+    pub candidate: String,
+    pub value: Option<f64>,
+    pub ci: Option<Interval>,
+    pub interval_method: Option<IntervalMethod>,
+    /// Uploads (or samples) of reference and candidate.
+    pub n: Option<[u64; 2]>,
+    pub target: Target,
+    /// The same with the reference's mix of files.
+    pub adjusted: Option<Adjusted>,
+    /// Whether `value` and `adjusted` tell different stories, beyond chance.
+    pub mix_changed: bool,
+    /// The smallest improvement that this log would have told from none (95 %, power 80 %).
+    pub smallest_detectable: Option<f64>,
+    pub status: Status,
+    /// Why it was not measured.
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonKind {
+    /// Different times: other things changed too.
+    BeforeAfter,
+    /// The same stage and time, split at random.
+    Concurrent,
+    /// The same stage and time, but not split at random: who uses which provider is no accident.
+    Observational,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    pub min: f64,
+    /// `null`: open above.
+    pub max: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Adjusted {
+    pub value: f64,
+    pub ci: Option<Interval>,
+    /// Share of the mix that could be compared.
+    pub mix_covered: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Met,
+    /// Improvements only: the whole interval lies above the target band.
+    Exceeded,
+    NotMet,
+    Inconclusive,
+    NotMeasured,
+}
+
+/// One stage criterion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Criterion {
+    pub stage: String,
+    pub metric: CriterionMetric,
+    pub scope: String,
+    pub value: Option<f64>,
+    pub ci: Option<Interval>,
+    pub n: u64,
+    pub threshold: f64,
+    pub direction: Direction,
+    pub status: Status,
+    /// How many more uploads would settle an inconclusive criterion, if nothing changed.
+    pub more_uploads_needed: Option<u64>,
+    /// The smallest distance from the threshold that this log would have seen (95 %, power 80 %).
+    pub smallest_detectable: Option<f64>,
+    /// Why it was not measured.
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CriterionMetric {
+    SuccessRate,
+    ErrorRate,
+    LatencyVsBaseline,
+    Uploads,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    AtLeast,
+    AtMost,
+}
 
 /// One metric of one group against another, as candidate / reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

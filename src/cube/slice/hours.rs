@@ -1,150 +1,19 @@
-//! The only way to ask the cube. Every answer is a plain value: sums by hour, histograms by
-//! hour, counts by name. Nothing here computes a figure.
-
-mod minutes;
-mod segments;
-mod view;
-
-pub use minutes::{MinuteMemory, MinuteSums};
-pub use segments::{Segment, SegmentHour};
-use view::View;
+//! The cube asked by hour: sums, histograms, failures by name, events.
 
 use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::busy::BusySeconds;
-use super::histogram::Histogram;
-use super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE, NO_STAGE};
-use super::table::{BUSY, ERRORS, EVENTS, FINE, MINUTES, SEGMENTS};
-use super::{Cube, damaged};
-use crate::config::EpochNanos;
+use super::super::busy::BusySeconds;
+use super::super::header::{Cube, damaged};
+use super::super::histogram::Histogram;
+use super::super::key::NO_STAGE;
+use super::super::table::{BUSY, ERRORS, EVENTS, FINE, MINUTES, SEGMENTS};
+use super::answers::{HourMemory, HourSums, LoggedEvent, Measured, MinuteCounts};
+use super::arm::Arm;
+use super::view::View;
 use crate::error::Result;
 use crate::ingest::native::ExecutionType;
-
-/// Groups of uploads within a stage (methodology 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Arm {
-    All,
-    /// `async` and `sync_fallback`: intention to treat.
-    Treated,
-    /// `sync`.
-    Control,
-    /// `async` alone.
-    PerProtocol,
-}
-
-impl Arm {
-    pub const ALL: [Self; 4] = [Self::All, Self::Treated, Self::Control, Self::PerProtocol];
-
-    /// The name of the report contract.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Treated => "treated",
-            Self::Control => "control",
-            Self::PerProtocol => "per_protocol",
-        }
-    }
-
-    /// Whether uploads of this execution type (by its number in the cube) belong to the arm.
-    pub fn holds(self, execution_type: u8) -> bool {
-        let is = |kind: ExecutionType| execution_type == kind as u8;
-        match self {
-            Self::All => true,
-            Self::Treated => is(ExecutionType::Async) || is(ExecutionType::SyncFallback),
-            Self::Control => is(ExecutionType::Sync),
-            Self::PerProtocol => is(ExecutionType::Async),
-        }
-    }
-}
-
-/// Sums over the uploads of a group that ended in one hour; busy seconds fell in it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct HourSums {
-    /// Hours since 1970-01-01T00:00Z.
-    pub hour: i64,
-    pub uploads: u64,
-    pub successes: u64,
-    /// `async` and `sync_fallback` uploads.
-    pub treated: u64,
-    /// `sync_fallback` uploads.
-    pub fallbacks: u64,
-    /// Failures whose error type is one of the asked.
-    pub timeouts: u64,
-    /// 10^-9 MB, successful uploads of known size.
-    pub success_size_nano_mb: i128,
-    pub duration_ns: i128,
-    pub success_duration_ns: i128,
-    pub memory_uploads: u64,
-    /// 10^-9 MB
-    pub memory_nano_mb: i128,
-    pub success_duration_max_ms: f64,
-    pub memory_max_mb: f64,
-    pub busy_seconds: u64,
-}
-
-/// Memory of one hour.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HourMemory {
-    /// Hours since 1970-01-01T00:00Z.
-    pub hour: i64,
-    /// Uploads or samples.
-    pub count: u64,
-    /// Their sum, 10^-9 MB.
-    pub nano_mb: i128,
-    pub max_mb: f64,
-}
-
-/// What a histogram is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measured {
-    /// `duration_ms` of successful uploads.
-    SuccessDuration,
-    /// `memory_mb` of the uploads that carry it.
-    UploadMemory,
-    /// `rss_mb` of `memory_sample` events.
-    MemorySample,
-}
-
-impl Measured {
-    /// The number of the fine tables.
-    fn number(self) -> u8 {
-        match self {
-            Self::SuccessDuration => METRIC_DURATION as u8,
-            Self::UploadMemory => METRIC_MEMORY as u8,
-            Self::MemorySample => METRIC_MEMORY_SAMPLE as u8,
-        }
-    }
-}
-
-/// Uploads, successes and busy seconds of one minute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MinuteCounts {
-    pub uploads: u64,
-    pub successes: u64,
-    /// 10^-9 MB, successful uploads of known size.
-    pub success_size_nano_mb: i128,
-    pub busy_seconds: u64,
-}
-
-/// The event that stands for the uploads of one minute that failed with an error type of
-/// `critical_errors`: its text is the error type, its value the execution type.
-pub const CRITICAL_UPLOAD: &str = "stagegate.critical_upload";
-
-/// An event as the log told it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoggedEvent {
-    pub at: EpochNanos,
-    pub event_type: String,
-    /// Position of the stage; `None` where none places it.
-    pub stage: Option<usize>,
-    /// The percentage of a rollout_stage, the count of a complaint, the execution type of a [`CRITICAL_UPLOAD`].
-    pub value: f64,
-    /// How many of the same there were.
-    pub count: u64,
-    pub text: String,
-}
 
 impl Cube {
     /// Sums by hour of a stage's arm, rising; hours without an upload or a busy second are left out.

@@ -1,0 +1,92 @@
+//! One stage and scope that is watched, and how a run of windows becomes a trigger.
+
+use stagegate_stats::scan::Window;
+
+use crate::config::Plan;
+use crate::cube::slice::{Arm, MinuteSums};
+use crate::format::{self, rfc3339};
+use crate::metric::Unit;
+use crate::report::model::{Trigger, TriggerSeverity};
+
+pub const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
+
+/// One stage and scope with its minutes.
+pub struct Watched<'a> {
+    pub plan: &'a Plan,
+    pub stage: usize,
+    pub arm: Arm,
+    pub minutes: &'a [MinuteSums],
+}
+
+/// What a trigger is called, how bad it is, and what it counts in.
+pub struct Kind {
+    pub word: &'static str,
+    pub severity: TriggerSeverity,
+    pub threshold: f64,
+}
+
+/// A run of windows of one kind.
+pub struct WindowRun<'a> {
+    pub windows: &'a [Window],
+    pub fired: bool,
+    pub worst: f64,
+    pub p_value: Option<f64>,
+    /// Uploads from the first window's start to the last one's end.
+    pub uploads: u64,
+}
+
+impl Watched<'_> {
+    fn stage_name(&self) -> &str {
+        &self.plan.stages[self.stage].name
+    }
+
+    /// Uploads from a window's first minute to another's last.
+    pub fn uploads(&self, first: &Window, last: &Window) -> u64 {
+        self.minutes[first.first..=last.last].iter().map(|minute| minute.uploads).sum()
+    }
+
+    pub fn trigger(&self, kind: &Kind, run: &WindowRun<'_>, text: String) -> Option<Trigger> {
+        let (first, last) = (run.windows.first()?, run.windows.last()?);
+        let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
+        let base = format!("triggers.{}.{}.{}", self.stage_name(), self.arm.name(), kind.word);
+        Some(Trigger {
+            id: if run.fired { format!("{base}.{}", time(first.from)) } else { base },
+            trigger: kind.word.into(),
+            severity: kind.severity,
+            fired: run.fired,
+            stage: self.stage_name().into(),
+            scope: self.arm.name().into(),
+            from: time(first.from),
+            to: time(last.to),
+            first_fired_at: run.fired.then(|| time(first.to)),
+            windows: run.windows.len() as u64,
+            worst: run.worst,
+            threshold: kind.threshold,
+            uploads: run.uploads,
+            p_value: run.p_value,
+            answer: None,
+            answered_after_seconds: None,
+            text,
+        })
+    }
+}
+
+/// "crossed in 41 windows, none beyond chance".
+pub fn crossings_text(count: usize) -> String {
+    format!("crossed in {}, none beyond chance", format::counted(count as u64, "window"))
+}
+
+impl Kind {
+    /// How the worst value is told.
+    pub fn worst_text(&self, worst: f64) -> String {
+        let rate = || format::value(worst, Unit::Fraction);
+        let times = || format::value(worst, Unit::Ratio);
+        match self.word {
+            "success_rate_low" | "success_rate_degraded" => format!("success rate {} at worst", rate()),
+            "error_rate_high" => format!("error rate {} at worst", rate()),
+            "memory_spike" => format!("memory {} that of the hour before at worst", times()),
+            "latency_degraded" => format!("latency {} the baseline's at worst", times()),
+            other => other.replace('_', " "),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a cube is: its header, its tables in memory, and the rules that it was folded by.
+
+use polars::prelude::{DataFrame, PolarsError};
+use serde::{Deserialize, Serialize};
+
+use super::dimension::{Listed, NameList};
+use super::request_ids::RequestIds;
+use super::table::{self, TABLES};
+use crate::config::{EpochNanos, FoldingRules, Plan};
+use crate::error::{Error, Result};
+use crate::ingest::ledger::FileLedger;
+use crate::ingest::timeline::Timeline;
+
+/// Version of the cube's tables and header; a change of meaning raises it.
+pub const CUBE_VERSION: u32 = 2;
+
+/// Everything of a cube but its tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// `stagegate-cube`.
+    pub format: String,
+    pub version: u32,
+    /// The parts of the plan that decided how uploads were folded.
+    pub rules: FoldingRules,
+    pub timeline: Timeline,
+    /// First and last start of the lines whose stage the timeline decided.
+    pub placed_span: Option<(EpochNanos, EpochNanos)>,
+    pub providers: NameList,
+    pub file_types: NameList,
+    pub error_types: NameList,
+    /// Every line of every file, accounted for; sorted by path.
+    pub files: Vec<FileLedger>,
+}
+
+/// A table each, in the order of [`TABLES`].
+pub type Tables = [DataFrame; TABLES.len()];
+
+/// A cube in memory. Ask it through [`slice`].
+#[derive(Debug, Clone)]
+pub struct Cube {
+    pub header: Header,
+    pub(super) tables: Tables,
+    pub request_ids: RequestIds,
+}
+
+impl Cube {
+    /// Rewrites every text that a person or a logger wrote (event texts, examples of rejected lines, file names), and
+    /// every hash of a request id.
+    pub fn rewrite(&mut self, text: impl Fn(&str) -> String, id: impl Fn(u64) -> u64) -> Result<()> {
+        for file in &mut self.header.files {
+            file.rewrite(&text);
+        }
+        let events = &mut self.tables[table::EVENTS];
+        table::rewrite_text(events, &text).map_err(damaged)?;
+        self.request_ids = self.request_ids.rehashed(id);
+        Ok(())
+    }
+}
+
+/// The config's names that a dimension never absorbs.
+pub struct ListedNames {
+    pub providers: Listed,
+    pub file_types: Listed,
+    pub error_types: Listed,
+}
+
+impl ListedNames {
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            providers: Listed::new(&plan.variants.providers),
+            file_types: Listed::new(&plan.variants.file_types),
+            error_types: Listed::new(plan.analysis.timeout_errors.iter().chain(&plan.analysis.critical_errors)),
+        }
+    }
+}
+
+/// Column names of the dimensions.
+pub const DIMENSION_COLUMNS: [&str; 3] = ["provider", "file_type", "error_type"];
+
+/// A failure of polars on a table that stagegate itself made is a bug or a damaged cube.
+pub fn damaged(error: PolarsError) -> Error {
+    Error::new(format!("the cube's tables cannot be read: {error}"))
+        .help("make the cube again from the logs with `stagegate cube`")
+}
+
+/// The span of both.
+pub fn join_spans(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Refuses cubes, or a cube and a plan, that place or bucket uploads differently.
+pub fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()> {
+    let differs = if made_with.timestamp_marks != wanted.timestamp_marks {
+        "[input] timestamp_marks"
+    } else if made_with.size_bounds_mb != wanted.size_bounds_mb {
+        "[analysis] size_bounds_mb"
+    } else if made_with.critical_errors != wanted.critical_errors {
+        "[analysis] critical_errors"
+    } else if made_with.stages != wanted.stages {
+        "[[stages]] (names, percentages, files, from or to)"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(format!("the cube was made with another {differs}"))
+        .help("use the config that it was made with, or make it again from the logs"))
+}

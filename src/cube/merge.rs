@@ -1,0 +1,242 @@
+//! The cube of several cubes: the same whatever their order, nesting and number.
+
+use polars::prelude::{DataFrame, PolarsError};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::dimension::{self, NameList};
+use super::header::{Cube, DIMENSION_COLUMNS, Header, ListedNames, Tables, damaged, join_spans, same_rules};
+use super::partial;
+use super::request_ids::RequestIds;
+use super::table::{self, TABLES};
+use crate::config::Plan;
+use crate::error::{Error, Result};
+use crate::ingest::ledger::FileLedger;
+use crate::ingest::timeline::Timeline;
+
+impl Cube {
+    /// The cube of all of them, at least one; neither order nor nesting matters.
+    ///
+    /// # Errors
+    /// The cubes were folded by different rules, share a file, or one was made without the
+    /// `rollout_stage` events that another saw.
+    pub fn merge(mut cubes: Vec<Self>, plan: &Plan) -> Result<Self> {
+        if cubes.len() == 1 {
+            return Ok(cubes.remove(0));
+        }
+        cubes.windows(2).try_for_each(|pair| same_rules(&pair[0].header.rules, &pair[1].header.rules))?;
+        no_shared_file(&cubes)?;
+        let timeline = cubes.iter().fold(Timeline::default(), |all, cube| all.union(&cube.header.timeline));
+        cubes.iter().try_for_each(|cube| agree(&cube.header, &timeline))?;
+        let listed = ListedNames::of(plan);
+        let merge = |of: fn(&Header) -> &NameList, listed| {
+            let dimensions: Vec<&NameList> = cubes.iter().map(|cube| of(&cube.header)).collect();
+            NameList::merge(&dimensions, listed, plan.max_distinct)
+        };
+        let (providers, provider_numbers) = merge(|header| &header.providers, &listed.providers);
+        let (file_types, type_numbers) = merge(|header| &header.file_types, &listed.file_types);
+        let (error_types, error_numbers) = merge(|header| &header.error_types, &listed.error_types);
+        let numbers = provider_numbers.into_iter().zip(type_numbers).zip(error_numbers);
+        let numbers: Vec<_> = numbers.map(|((provider, file_type), error)| [provider, file_type, error]).collect();
+        let mut files: Vec<FileLedger> = cubes.iter().flat_map(|cube| cube.header.files.iter().cloned()).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.sha256.cmp(&b.sha256)));
+        let header = Header {
+            format: cubes[0].header.format.clone(),
+            version: cubes[0].header.version,
+            rules: cubes[0].header.rules.clone(),
+            timeline,
+            placed_span: cubes.iter().fold(None, |span, cube| join_spans(span, cube.header.placed_span)),
+            providers,
+            file_types,
+            error_types,
+            files,
+        };
+        let (tables, ids): (Vec<Tables>, Vec<RequestIds>) =
+            cubes.into_iter().map(|cube| (cube.tables, cube.request_ids)).unzip();
+        let (tables, request_ids) = rayon::join(
+            || merge_tables(tables, &numbers).map_err(damaged),
+            || ids.into_iter().reduce(|all, more| all.merge(&more)).unwrap_or_default(),
+        );
+        Ok(Self { header, tables: tables?, request_ids })
+    }
+}
+
+fn merge_tables(parts: Vec<Tables>, numbers: &[[dimension::Renumbering; 3]]) -> Result<Tables, PolarsError> {
+    let mut by_table: Vec<Vec<DataFrame>> = TABLES.iter().map(|_| Vec::new()).collect();
+    for part in parts {
+        part.into_iter().zip(&mut by_table).for_each(|(table, tables)| tables.push(table));
+    }
+    let merge = |(spec, parts): (&table::TableSpec, Vec<DataFrame>)| {
+        let mut whole: Option<DataFrame> = None;
+        for (mut part, numbers) in parts.into_iter().zip(numbers) {
+            renumber_all(&mut part, numbers)?;
+            match &mut whole {
+                None => whole = Some(part),
+                Some(whole) => {
+                    whole.vstack_mut(&part)?;
+                }
+            }
+        }
+        table::normalise(spec, whole.unwrap_or_default())
+    };
+    let merged: Result<Vec<DataFrame>, PolarsError> = TABLES.par_iter().zip(by_table).map(merge).collect();
+    let mut merged: Tables = merged?.try_into().expect("as many tables as there are");
+    merged[table::EVENTS] = merged[table::EVENTS].head(Some(partial::MAX_EVENTS));
+    Ok(merged)
+}
+
+fn renumber_all(table: &mut DataFrame, numbers: &[dimension::Renumbering; 3]) -> Result<(), PolarsError> {
+    for (column, renumbering) in DIMENSION_COLUMNS.iter().zip(numbers) {
+        table::renumber(table, column, renumbering)?;
+    }
+    Ok(())
+}
+
+fn no_shared_file(cubes: &[Cube]) -> Result<()> {
+    let mut seen = FxHashMap::default();
+    let files = cubes.iter().enumerate().flat_map(|(cube, of)| of.header.files.iter().map(move |file| (cube, file)));
+    for (cube, file) in files.filter(|(_, file)| file.bytes > 0) {
+        let known = *seen.entry((&file.sha256, &file.path)).or_insert(cube);
+        if known != cube {
+            return Err(Error::new(format!("{} is in two of the inputs", file.path))
+                .help("its uploads would count twice: leave one of the inputs out"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a cube that would have placed its uploads elsewhere, had it known the whole timeline.
+fn agree(header: &Header, whole: &Timeline) -> Result<()> {
+    let Some((from, to)) = header.placed_span else { return Ok(()) };
+    let Some(at) = header.timeline.first_disagreement(whole, from, to) else { return Ok(()) };
+    let at = chrono::DateTime::from_timestamp_nanos(at).format("%Y-%m-%dT%H:%M:%SZ");
+    let file = header.files.first().map_or("a cube", |file| file.path.as_str());
+    let message = format!(
+        "the cube of {file} was made without rollout_stage events that another input holds (they differ from {at})"
+    );
+    Err(Error::new(message)
+        .help("make it again with the other files as --timeline: `stagegate cube FILES --timeline OTHERS -o x.cube`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::super::{fold, store};
+    use super::*;
+    use crate::ingest::{source, timeline};
+    use crate::run::Run;
+
+    /// Folds lines as one file under a given timeline.
+    fn folded(lines: &[String], timeline: &Timeline) -> Cube {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(lines.concat().as_bytes()).unwrap();
+        let mut plan = plan();
+        plan.files = vec![file.path().to_str().unwrap().to_owned()];
+        plan.files_from_command_line = true;
+        let inputs = source::resolve(&plan).unwrap();
+        fold(&plan, &inputs.logs, timeline.clone(), &Run::new(2)).unwrap().into_cube().unwrap()
+    }
+
+    fn plan() -> Plan {
+        // Three names beyond the listed ones overflow a dimension.
+        crate::config::parse("rollout.toml", "[input]\nmax_distinct = 3\n", Default::default()).unwrap()
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let kinds = prop_oneof![Just("sync"), Just("async"), Just("sync_fallback")];
+        let times = prop_oneof![0u32..4000, 0u32..500_000];
+        let names = prop_oneof![Just("kimi"), Just("glm"), Just("a"), Just("b"), Just("c"), Just("d")];
+        (kinds, any::<bool>(), 0.0..90_000.0_f64, times, names, 0.0..120.0_f64, 0u32..60, any::<bool>()).prop_map(
+            |(kind, success, duration, second, name, size, id, memory)| {
+                let memory = if memory { format!(", \"memory_mb\": {size}") } else { String::new() };
+                format!(
+                    "{{\"execution_type\": \"{kind}\", \"success\": {success}, \"duration_ms\": {duration}, \"timestamp\": {}, \"error_type\": \"{name}\", \"provider\": \"{name}\", \"file_type\": \"x{name}\", \"file_size_mb\": {size}, \"request_id\": \"{id}\"{memory}}}\n",
+                    1_762_905_600 + second
+                )
+            },
+        )
+    }
+
+    fn event() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (0u32..500_000, prop_oneof![Just(1), Just(10), Just(100)]).prop_map(|(second, percentage)| format!(
+                "{{\"event_type\": \"rollout_stage\", \"timestamp\": {}, \"percentage\": {percentage}}}\n",
+                1_762_905_600 + second
+            )),
+            (0u32..500_000, 1.0..500.0_f64).prop_map(|(second, rss)| format!(
+                "{{\"event_type\": \"memory_sample\", \"timestamp\": {}, \"rss_mb\": {rss}}}\n",
+                1_762_905_600 + second
+            )),
+            Just("not json\n".to_owned()),
+        ]
+    }
+
+    fn log() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec(prop_oneof![8 => line(), 1 => event()], 1..60)
+    }
+
+    fn timeline_of(lines: &[String]) -> Timeline {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(lines.concat().as_bytes()).unwrap();
+        let plan =
+            Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
+        timeline::collect_all(&source::resolve(&plan).unwrap().logs, &Run::new(1)).unwrap()
+    }
+
+    /// Everything but the ledger, which names the files.
+    #[track_caller]
+    fn assert_same(a: &Cube, b: &Cube) {
+        for ((spec, left), right) in TABLES.iter().zip(&a.tables).zip(&b.tables) {
+            assert!(left.equals(right), "{}: {left:?} {right:?}", spec.name);
+        }
+        let names = |cube: &Cube| {
+            let header = &cube.header;
+            (header.providers.clone(), header.file_types.clone(), header.error_types.clone(), header.placed_span)
+        };
+        assert_eq!(names(a), names(b));
+        assert_eq!(a.request_ids, b.request_ids);
+        assert_eq!(a.header.timeline, b.header.timeline);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_split_in_any_order_gives_the_same_cube(lines in log(), owners in prop::collection::vec(0usize..3, 60)) {
+            let timeline = timeline_of(&lines);
+            let whole = folded(&lines, &timeline);
+            let part = |owner: usize| -> Cube {
+                let own: Vec<String> = lines.iter().zip(&owners).filter(|(_, of)| **of == owner).map(|(line, _)| line.clone()).collect();
+                folded(&own, &timeline)
+            };
+            let plan = plan();
+            let [a, b, c] = [part(0), part(1), part(2)];
+            let merge = |cubes: Vec<Cube>| Cube::merge(cubes, &plan).unwrap();
+            let left = merge(vec![merge(vec![a.clone(), b.clone()]), c.clone()]);
+            let right = merge(vec![a.clone(), merge(vec![b.clone(), c.clone()])]);
+            let turned = merge(vec![c, b, a]);
+            assert_same(&left, &whole);
+            assert_same(&right, &whole);
+            assert_same(&turned, &whole);
+            prop_assert_eq!(left.header.files, turned.header.files);
+        }
+
+        #[test]
+        fn a_cube_survives_the_disk(lines in log()) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut cube = folded(&lines, &timeline_of(&lines));
+            let path = folder.path().join("x.cube");
+            store::write(&mut cube, &path).unwrap();
+            let read = store::read("x.cube", &path, &plan()).unwrap();
+            assert_same(&read, &cube);
+            prop_assert_eq!(&read.header, &cube.header);
+            // Another engine need not sort.
+            let mut turned = Cube { tables: cube.tables.each_ref().map(DataFrame::reverse), ..cube.clone() };
+            store::write(&mut turned, &path).unwrap();
+            assert_same(&store::read("x.cube", &path, &plan()).unwrap(), &cube);
+        }
+    }
+}

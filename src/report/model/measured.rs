@@ -1,0 +1,265 @@
+//! What was measured: inputs, stages, figures, series.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stagegate_stats::Interval;
+
+/// One file of the log: uploads + events + rejected + blank = lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub lines: u64,
+    pub uploads: u64,
+    pub events: u64,
+    pub rejected: u64,
+    pub blank: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataQuality {
+    pub gate: Gate,
+    pub rejected_total: u64,
+    /// Rejected lines / lines.
+    pub rejected_share: f64,
+    /// Share above which the gate fails.
+    pub max_rejected_share: f64,
+    pub rejected: Vec<Rejected>,
+    pub duplicate_request_ids: u64,
+    /// Whether there are more duplicates than were counted.
+    pub duplicate_request_ids_at_least: bool,
+    /// Uploads whose timestamp is earlier than that of the upload before them in the file.
+    pub out_of_order: u64,
+    pub gaps: Vec<Gap>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    Passed,
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rejected {
+    #[schemars(extend("enum" = ["not_json", "not_an_object", "missing_field", "bad_value", "unknown_execution_type", "no_stage", "invalid_utf8", "line_too_long"]))]
+    pub reason: String,
+    pub count: u64,
+    pub examples: Vec<RejectedExample>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RejectedExample {
+    pub path: String,
+    /// From 1.
+    pub line: u64,
+    /// In characters from 1, where there is one.
+    pub column: Option<u64>,
+    pub text: String,
+    pub message: String,
+}
+
+/// Minutes of a stage without any upload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gap {
+    pub stage: String,
+    pub from: String,
+    pub to: String,
+    pub minutes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    pub id: String,
+    pub severity: Severity,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    pub name: String,
+    /// 0 to 100.
+    pub percentage: f64,
+    /// First minute with an upload; `null` without uploads.
+    pub from: Option<String>,
+    /// End of the last minute with an upload.
+    pub to: Option<String>,
+    pub groups: Groups,
+    pub split: Split,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Groups {
+    pub all: Group,
+    pub treated: Group,
+    pub control: Group,
+    pub per_protocol: Group,
+}
+
+/// The uploads of one arm of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    pub uploads: u64,
+    /// Distinct seconds with an upload in flight.
+    pub busy_seconds: u64,
+    /// Failures by error type.
+    pub errors: BTreeMap<String, u64>,
+    /// Why a metric is `null`.
+    pub not_measured: BTreeMap<String, String>,
+    /// Where memory figures come from.
+    pub memory_source: Option<MemorySource>,
+    /// Every metric of the methodology by id; `null` where it was not measured.
+    #[serde(flatten)]
+    pub figures: BTreeMap<String, Option<Figure>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemorySource {
+    /// `memory_mb` of the uploads.
+    Uploads,
+    /// `memory_sample` events of the process.
+    MemorySamples,
+}
+
+/// A measured figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figure {
+    pub value: f64,
+    /// 95 % interval; `null` where none is defined.
+    pub ci: Option<Interval>,
+    /// How many uploads (or samples) it was computed from.
+    pub n: u64,
+    pub interval_method: Option<IntervalMethod>,
+    /// Hours that were resampled or taken as clusters.
+    pub hours: u64,
+    /// Of a rate: variance from hour clusters / binomial variance, at least 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub design_effect: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<FigureWarning>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalMethod {
+    /// Wilson score on effective counts.
+    Wilson,
+    /// Koopman score on effective counts.
+    Koopman,
+    /// Clock hours resampled, each replicate in units of its own standard error.
+    StudentisedBootstrap,
+    /// The Wilson interval of the share at or below a quantile, turned over on the distribution.
+    Woodruff,
+    /// Clock hours resampled.
+    BlockBootstrap,
+    /// Minutes resampled: fewer than 8 hours.
+    MinuteBootstrap,
+    /// Single uploads resampled: fewer than 8 hours.
+    UploadBootstrap,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureWarning {
+    /// Fewer than 8 hours: nothing is known of how alike uploads of the same hour are.
+    FewHours,
+    /// Too few uploads for an interval.
+    TooFewUploads,
+    /// The mix of files changed between the two groups, and the figure with it.
+    MixChanged,
+    /// The split of the stage is not what was set: the arms may differ in more than the treatment.
+    SplitMismatch,
+}
+
+/// Does the traffic split fit what was set?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Split {
+    pub expected_share: Option<f64>,
+    pub observed_share: Option<f64>,
+    pub p_value: Option<f64>,
+    pub status: SplitStatus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitStatus {
+    Ok,
+    Mismatch,
+    NotApplicable,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    pub at: String,
+    pub event_type: String,
+    pub text: String,
+}
+
+/// The rollout over time, in buckets of whole hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    pub bucket_hours: u64,
+    pub points: Vec<SeriesPoint>,
+}
+
+/// The uploads of one stage that ended in one bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeriesPoint {
+    /// Start of the bucket.
+    pub at: String,
+    pub stage: String,
+    pub uploads: u64,
+    pub successes: u64,
+    /// `null` below 5 successful uploads.
+    pub latency_p50_ms: Option<f64>,
+    /// `null` below 20 successful uploads: it would just be the longest.
+    pub latency_p95_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Variant {
+    pub file_type: String,
+    pub size: String,
+    pub provider: String,
+    pub uploads: u64,
+    pub success_rate: Option<Figure>,
+}
+
+/// Failures of one kind, over all stages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorScenario {
+    /// `file_not_found`, `permission`, `timeout`, `network`, `provider` or `other`.
+    pub scenario: String,
+    pub failures: u64,
+    /// Those of the treated arm.
+    pub treated_failures: u64,
+    /// Failures by error type.
+    pub error_types: BTreeMap<String, u64>,
+}
+
+/// A figure that a sentence or a reader may point at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// For example `stages.100%.treated.success_rate`.
+    pub id: String,
+    pub value: f64,
+    pub ci: Option<Interval>,
+    pub unit: String,
+    pub n: u64,
+    pub definition: String,
+    /// `sha256:…` of each input; of more than 16, one digest over theirs, sorted, as `sha256-list:…`.
+    pub inputs: Vec<String>,
+}

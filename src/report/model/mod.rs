@@ -1,0 +1,60 @@
+//! The types of report.json. Leaves without logic: what the fields mean is the contract, how they are computed is
+//! `analysis`, how they look is `render`.
+
+mod evidence;
+mod judged;
+mod measured;
+
+pub use evidence::*;
+pub use judged::*;
+pub use measured::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the contract; a change of meaning raises it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// report.json. Rates are fractions, times RFC 3339 UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    pub schema_version: u32,
+    pub generator: Generator,
+    pub title: String,
+    pub generated_at: String,
+    /// What the log says of its simulation; `null` for a log that was measured.
+    pub simulated: Option<String>,
+    pub decision: Decision,
+    /// Plain sentences; each figure is one of `claims`.
+    pub summary: Vec<String>,
+    /// What would settle what speaks against going on, the most urgent first. Derived, not written by people.
+    pub next_steps: Vec<NextStep>,
+    pub inputs: Vec<Input>,
+    pub data_quality: DataQuality,
+    pub stages: Vec<Stage>,
+    pub improvements: Vec<Improvement>,
+    pub criteria: Vec<Criterion>,
+    pub comparisons: Vec<Comparison>,
+    pub regressions: Regressions,
+    pub intention_to_treat: Vec<IntentionToTreat>,
+    pub triggers: Vec<Trigger>,
+    pub change_points: Vec<ChangePoint>,
+    /// Where change points were looked for, and where there was too little to look.
+    pub change_point_searches: Vec<ChangePointSearch>,
+    pub events: Vec<Event>,
+    pub series: Series,
+    pub tests: Tests,
+    /// What people wrote, as they wrote it.
+    pub notes: Vec<Note>,
+    pub variants: Vec<Variant>,
+    /// What can go wrong with an upload, and whether the log shows that it was lived through.
+    pub error_scenarios: Vec<ErrorScenario>,
+    pub completion: Vec<Completion>,
+    pub validation: Option<Validation>,
+    pub claims: Vec<Claim>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    pub name: String,
+    pub version: String,
+}
