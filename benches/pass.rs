@@ -44,7 +44,7 @@ fn plan() -> (Plan, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), LOG.as_bytes()).expect("room for the log");
     let mut plan = config::parse("built-in", "", Default::default()).expect("the built-in rollout is valid");
-    plan.files = vec![file.path().display().to_string()];
+    plan.input.files = vec![file.path().display().to_string()];
     plan.files_from_command_line = true;
     (plan, file)
 }

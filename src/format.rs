@@ -161,6 +161,15 @@ pub fn plain(value: f64) -> String {
     text.replace('-', "−")
 }
 
+/// A threshold as it was set, in its unit: `98.5 %`, `1.05×`, `2000 ms`.
+pub fn threshold(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Fraction => share(value),
+        Unit::Uploads => count(value as u64),
+        _ => format!("{}{}", plain(value), scaled(unit, 0.0).1),
+    }
+}
+
 /// A p-value: never "0".
 pub fn p_value(value: f64) -> String {
     if value < 0.0001 { "p < 0.0001".into() } else { format!("p = {value:.4}") }

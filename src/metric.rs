@@ -1,6 +1,9 @@
 //! The metrics of a group of uploads (methodology 4): the one list. What it does not name is not
 //! computed, and what it names is computed, shown and documented everywhere.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// In which direction a metric gets better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
@@ -10,20 +13,28 @@ pub enum Better {
     Neither,
 }
 
-/// The unit of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The unit of a figure; as JSON the word of [`Unit::word`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Unit {
     /// 0 to 1.
+    #[serde(rename = "fraction")]
     Fraction,
+    #[serde(rename = "ms")]
     Milliseconds,
+    #[serde(rename = "MB")]
     Megabytes,
+    #[serde(rename = "uploads/s")]
     UploadsPerSecond,
+    #[serde(rename = "MB/s")]
     MegabytesPerSecond,
     /// One value over another.
+    #[serde(rename = "ratio")]
     Ratio,
     /// A mean number of uploads in flight.
+    #[serde(rename = "uploads in flight")]
     UploadsInFlight,
     /// A count of uploads.
+    #[serde(rename = "uploads")]
     Uploads,
 }
 
@@ -228,6 +239,11 @@ pub fn find(id: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.id == id)
 }
 
+/// The metric that an estimator computes.
+pub fn of(estimator: Estimator) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.estimator == estimator)
+}
+
 /// How headings call the metric with this id.
 pub fn label(id: &str) -> String {
     find(id).map_or_else(|| id.to_owned(), |metric| metric.label.to_owned())
@@ -260,6 +276,13 @@ mod tests {
                 Unit::Ratio | Unit::UploadsInFlight | Unit::Uploads => "",
             };
             assert!(metric.id.ends_with(suffix), "{}", metric.id);
+        }
+    }
+
+    #[test]
+    fn units_are_written_as_their_words() {
+        for unit in METRICS.iter().map(|metric| metric.unit).chain([Unit::Ratio, Unit::Uploads]) {
+            assert_eq!(serde_json::to_value(unit).unwrap(), unit.word());
         }
     }
 

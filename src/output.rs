@@ -3,26 +3,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use crate::error::{Error, Position, Result};
-use crate::files::folder_of;
+use crate::files::{OutputFile, folder_of};
 use crate::packing::{Compression, pack};
 
 const ZSTD_LEVEL: i32 = 6;
-
-/// A file that a run writes, relative to its folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputFile {
-    pub path: PathBuf,
-    pub content: Vec<u8>,
-}
-
-impl OutputFile {
-    pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
-        Self { path: path.into(), content: content.into() }
-    }
-}
 
 fn cannot(path: &Path, error: impl std::fmt::Display) -> Error {
     Error::new(format!("cannot write: {error}")).at(Position::file(path.display().to_string()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::figure::{headline_latency, point};
+use super::figure::point;
 use super::group::{GroupData, StageData};
 use super::pair::metric_id;
 use crate::config::Plan;
@@ -47,7 +47,7 @@ pub fn change_points(
     let metrics = [
         Estimator::Rate(Share::Successes),
         Estimator::Rate(Share::Timeouts),
-        headline_latency(plan.analysis.latency_statistic),
+        plan.analysis.headline_latency().estimator,
         Estimator::UploadThroughput,
         Estimator::Mean(Distribution::Memory),
     ];

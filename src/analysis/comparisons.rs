@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::dimensions::{Dimension, Names};
-use super::figure::headline_latency;
 use super::group::StageData;
-use super::pair::{metric_id, pair_id, place_of};
+use super::pair::{pair_id, place_of};
 use super::ratio;
 use super::strata::{Pairing, SegmentedGroup, Standardised, compare};
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::{Arm, Segment};
 use crate::error::Result;
-use crate::metric::{Distribution, Estimator, Share};
+use crate::metric::{self, Distribution, Estimator, Metric};
 use crate::report::model::{
     Comparison, ComparisonKind, FigureWarning, RatioFigure, RegressionVerdict, Regressions, SplitStatus, Stage,
 };
@@ -81,7 +80,7 @@ pub fn comparisons(
 ) -> (Vec<Comparison>, Regressions) {
     let margin = plan.analysis.regression_margin;
     let work = Work { plan, data, stages, segmented, names: Names::new(plan, cube), margin };
-    let questions: Vec<(Pair, Estimator)> =
+    let questions: Vec<(Pair, &Metric)> =
         pairs(plan, data).into_iter().flat_map(|pair| metrics(plan).map(move |metric| (pair, metric))).collect();
     let mut list: Vec<Comparison> =
         questions.into_par_iter().filter_map(|(pair, metric)| work.groups(pair, metric)).collect();
@@ -123,13 +122,20 @@ fn pairs(plan: &Plan, data: &[StageData]) -> Vec<Pair> {
 }
 
 /// What is compared between groups.
-fn metrics(plan: &Plan) -> impl Iterator<Item = Estimator> + use<> {
-    let headline = headline_latency(plan.analysis.latency_statistic);
-    let further = [Estimator::Quantile(Distribution::Latency, 0.95), Estimator::Mean(Distribution::Latency)];
-    [Estimator::Rate(Share::Successes), Estimator::Rate(Share::Failures), Estimator::Rate(Share::Timeouts), headline]
+fn metrics(plan: &Plan) -> impl Iterator<Item = &'static Metric> + use<> {
+    let headline = plan.analysis.headline_latency().id;
+    let usual = ["success_rate", "error_rate", "timeout_rate", headline, "throughput_uploads_per_s", "memory_mean_mb"];
+    // What an improvement asks for is compared, too.
+    let asked = plan.improvements.iter().filter_map(|asked| Some(plan.analysis.metric(&asked.metric)?.id));
+    let of_improvements: Vec<&str> =
+        asked.filter(|id| !usual.contains(id) && !["latency_p95_ms", "latency_mean_ms"].contains(id)).collect();
+    let further = ["latency_p95_ms", "latency_mean_ms"];
+    ["success_rate", "error_rate", "timeout_rate", headline]
         .into_iter()
         .chain(further.into_iter().filter(move |metric| *metric != headline))
-        .chain([Estimator::UploadThroughput, Estimator::Mean(Distribution::Memory)])
+        .chain(["throughput_uploads_per_s", "memory_mean_mb"])
+        .chain(of_improvements)
+        .filter_map(metric::find)
 }
 
 struct Work<'a> {
@@ -151,14 +157,14 @@ impl Work<'_> {
         place_of(self.plan, stage, arm)
     }
 
-    fn empty(&self, id: String, kind: ComparisonKind, metric: Estimator) -> Comparison {
+    fn empty(&self, id: String, kind: ComparisonKind, metric: &Metric) -> Comparison {
         Comparison {
             id,
             kind,
             reference: String::new(),
             candidate: String::new(),
             segment: BTreeMap::new(),
-            metric: metric_id(metric).into(),
+            metric: metric.id.into(),
             n: None,
             crude: None,
             adjusted: None,
@@ -173,17 +179,21 @@ impl Work<'_> {
     }
 
     /// One metric between two groups. `None` where memory was not measured at all: nothing to compare.
-    fn groups(&self, pair: Pair, metric: Estimator) -> Option<Comparison> {
+    fn groups(&self, pair: Pair, metric: &Metric) -> Option<Comparison> {
         let [reference, candidate] = [pair.reference, pair.candidate].map(|(stage, arm)| self.data[stage].arm(arm));
-        if metric == Estimator::Mean(Distribution::Memory) && reference.memory.is_none() && candidate.memory.is_none() {
+        let is_memory = matches!(
+            metric.estimator,
+            Estimator::Mean(Distribution::Memory) | Estimator::Quantile(Distribution::Memory, _)
+        );
+        if is_memory && reference.memory.is_none() && candidate.memory.is_none() {
             return None;
         }
-        let id = pair_id(self.plan, reference, candidate, metric);
-        let ratio = match (&reference.memory, &candidate.memory, metric) {
-            (Some(a), Some(b), Estimator::Mean(Distribution::Memory)) if a.source != b.source => {
+        let id = pair_id(self.plan, reference, candidate, metric.estimator);
+        let ratio = match (&reference.memory, &candidate.memory) {
+            (Some(a), Some(b)) if is_memory && a.source != b.source => {
                 Err("memory was measured in two ways: not comparable".into())
             }
-            _ => ratio::of_groups(&self.plan.analysis, reference, candidate, metric, &id),
+            _ => ratio::of_groups(&self.plan.analysis, reference, candidate, metric.estimator, &id),
         };
         let [below, above] = [pair.reference, pair.candidate].map(|(stage, arm)| self.segmented.group(stage, arm));
         let standardised = compare(below, above, metric, pair.pairing(), self.bar());
@@ -238,18 +248,16 @@ impl Work<'_> {
         let Some((first, reference)) = groups.iter().find(|(_, group)| group.uploads() == most) else {
             return Vec::new();
         };
-        let metrics = [
-            Estimator::Rate(Share::Successes),
-            Estimator::Rate(Share::Timeouts),
-            headline_latency(self.plan.analysis.latency_statistic),
-        ];
+        let metrics =
+            [metric::find("success_rate"), metric::find("timeout_rate"), Some(self.plan.analysis.headline_latency())];
         let place =
             |provider| format!("{}[{}]", self.place((stage, arm)), self.names.name(Dimension::Provider, provider));
         let others = groups.iter().filter(|(provider, _)| provider != first);
-        let questions: Vec<_> = others.flat_map(|other| metrics.map(|metric| (other, metric))).collect();
+        let questions: Vec<_> =
+            others.flat_map(|other| metrics.into_iter().flatten().map(move |metric| (other, metric))).collect();
         let compared = questions.into_par_iter().map(|((provider, candidate), metric)| {
             let (reference_place, candidate_place) = (place(*first), place(*provider));
-            let id = format!("{reference_place}..{candidate_place}.{}", metric_id(metric));
+            let id = format!("{reference_place}..{candidate_place}.{}", metric.id);
             let standardised = compare(reference, candidate, metric, Pairing::SharedHours, self.bar());
             let comparison = Comparison {
                 reference: reference_place,
@@ -277,7 +285,7 @@ impl Work<'_> {
     }
 
     fn segments(&self) -> (Vec<Comparison>, Regressions) {
-        let metrics = [Estimator::Rate(Share::Successes), headline_latency(self.plan.analysis.latency_statistic)];
+        let metrics = [metric::find("success_rate"), Some(self.plan.analysis.headline_latency())];
         let mut questions = Vec::new();
         for pair in self.segment_pairs() {
             let [reference, candidate] =
@@ -294,7 +302,7 @@ impl Work<'_> {
                 let [reference, candidate] = [pair.reference, pair.candidate]
                     .map(|(stage, arm)| self.segmented.group(stage, arm).only(|s| dimension.value(s) == value));
                 let of = |metric| self.segment(pair, dimension, value, metric, (&reference, &candidate));
-                metrics.map(of).into_iter().collect()
+                metrics.into_iter().flatten().map(of).collect()
             })
             .collect();
         self.judge(compared.into_iter().flatten().collect())
@@ -305,12 +313,12 @@ impl Work<'_> {
         pair: Pair,
         dimension: Dimension,
         value: u16,
-        metric: Estimator,
+        metric: &Metric,
         (reference, candidate): (&SegmentedGroup, &SegmentedGroup),
     ) -> (Comparison, Option<f64>, bool) {
         let (reference_place, candidate_place) = (self.place(pair.reference), self.place(pair.candidate));
         let name = self.names.name(dimension, value);
-        let id = format!("{reference_place}..{candidate_place}.{}={name}.{}", dimension.word(), metric_id(metric));
+        let id = format!("{reference_place}..{candidate_place}.{}={name}.{}", dimension.word(), metric.id);
         let standardised = compare(reference, candidate, metric, pair.pairing(), self.bar());
         let (p_value, within) =
             standardised.as_ref().map_or((None, false), |found| (found.regression_p_value, found.within_margin));

@@ -4,16 +4,12 @@ use std::collections::BTreeMap;
 
 use super::dimensions::{Dimension, Names};
 use super::validation::{is_open, told};
-use crate::config::{CompletionCriterion, Plan};
+use crate::config::{CompletionCriterion, Plan, UPLOADS};
 use crate::cube::Cube;
 use crate::format;
 use crate::report::model::{
-    Completion, CompletionStatus, Criterion, CriterionMetric, Improvement, Stage, Status, TestPhase, Tests, Validation,
-    Variant,
+    Completion, CompletionStatus, Criterion, Improvement, Stage, Status, TestPhase, Tests, Validation, Variant,
 };
-
-/// Tests that the plan expects where the config names no phases.
-const EXPECTED_TESTS: [u64; 3] = [16, 12, 29];
 
 /// What completion is read off.
 pub struct Evidence<'a> {
@@ -30,7 +26,7 @@ pub struct Evidence<'a> {
 
 /// The criteria that the config asks for, in the order of the plan.
 pub fn completion(evidence: &Evidence<'_>) -> Vec<Completion> {
-    let asked = |criterion: &CompletionCriterion| evidence.plan.completion.contains(criterion);
+    let asked = |criterion: &CompletionCriterion| evidence.plan.completion.criteria.contains(criterion);
     CompletionCriterion::ALL.into_iter().filter(asked).map(|criterion| evidence.of(criterion)).collect()
 }
 
@@ -43,11 +39,9 @@ impl Evidence<'_> {
         match criterion {
             CompletionCriterion::Deployment => self.deployment(),
             CompletionCriterion::SuccessRate => {
-                self.criterion("success_rate", "Success rate of the final stage", CriterionMetric::SuccessRate)
+                self.criterion("success_rate", "Success rate of the final stage", "success_rate")
             }
-            CompletionCriterion::Uploads => {
-                self.criterion("uploads", "Uploads of the final stage", CriterionMetric::Uploads)
-            }
+            CompletionCriterion::Uploads => self.criterion("uploads", "Uploads of the final stage", UPLOADS),
             CompletionCriterion::Tests => self.tests(),
             CompletionCriterion::FileTypes => self.covered("file_types", "All file types", Dimension::FileType),
             CompletionCriterion::Providers => self.covered("providers", "All providers", Dimension::Provider),
@@ -78,24 +72,18 @@ impl Evidence<'_> {
         item("deployment", "Deployment to 100 %", status, evidence)
     }
 
-    fn criterion(&self, id: &str, label: &str, metric: CriterionMetric) -> Completion {
+    fn criterion(&self, id: &str, label: &str, metric: &str) -> Completion {
         let stage = &self.plan.stages[self.plan.final_stage()].name;
         let found = self.criteria.iter().find(|criterion| criterion.stage == *stage && criterion.metric == metric);
         let Some(criterion) = found else {
             return item(id, label, CompletionStatus::NotEvidenced, "the config asks for nothing".into());
         };
         let status = match criterion.status {
-            Status::Met | Status::Exceeded => CompletionStatus::Met,
+            Status::Met | Status::Exceeded | Status::NotJudged => CompletionStatus::Met,
             Status::NotMet => CompletionStatus::NotMet,
-            Status::Inconclusive | Status::NotMeasured => CompletionStatus::NotEvidenced,
+            Status::Open | Status::NotMeasured => CompletionStatus::NotEvidenced,
         };
-        let unit = if metric == CriterionMetric::Uploads {
-            crate::metric::Unit::Uploads
-        } else {
-            crate::metric::Unit::Fraction
-        };
-        let ci = criterion.ci;
-        let evidence = match criterion.value.map(|value| format::figure(value, ci, unit)) {
+        let evidence = match criterion.value.map(|value| format::figure(value, criterion.ci, criterion.unit)) {
             None => criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
             Some((value, None)) => format!("{value} in stage {stage}"),
             Some((value, Some(interval))) => format!("{value} ({interval}) in stage {stage}"),
@@ -105,10 +93,11 @@ impl Evidence<'_> {
 
     fn tests(&self) -> Completion {
         let phases = &self.tests.phases;
-        let expected = match phases.is_empty() {
-            true => EXPECTED_TESTS.iter().sum(),
-            false => phases.iter().map(|phase| phase.expected).sum::<u64>(),
-        };
+        if phases.is_empty() {
+            let evidence = "the config names no [[tests]]".into();
+            return item("tests", "Tests", CompletionStatus::NotEvidenced, evidence);
+        }
+        let expected = phases.iter().map(|phase| phase.expected).sum::<u64>();
         if phases.iter().all(|phase| phase.files.is_empty()) {
             let evidence = format!("no test results were read; {} are expected", format::counted(expected, "test"));
             return item("tests", "Tests", CompletionStatus::NotEvidenced, evidence);
@@ -142,6 +131,10 @@ impl Evidence<'_> {
                 asked.sizes_mb.iter().map(|size| self.names.name(dimension, self.names.size_bucket(*size))).collect()
             }
         };
+        if wanted.is_empty() {
+            let evidence = "the config lists none under [variants]".into();
+            return item(id, label, CompletionStatus::NotEvidenced, evidence);
+        }
         let mut uploads: BTreeMap<&str, u64> = BTreeMap::new();
         for variant in self.variants {
             let name = match dimension {
@@ -190,17 +183,21 @@ impl Evidence<'_> {
 
     fn performance(&self) -> Completion {
         let of = |status: fn(Status) -> bool| -> Vec<&str> {
-            let found = self.improvements.iter().filter(|improvement| status(improvement.status));
+            let judged = self.improvements.iter().filter(|improvement| improvement.target.is_some());
+            let found = judged.filter(|improvement| status(improvement.status));
             found.map(|improvement| improvement.id.as_str()).collect()
         };
+        let judged = self.improvements.iter().filter(|improvement| improvement.target.is_some()).count();
         let missed = of(|status| status == Status::NotMet);
-        let open = of(|status| matches!(status, Status::Inconclusive | Status::NotMeasured));
+        let open = of(|status| matches!(status, Status::Open | Status::NotMeasured));
         let (status, evidence) = if !missed.is_empty() {
             (CompletionStatus::NotMet, format!("not met: {}", missed.join(", ")))
         } else if !open.is_empty() {
-            (CompletionStatus::NotEvidenced, format!("not settled or not measured: {}", open.join(", ")))
+            (CompletionStatus::NotEvidenced, format!("open or not measured: {}", open.join(", ")))
+        } else if judged == 0 {
+            (CompletionStatus::NotEvidenced, "the config sets no target".into())
         } else {
-            (CompletionStatus::Met, format!("all {} improvements reach their targets", self.improvements.len()))
+            (CompletionStatus::Met, format!("all {judged} improvements reach their targets"))
         };
         item("performance", "Performance targets", status, evidence)
     }

@@ -1,62 +1,71 @@
 //! Did each stage reach what the plan asked of it (methodology 8)?
 
 use rayon::prelude::*;
-
-use super::figure::{NotMeasured, headline_latency, rate};
-use super::group::{GroupData, StageData};
-use super::pair::pair_id;
-use super::ratio;
-use crate::config::{Plan, Scope};
-use crate::cube::slice::Arm;
-use crate::metric::Share;
-use crate::report::model::{Criterion, CriterionMetric, Direction, FigureWarning, Status};
 use stagegate_stats::Interval;
 use stagegate_stats::clusters::FEWEST_CLUSTERS;
 use stagegate_stats::proportion::{detectable_difference, more_needed};
 
+use super::figure::{NO_UPLOADS, NotMeasured, figure, rate};
+use super::group::{GroupData, StageData};
+use super::pair::pair_id;
+use super::ratio;
+use crate::config::{self, Bound, HEADLINE_LATENCY, Plan, Scope, UPLOADS};
+use crate::cube::slice::Arm;
+use crate::metric::{Estimator, Metric, Share, Unit};
+use crate::report::model::{Criterion, Direction, FigureWarning, Status};
+
 /// The criteria of every stage, in the order of the plan.
 pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
     let stages = plan.stages.par_iter().zip(data).map(|(stage, data_of_stage)| {
-        let asked = &stage.criteria;
-        let (scope, group) = match asked.scope {
-            Scope::All => ("all", data_of_stage.arm(Arm::All)),
-            Scope::Treated => ("treated", data_of_stage.arm(Arm::Treated)),
-        };
-        let question =
-            |metric, direction, threshold| Question { stage: &stage.name, scope, metric, direction, threshold };
-        let mut criteria = Vec::new();
-        if let Some(threshold) = asked.success_rate {
-            let question = question(CriterionMetric::SuccessRate, Direction::AtLeast, threshold);
-            criteria.push(question.answer(of_rate(plan, group, Share::Successes, threshold)));
-        }
-        if let Some(threshold) = asked.error_rate {
-            let question = question(CriterionMetric::ErrorRate, Direction::AtMost, threshold);
-            criteria.push(question.answer(of_rate(plan, group, Share::Failures, threshold)));
-        }
-        if let Some(threshold) = asked.latency_vs_baseline {
-            let question = question(CriterionMetric::LatencyVsBaseline, Direction::AtMost, threshold);
-            criteria.push(question.answer(latency_vs_baseline(plan, data, group, threshold)));
-        }
-        if let Some(threshold) = asked.uploads {
-            let question = question(CriterionMetric::Uploads, Direction::AtLeast, threshold as f64);
-            // A stage that has not begun has not failed.
-            criteria.push(match data_of_stage.arm(Arm::All).uploads() {
-                0 => question.answer(Err("no uploads".into())),
-                _ => question.count(group.uploads()),
-            });
-        }
-        criteria
+        let asked = stage.criteria().iter();
+        asked.filter_map(|asked| Some(Question::new(plan, &stage.name, asked)?.ask(data, data_of_stage))).collect()
     });
-    stages.collect::<Vec<_>>().into_iter().flatten().collect()
+    stages.collect::<Vec<Vec<Criterion>>>().into_iter().flatten().collect()
 }
 
 /// What is asked of a stage.
 struct Question<'a> {
+    plan: &'a Plan,
     stage: &'a str,
-    scope: &'a str,
-    metric: CriterionMetric,
+    asked: &'a config::Criterion,
+    /// `None` for the number of uploads.
+    metric: Option<&'static Metric>,
+    arm: Arm,
     direction: Direction,
     threshold: f64,
+    /// Whether the threshold is times the baseline's value.
+    is_relative: bool,
+}
+
+impl<'a> Question<'a> {
+    /// `None` for what the config's validation refuses.
+    fn new(plan: &'a Plan, stage: &'a str, asked: &'a config::Criterion) -> Option<Self> {
+        let (direction, threshold, is_relative) = match asked.bound()? {
+            Bound::AtLeast(value) => (Direction::AtLeast, value, false),
+            Bound::AtMost(value) => (Direction::AtMost, value, false),
+            Bound::AtLeastTimesBaseline(times) => (Direction::AtLeast, times, true),
+            Bound::AtMostTimesBaseline(times) => (Direction::AtMost, times, true),
+        };
+        let metric = if asked.metric == UPLOADS { None } else { Some(plan.analysis.metric(&asked.metric)?) };
+        let arm = if asked.scope == Some(Scope::All) { Arm::All } else { Arm::Treated };
+        Some(Self { plan, stage, asked, metric, arm, direction, threshold, is_relative })
+    }
+
+    fn ask(&self, data: &[StageData], stage: &StageData) -> Criterion {
+        let group = stage.arm(self.arm);
+        let Some(metric) = self.metric else {
+            // A stage that has not begun has not failed.
+            return match stage.arm(Arm::All).uploads() {
+                0 => self.answer(Err(NO_UPLOADS.into())),
+                _ => self.count(group.uploads()),
+            };
+        };
+        self.answer(match (metric.estimator, self.is_relative) {
+            (estimator, true) => self.against_baseline(data, group, estimator),
+            (Estimator::Rate(share), false) => self.of_rate(group, share),
+            (estimator, false) => self.of_figure(group, estimator, metric.id),
+        })
+    }
 }
 
 /// What was measured for it.
@@ -64,7 +73,7 @@ struct Answer {
     value: f64,
     interval: Option<Interval>,
     n: u64,
-    /// More uploads that would settle it, were it inconclusive.
+    /// More uploads that would settle it, were it open.
     more_needed: Option<u64>,
     /// The smallest distance from the threshold that would have been seen.
     detectable: Option<f64>,
@@ -72,11 +81,30 @@ struct Answer {
 }
 
 impl Question<'_> {
+    /// Label, unit and definition.
+    fn words(&self) -> (String, Unit, String) {
+        match self.metric {
+            None => ("Uploads".into(), Unit::Uploads, "number of uploads".into()),
+            Some(metric) if self.is_relative => {
+                let (name, of) = match self.asked.metric.as_str() {
+                    HEADLINE_LATENCY => ("Latency".to_owned(), "headline latency".to_owned()),
+                    _ => (metric.label.to_owned(), metric.label.to_lowercase()),
+                };
+                (format!("{name} vs baseline"), Unit::Ratio, format!("{of} / that of the baseline"))
+            }
+            Some(metric) => (metric.label.into(), metric.unit, metric.definition.into()),
+        }
+    }
+
     fn criterion(&self) -> Criterion {
+        let (label, unit, definition) = self.words();
         Criterion {
             stage: self.stage.into(),
-            metric: self.metric,
-            scope: self.scope.into(),
+            metric: self.asked.word(),
+            label,
+            unit,
+            definition,
+            scope: self.arm.name().into(),
             value: None,
             ci: None,
             n: 0,
@@ -108,7 +136,7 @@ impl Question<'_> {
             ci: answer.interval,
             n: answer.n,
             status,
-            more_uploads_needed: answer.more_needed.filter(|_| status == Status::Inconclusive),
+            more_uploads_needed: answer.more_needed.filter(|_| status == Status::Open),
             smallest_detectable: answer.detectable,
             warnings,
             ..self.criterion()
@@ -125,6 +153,57 @@ impl Question<'_> {
             ..self.criterion()
         }
     }
+
+    fn of_rate(&self, group: &GroupData, share: Share) -> Result<Answer, NotMeasured> {
+        let level = self.plan.analysis.level();
+        let rate = rate(group, share, level)?;
+        let (_, n) = rate.effective();
+        Ok(Answer {
+            value: rate.value(),
+            interval: rate.interval(),
+            n: rate.n,
+            more_needed: more_needed(rate.value(), rate.n, rate.design_effect.divisor, self.threshold, level),
+            detectable: detectable_difference(n, self.threshold, level),
+            few_hours: rate.hours < FEWEST_CLUSTERS as u64,
+        })
+    }
+
+    fn of_figure(&self, group: &GroupData, estimator: Estimator, id: &str) -> Result<Answer, NotMeasured> {
+        let seed = format!("stages.{}.{}.{id}", self.stage, self.arm.name());
+        let figure = figure(group, estimator, &self.plan.analysis, &seed)?;
+        Ok(Answer {
+            value: figure.value,
+            interval: figure.ci,
+            n: figure.n,
+            more_needed: figure.ci.and_then(|ci| more_for_ratio(figure.value, ci, figure.n, self.threshold)),
+            detectable: None,
+            few_hours: figure.warnings.contains(&FigureWarning::FewHours),
+        })
+    }
+
+    fn against_baseline(
+        &self,
+        data: &[StageData],
+        group: &GroupData,
+        estimator: Estimator,
+    ) -> Result<Answer, NotMeasured> {
+        if group.uploads() == 0 {
+            return Err(NO_UPLOADS.into());
+        }
+        let plan = self.plan;
+        let baseline = data[plan.baseline().ok_or("no baseline")?].arm(Arm::All);
+        let id = pair_id(plan, baseline, group, estimator);
+        let ratio = ratio::of_groups(&plan.analysis, baseline, group, estimator, &id)?;
+        let more = |interval| more_for_ratio(ratio.value, interval, ratio.n[1], self.threshold);
+        Ok(Answer {
+            value: ratio.value,
+            interval: ratio.interval,
+            n: ratio.n[1],
+            more_needed: ratio.interval.and_then(more),
+            detectable: ratio.detectable.map(|factor| self.threshold * (factor - 1.0)),
+            few_hours: ratio.few_hours,
+        })
+    }
 }
 
 /// By the interval: met or not met only where all of it lies on one side of the threshold.
@@ -134,45 +213,8 @@ fn status(interval: Option<Interval>, direction: Direction, threshold: f64) -> S
         (Some(Interval { high, .. }), Direction::AtLeast) if high < threshold => Status::NotMet,
         (Some(Interval { high, .. }), Direction::AtMost) if high <= threshold => Status::Met,
         (Some(Interval { low, .. }), Direction::AtMost) if low > threshold => Status::NotMet,
-        _ => Status::Inconclusive,
+        _ => Status::Open,
     }
-}
-
-fn of_rate(plan: &Plan, group: &GroupData, share: Share, threshold: f64) -> Result<Answer, NotMeasured> {
-    let level = plan.analysis.level();
-    let rate = rate(group, share, level)?;
-    let (_, n) = rate.effective();
-    Ok(Answer {
-        value: rate.value(),
-        interval: rate.interval(),
-        n: rate.n,
-        more_needed: more_needed(rate.value(), rate.n, rate.design_effect.divisor, threshold, level),
-        detectable: detectable_difference(n, threshold, level),
-        few_hours: rate.hours < FEWEST_CLUSTERS as u64,
-    })
-}
-
-fn latency_vs_baseline(
-    plan: &Plan,
-    data: &[StageData],
-    group: &GroupData,
-    threshold: f64,
-) -> Result<Answer, NotMeasured> {
-    if group.uploads() == 0 {
-        return Err("no uploads".into());
-    }
-    let baseline = data[plan.baseline().ok_or("no baseline")?].arm(Arm::All);
-    let estimator = headline_latency(plan.analysis.latency_statistic);
-    let ratio =
-        ratio::of_groups(&plan.analysis, baseline, group, estimator, &pair_id(plan, baseline, group, estimator))?;
-    Ok(Answer {
-        value: ratio.value,
-        interval: ratio.interval,
-        n: ratio.n[1],
-        more_needed: ratio.interval.and_then(|interval| more_for_ratio(ratio.value, interval, ratio.n[1], threshold)),
-        detectable: ratio.detectable.map(|factor| threshold * (factor - 1.0)),
-        few_hours: ratio.few_hours,
-    })
 }
 
 /// How many more uploads would pull the interval's near end to the threshold, if its width fell
@@ -196,14 +238,14 @@ mod tests {
     fn an_interval_that_holds_the_threshold_settles_nothing() {
         let at_least = |low, high| status(Interval::new(low, high), Direction::AtLeast, 0.98);
         assert_eq!(at_least(0.98, 0.99), Status::Met);
-        assert_eq!(at_least(0.979, 0.99), Status::Inconclusive);
-        assert_eq!(at_least(0.95, 0.98), Status::Inconclusive);
+        assert_eq!(at_least(0.979, 0.99), Status::Open);
+        assert_eq!(at_least(0.95, 0.98), Status::Open);
         assert_eq!(at_least(0.95, 0.979), Status::NotMet);
         let at_most = |low, high| status(Interval::new(low, high), Direction::AtMost, 0.02);
         assert_eq!(at_most(0.0, 0.02), Status::Met);
-        assert_eq!(at_most(0.019, 0.021), Status::Inconclusive);
+        assert_eq!(at_most(0.019, 0.021), Status::Open);
         assert_eq!(at_most(0.021, 0.03), Status::NotMet);
-        assert_eq!(status(None, Direction::AtMost, 0.02), Status::Inconclusive);
+        assert_eq!(status(None, Direction::AtMost, 0.02), Status::Open);
     }
 
     #[test]

@@ -7,15 +7,14 @@ use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::{Share, Unit};
+use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{
     Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Gate,
     Improvement, IntentionToTreat, Reason, Regressions, Severity, SplitStatus, Stage, Status, Trigger, TriggerSeverity,
     Validation,
 };
-use crate::report::words::{answer_text, criterion_text, improvement_text};
+use crate::report::words::{answer_text, status_word};
 
-/// The last stage must not surely lie below this success rate.
-const ROLLBACK_SUCCESS_RATE: f64 = 0.95;
 /// Completion criteria whose missing evidence makes the rollout incomplete; the others are judged by
 /// what they are read off.
 const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "file_sizes", "validation"];
@@ -67,11 +66,13 @@ impl Judged<'_> {
 
     fn last_stage(&self) -> Option<Reason> {
         let stage = self.last_index()?;
+        // The last stage must not surely lie below what asks for a rollback minute by minute.
+        let lowest = self.plan.triggers.success_rate_low.on()?;
         let level = self.plan.analysis.level();
         let arms = [Arm::Treated, Arm::All].into_iter();
         let low = arms
             .filter_map(|arm| Some((arm, rate(self.data[stage].arm(arm), Share::Successes, level).ok()?)))
-            .find(|(_, rate)| rate.interval().is_some_and(|ends| ends.high < ROLLBACK_SUCCESS_RATE));
+            .find(|(_, rate)| rate.interval().is_some_and(|ends| ends.high < lowest));
         let (arm, rate) = low?;
         let name = &self.plan.stages[stage].name;
         Some(reason(
@@ -81,7 +82,7 @@ impl Judged<'_> {
                 "success rate of the last stage {name} ({}) is {}, surely below {}",
                 arm.name(),
                 format::value(rate.value(), Unit::Fraction),
-                format::share(ROLLBACK_SUCCESS_RATE)
+                format::share(lowest)
             ),
         ))
     }
@@ -120,16 +121,20 @@ impl Judged<'_> {
 
     fn criteria(&self) -> Vec<Reason> {
         let of = |criterion: &Criterion| {
-            let (word, label, unit, _) = criterion_text(criterion.metric);
             let level = level(criterion.status)?;
             let value = criterion.value.map_or_else(
                 || criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
-                |value| format::estimate(value, criterion.ci, unit),
+                |value| format::estimate(value, criterion.ci, criterion.unit),
             );
             Some(reason(
                 level,
-                format!("criteria.{}.{word}", criterion.stage),
-                format!("{} of stage {} {}: {value}", label.to_lowercase(), criterion.stage, words(criterion.status)),
+                criterion_id(criterion),
+                format!(
+                    "{} of stage {} {}: {value}",
+                    criterion.label.to_lowercase(),
+                    criterion.stage,
+                    status_word(criterion.status)
+                ),
             ))
         };
         self.criteria.iter().filter_map(of).collect()
@@ -137,25 +142,23 @@ impl Judged<'_> {
 
     fn improvements(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        for improvement in self.improvements {
-            let text = improvement_text(&improvement.id);
-            let finding = format!("improvements.{}", improvement.id);
+        for improvement in self.improvements.iter().filter(|improvement| improvement.target.is_some()) {
+            let finding = improvement_id(improvement);
             if let Some(level) = level(improvement.status) {
-                let ends = improvement.ci;
                 let value = improvement.value.map_or_else(
                     || improvement.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
-                    |value| format::estimate(value, ends, text.unit),
+                    |value| format::estimate(value, improvement.ci, improvement.unit),
                 );
-                let label = text.label.to_lowercase();
-                reasons.push(reason(level, &finding, format!("{label} {}: {value}", words(improvement.status))));
+                let label = improvement.label.to_lowercase();
+                reasons.push(reason(level, &finding, format!("{label} {}: {value}", status_word(improvement.status))));
             }
             if let (true, Some(adjusted), Some(value)) =
                 (improvement.mix_changed, &improvement.adjusted, improvement.value)
             {
-                let show = |value| format::value(value, text.unit);
+                let show = |value| format::value(value, improvement.unit);
                 let told = format!(
                     "the mix of files changed {}: {} as measured, {} with the baseline's mix",
-                    text.label.to_lowercase(),
+                    improvement.label.to_lowercase(),
                     show(value),
                     show(adjusted.value)
                 );
@@ -255,19 +258,10 @@ fn same_time(a: &Trigger, b: &Trigger) -> bool {
 /// What a status means for the decision; `None` for what is met.
 fn level(status: Status) -> Option<DecisionValue> {
     match status {
-        Status::Met | Status::Exceeded => None,
+        Status::Met | Status::Exceeded | Status::NotJudged => None,
         Status::NotMet => Some(DecisionValue::NoGo),
-        Status::Inconclusive => Some(DecisionValue::Review),
+        Status::Open => Some(DecisionValue::Review),
         Status::NotMeasured => Some(DecisionValue::Incomplete),
-    }
-}
-
-fn words(status: Status) -> &'static str {
-    match status {
-        Status::Met | Status::Exceeded => "met",
-        Status::NotMet => "not met",
-        Status::Inconclusive => "not settled",
-        Status::NotMeasured => format::NOT_MEASURED,
     }
 }
 

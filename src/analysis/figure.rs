@@ -1,7 +1,7 @@
 //! One metric of one group -> its value, n and interval, or the reason why it was not measured.
 
 use super::group::{GroupData, HourlyHistograms, Memory, NANO_MB_PER_MB, NANOS_PER_MS};
-use crate::config::{Analysis, LatencyStatistic};
+use crate::config::AnalysisSection;
 use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
@@ -17,24 +17,21 @@ use stagegate_stats::proportion::wilson;
 use stagegate_stats::random::Stream;
 use stagegate_stats::{Interval, Level};
 
-/// The estimator of the headline latency.
-pub fn headline_latency(statistic: LatencyStatistic) -> Estimator {
-    match statistic {
-        LatencyStatistic::P50 => Estimator::Quantile(Distribution::Latency, 0.5),
-        LatencyStatistic::P90 => Estimator::Quantile(Distribution::Latency, 0.9),
-        LatencyStatistic::P95 => Estimator::Quantile(Distribution::Latency, 0.95),
-        LatencyStatistic::P99 => Estimator::Quantile(Distribution::Latency, 0.99),
-        LatencyStatistic::Mean => Estimator::Mean(Distribution::Latency),
-    }
-}
-
 /// Why a metric has no value.
 pub type NotMeasured = String;
 
+/// The reason of a group that has none.
+pub const NO_UPLOADS: &str = "no uploads";
+
 /// The figure of a metric; `id` seeds its random numbers.
-pub fn figure(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: &str) -> Result<Figure, NotMeasured> {
+pub fn figure(
+    group: &GroupData,
+    estimator: Estimator,
+    analysis: &AnalysisSection,
+    id: &str,
+) -> Result<Figure, NotMeasured> {
     if group.uploads() == 0 {
-        return Err("no uploads".into());
+        return Err(NO_UPLOADS.into());
     }
     if let Estimator::Rate(share) = estimator {
         return rate(group, share, analysis.level()).map(Rate::figure);
@@ -130,7 +127,7 @@ fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, No
     match (hours.is_empty(), share) {
         (false, _) => Ok(hours),
         (true, Share::Fallbacks) => Err("no treated uploads".into()),
-        (true, _) => Err("no uploads".into()),
+        (true, _) => Err(NO_UPLOADS.into()),
     }
 }
 
@@ -230,7 +227,7 @@ impl Replicates {
 
 /// Replicates of a metric that is not a rate: of hours, or of single uploads (throughput: of
 /// minutes) where there are fewer than 8 hours.
-pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &Analysis, id: &str) -> Replicates {
+pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &AnalysisSection, id: &str) -> Replicates {
     let stream = &mut Stream::new(analysis.seed, id);
     let count = analysis.replicates;
     let none = || Replicates {

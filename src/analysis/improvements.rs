@@ -1,57 +1,52 @@
 //! What did the rollout improve, against what was promised (methodology 6)?
 
-use super::figure::{NotMeasured, headline_latency, rate};
+use rayon::prelude::*;
+use stagegate_stats::Interval;
+
+use super::figure::{NotMeasured, rate};
 use super::group::{GroupData, StageData};
 use super::pair::{pair_id, place};
 use super::ratio::{self, Ratio};
-use crate::config::{Plan, TargetSection};
+use crate::config::{self, Form, HEADLINE_LATENCY, Plan};
 use crate::cube::slice::Arm;
-use crate::metric::{Distribution, Estimator, Share};
+use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::report::model::{
     Adjusted, Comparison, ComparisonKind, FigureWarning, Improvement, MemorySource, Status, Target,
 };
-use stagegate_stats::Interval;
 
-/// The four headline improvements: baseline (all uploads) against the final stage (treated).
+/// The improvements that the plan asks for: baseline (all uploads) against the final stage (treated).
 ///
 /// `comparisons` hold the mix-adjusted figures of the same pair.
 pub fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Comparison]) -> Vec<Improvement> {
     let Some(baseline) = plan.baseline() else { return Vec::new() };
-    let last = plan.final_stage();
-    let (reference, candidate) = (data[baseline].arm(Arm::All), data[last].arm(Arm::Treated));
-    let latency = headline_latency(plan.analysis.latency_statistic);
-    let of = |estimator| {
-        both_have_uploads(reference, candidate)?;
-        ratio::of_groups(
-            &plan.analysis,
-            reference,
-            candidate,
-            estimator,
-            &pair_id(plan, reference, candidate, estimator),
-        )
-    };
-    let memory = Estimator::Mean(Distribution::Memory);
-    let list = [
-        ("memory_reduction", plan.targets.memory_reduction, memory),
-        ("throughput_ratio", plan.targets.throughput_ratio, Estimator::UploadThroughput),
-        ("latency_reduction", plan.targets.latency_reduction, latency),
-        ("timeout_reduction", plan.targets.timeout_reduction, Estimator::Rate(Share::Timeouts)),
-    ];
-    list.into_iter()
-        .map(|(id, target, estimator)| {
-            let measured = match estimator {
-                Estimator::Mean(Distribution::Memory) => {
-                    same_memory_source(reference, candidate).and_then(|()| of(estimator))
-                }
-                Estimator::Rate(_) => no_timeouts(plan, reference, candidate).and_then(|()| of(estimator)),
-                _ => of(estimator),
-            };
-            let is_reduction = estimator != Estimator::UploadThroughput;
-            let mix = comparison_of(comparisons, &pair_id(plan, reference, candidate, estimator));
-            let improvement = Measured { id, measured, is_reduction, mix };
-            improvement.against(target, place(plan, reference), place(plan, candidate))
-        })
-        .collect()
+    let (reference, candidate) = (data[baseline].arm(Arm::All), data[plan.final_stage()].arm(Arm::Treated));
+    let asked = plan.improvements.par_iter();
+    let all = asked.filter_map(|asked| {
+        let metric = plan.analysis.metric(&asked.metric)?;
+        let id = pair_id(plan, reference, candidate, metric.estimator);
+        let measured = comparable(plan, reference, candidate, metric.estimator)
+            .and_then(|()| ratio::of_groups(&plan.analysis, reference, candidate, metric.estimator, &id));
+        let mix = comparisons.iter().find(|comparison| comparison.id == id);
+        Some(Measured { asked, metric, measured, mix }.improvement(place(plan, reference), place(plan, candidate)))
+    });
+    all.collect()
+}
+
+/// Whether the metric's change can be told at all.
+fn comparable(
+    plan: &Plan,
+    reference: &GroupData,
+    candidate: &GroupData,
+    estimator: Estimator,
+) -> Result<(), NotMeasured> {
+    both_have_uploads(reference, candidate)?;
+    match estimator {
+        Estimator::Mean(Distribution::Memory) | Estimator::Quantile(Distribution::Memory, _) => {
+            same_memory_source(reference, candidate)
+        }
+        Estimator::Rate(Share::Timeouts) => no_timeouts(plan, reference),
+        _ => Ok(()),
+    }
 }
 
 /// A reference without one upload says so before anything else.
@@ -65,7 +60,6 @@ fn both_have_uploads(reference: &GroupData, candidate: &GroupData) -> Result<(),
 
 /// Memory of single uploads and memory of a process are different things.
 fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
-    both_have_uploads(reference, candidate)?;
     let source = |group: &GroupData| group.memory.as_ref().map(|memory| memory.source);
     let word = |source| match source {
         MemorySource::Uploads => "memory_mb of uploads",
@@ -81,36 +75,57 @@ fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<()
 }
 
 /// Without a timeout in the baseline there is nothing to reduce.
-fn no_timeouts(plan: &Plan, reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
-    both_have_uploads(reference, candidate)?;
+fn no_timeouts(plan: &Plan, reference: &GroupData) -> Result<(), NotMeasured> {
     match rate(reference, Share::Timeouts, plan.analysis.level())?.events {
         0 => Err("no timeouts in the baseline: there is nothing to reduce".into()),
         _ => Ok(()),
     }
 }
 
-/// The comparison of the same two groups and metric, which knows the mix.
-fn comparison_of<'a>(comparisons: &'a [Comparison], id: &str) -> Option<&'a Comparison> {
-    comparisons.iter().find(|comparison| comparison.id == id)
-}
-
 /// One improvement before it is held against its target.
 struct Measured<'a> {
-    id: &'a str,
+    asked: &'a config::Improvement,
+    metric: &'static Metric,
     measured: Result<Ratio, NotMeasured>,
-    /// Whether the ratio is told as 1 - ratio.
-    is_reduction: bool,
     mix: Option<&'a Comparison>,
 }
 
 impl Measured<'_> {
-    fn against(self, target: TargetSection, reference: String, candidate: String) -> Improvement {
+    fn is_reduction(&self) -> bool {
+        self.asked.form == Form::Reduction
+    }
+
+    /// Label, unit and definition.
+    fn words(&self) -> (String, Unit, String) {
+        let label = match (self.asked.metric.as_str(), self.metric.label) {
+            (HEADLINE_LATENCY, _) => "Latency",
+            ("memory_mean_mb", _) => "Memory",
+            ("throughput_uploads_per_s", _) => "Throughput",
+            ("timeout_rate", _) => "Timeout",
+            (_, label) => label,
+        };
+        let of = match self.asked.metric.as_str() {
+            HEADLINE_LATENCY => "headline latency",
+            "memory_mean_mb" => "mean memory",
+            metric => metric,
+        };
+        match self.asked.form {
+            Form::Reduction => {
+                (format!("{label} reduction"), Unit::Fraction, format!("1 - {of}(final) / {of}(baseline)"))
+            }
+            Form::Ratio => (format!("{label} ratio"), Unit::Ratio, format!("{of}(final) / {of}(baseline)")),
+        }
+    }
+
+    fn improvement(self, reference: String, candidate: String) -> Improvement {
+        let (label, unit, definition) = self.words();
+        let is_reduction = self.is_reduction();
         let (ratio, reason) = match self.measured {
             Ok(ratio) => (Some(ratio), None),
             Err(reason) => (None, Some(reason)),
         };
         let detectable = ratio.as_ref().and_then(|ratio| ratio.detectable);
-        let ratio = ratio.map(|ratio| if self.is_reduction { ratio.reduction() } else { ratio });
+        let ratio = ratio.map(|ratio| if is_reduction { ratio.reduction() } else { ratio });
         let interval = ratio.as_ref().and_then(|ratio| ratio.interval);
         let mut warnings = Vec::new();
         if ratio.as_ref().is_some_and(|ratio| ratio.few_hours) {
@@ -123,8 +138,15 @@ impl Measured<'_> {
         if mix_changed && ratio.is_some() {
             warnings.push(FigureWarning::MixChanged);
         }
+        let target = self.asked.is_judged().then_some(Target { min: self.asked.min, max: self.asked.max });
+        // A reduction is of what is better when lower: more of it is better. A ratio goes the metric's way.
+        let better = if is_reduction { Better::Higher } else { self.metric.better };
         Improvement {
-            id: self.id.into(),
+            id: self.asked.id(),
+            label,
+            unit,
+            definition,
+            metric: self.metric.id.into(),
             kind: ComparisonKind::BeforeAfter,
             reference,
             candidate,
@@ -132,11 +154,11 @@ impl Measured<'_> {
             ci: interval,
             interval_method: interval.and(ratio.as_ref().map(|ratio| ratio.method)),
             n: ratio.as_ref().map(|ratio| ratio.n),
-            target: Target { min: target.min, max: target.max },
-            adjusted: ratio.is_some().then(|| self.mix.and_then(|mix| adjusted(mix, self.is_reduction))).flatten(),
+            target,
+            adjusted: ratio.is_some().then(|| self.mix.and_then(|mix| adjusted(mix, is_reduction))).flatten(),
             mix_changed,
-            smallest_detectable: detectable.map(|factor| if self.is_reduction { 1.0 - 1.0 / factor } else { factor }),
-            status: status(ratio.is_some(), interval, target),
+            smallest_detectable: detectable.map(|factor| if is_reduction { 1.0 - 1.0 / factor } else { factor }),
+            status: status(ratio.is_some(), interval, target, better),
             reason,
             warnings,
         }
@@ -154,13 +176,23 @@ fn adjusted(comparison: &Comparison, is_reduction: bool) -> Option<Adjusted> {
     Some(Adjusted { value, ci, mix_covered: ratio.mix_covered })
 }
 
-fn status(measured: bool, interval: Option<Interval>, target: TargetSection) -> Status {
-    match interval {
-        _ if !measured => Status::NotMeasured,
-        Some(Interval { high, .. }) if high < target.min => Status::NotMet,
-        Some(Interval { low, .. }) if target.max.is_some_and(|max| low > max) => Status::Exceeded,
-        Some(Interval { low, .. }) if low >= target.min => Status::Met,
-        _ => Status::Inconclusive,
+/// By the interval: reaching the band's worse end is enough, lying beyond its better end is more.
+fn status(measured: bool, interval: Option<Interval>, target: Option<Target>, better: Better) -> Status {
+    let Some(target) = target.filter(|_| measured) else {
+        return if measured { Status::NotJudged } else { Status::NotMeasured };
+    };
+    let Some(interval) = interval else { return Status::Open };
+    // Turned over where less is better, so that more is better below.
+    let turn = |end: f64| -end;
+    let (Interval { low, high }, worst, best) = match better {
+        Better::Lower => (interval.turned(turn), target.max.map(turn), target.min.map(turn)),
+        Better::Higher | Better::Neither => (interval, target.min, target.max),
+    };
+    match worst {
+        Some(worst) if high < worst => Status::NotMet,
+        _ if best.is_some_and(|best| low > best) => Status::Exceeded,
+        Some(worst) if low < worst => Status::Open,
+        _ => Status::Met,
     }
 }
 
@@ -168,19 +200,32 @@ fn status(measured: bool, interval: Option<Interval>, target: TargetSection) -> 
 mod tests {
     use super::*;
 
+    const BAND: Target = Target { min: Some(0.8), max: Some(0.9) };
+
     #[test]
     fn the_interval_decides_and_not_the_value() {
-        let band = TargetSection { min: 0.8, max: Some(0.9) };
-        let of = |low, high| status(true, Interval::new(low, high), band);
+        let of = |low, high| status(true, Interval::new(low, high), Some(BAND), Better::Higher);
         assert_eq!(of(0.82, 0.86), Status::Met);
         assert_eq!(of(0.85, 0.95), Status::Met);
         assert_eq!(of(0.91, 0.95), Status::Exceeded);
         assert_eq!(of(0.70, 0.79), Status::NotMet);
-        assert_eq!(of(0.79, 0.85), Status::Inconclusive);
+        assert_eq!(of(0.79, 0.85), Status::Open);
         assert_eq!(of(0.80, 0.80), Status::Met);
-        assert_eq!(status(true, None, band), Status::Inconclusive);
-        assert_eq!(status(false, None, band), Status::NotMeasured);
-        let open = TargetSection { min: 0.95, max: None };
-        assert_eq!(status(true, Interval::new(0.99, 1.0), open), Status::Met);
+        assert_eq!(status(true, None, Some(BAND), Better::Higher), Status::Open);
+        assert_eq!(status(false, None, Some(BAND), Better::Higher), Status::NotMeasured);
+        let open = Some(Target { min: Some(0.95), max: None });
+        assert_eq!(status(true, Interval::new(0.99, 1.0), open, Better::Higher), Status::Met);
+        assert_eq!(status(true, Interval::new(0.99, 1.0), None, Better::Higher), Status::NotJudged);
+    }
+
+    #[test]
+    fn where_less_is_better_the_band_turns_over() {
+        let of = |low, high| status(true, Interval::new(low, high), Some(BAND), Better::Lower);
+        assert_eq!(of(0.91, 0.95), Status::NotMet);
+        assert_eq!(of(0.70, 0.79), Status::Exceeded);
+        assert_eq!(of(0.82, 0.86), Status::Met);
+        assert_eq!(of(0.85, 0.95), Status::Open);
+        let at_most = Some(Target { min: None, max: Some(1.1) });
+        assert_eq!(status(true, Interval::new(0.2, 1.05), at_most, Better::Lower), Status::Met);
     }
 }

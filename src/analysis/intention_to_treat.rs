@@ -1,6 +1,6 @@
 //! What would leaving the fallbacks out have claimed (methodology 3)?
 
-use super::figure::{Rate, headline_latency, point, rate};
+use super::figure::{Rate, point, rate};
 use super::group::{GroupData, StageData};
 use super::pair::metric_id;
 use crate::config::Plan;
@@ -20,7 +20,7 @@ fn of_stage(plan: &Plan, stage: &str, data: &StageData) -> Option<IntentionToTre
     let fallbacks = rate(treated, Share::Fallbacks, plan.analysis.level()).ok().filter(|rate| rate.events > 0)?;
     let metrics = [
         Estimator::Rate(Share::Successes),
-        headline_latency(plan.analysis.latency_statistic),
+        plan.analysis.headline_latency().estimator,
         Estimator::Quantile(Distribution::Latency, 0.95),
         Estimator::Mean(Distribution::Memory),
     ];

@@ -2,12 +2,11 @@
 //! from findings, and marked as such beside what people wrote.
 
 use super::decision::Judged;
+use super::figure::NO_UPLOADS;
 use crate::config::Plan;
 use crate::format;
-use crate::report::model::{
-    CompletionStatus, CriterionMetric, Decision, DecisionValue, NextStep, SplitStatus, Status, TriggerSeverity,
-};
-use crate::report::words::criterion_text;
+use crate::report::claims::criterion_id;
+use crate::report::model::{CompletionStatus, Decision, DecisionValue, NextStep, SplitStatus, Status, TriggerSeverity};
 
 /// Steps that are told; further ones stand with their findings.
 const MOST_STEPS: usize = 8;
@@ -62,11 +61,11 @@ fn missed(judged: &Judged<'_>) -> Vec<NextStep> {
     let criteria = judged.criteria.iter().filter(|criterion| criterion.status == Status::NotMet);
     let names: Vec<String> = criteria
         .clone()
-        .map(|criterion| format!("{} at {}", criterion_text(criterion.metric).1.to_lowercase(), criterion.stage))
+        .map(|criterion| format!("{} at {}", criterion.label.to_lowercase(), criterion.stage))
         .collect();
     let mut steps = Vec::new();
     if let Some(first) = criteria.clone().next() {
-        let finding = format!("criteria.{}.{}", first.stage, criterion_text(first.metric).0);
+        let finding = criterion_id(first);
         let more = match names.len().saturating_sub(NAMES_TOLD) as u64 {
             0 => String::new(),
             more => format!(" and {} more", format::count(more)),
@@ -107,34 +106,35 @@ fn fallbacks(judged: &Judged<'_>) -> Option<NextStep> {
 }
 
 fn mix(judged: &Judged<'_>) -> Option<NextStep> {
-    let improvement = judged.improvements.iter().find(|improvement| improvement.mix_changed)?;
+    let improvement =
+        judged.improvements.iter().find(|improvement| improvement.mix_changed && improvement.target.is_some())?;
     let text = "Read the mix-adjusted figures: the files of the final stage are not those of the baseline.";
     Some(step(&format!("improvements.{}", improvement.id), text))
 }
 
-/// Inconclusive criteria: the largest number of further uploads settles all of them.
+/// Open criteria: the largest number of further uploads settles all of them.
 fn unsettled(judged: &Judged<'_>) -> Option<NextStep> {
-    let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Inconclusive);
+    let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Open);
     let (criterion, more) = open
         .filter_map(|criterion| criterion.more_uploads_needed.map(|more| (criterion, more)))
         .max_by_key(|(_, more)| *more)?;
-    let (word, label, ..) = criterion_text(criterion.metric);
     let text = format!(
-        "Collect about {} in stage {}: {} is not settled by {}.",
+        "Collect about {} in stage {}: {} is open after {}.",
         format::counted(more, "more upload"),
         criterion.stage,
-        label.to_lowercase(),
+        criterion.label.to_lowercase(),
         format::count(criterion.n)
     );
-    Some(step(&format!("criteria.{}.{word}", criterion.stage), text))
+    Some(step(&criterion_id(criterion), text))
 }
 
 fn unmeasured(judged: &Judged<'_>) -> Vec<NextStep> {
     let mut steps = Vec::new();
-    let memory = judged
-        .improvements
-        .iter()
-        .find(|improvement| improvement.id == "memory_reduction" && improvement.status == Status::NotMeasured);
+    let memory = judged.improvements.iter().find(|improvement| {
+        improvement.metric.starts_with("memory_")
+            && improvement.target.is_some()
+            && improvement.status == Status::NotMeasured
+    });
     if let Some(memory) = memory {
         let text =
             "Log memory_mb with every upload (or memory_sample events): without it the memory target cannot be judged.";
@@ -143,10 +143,10 @@ fn unmeasured(judged: &Judged<'_>) -> Vec<NextStep> {
     let empty = judged
         .criteria
         .iter()
-        .find(|criterion| criterion.status == Status::NotMeasured && criterion.metric == CriterionMetric::SuccessRate);
+        .find(|criterion| criterion.status == Status::NotMeasured && criterion.reason.as_deref() == Some(NO_UPLOADS));
     if let Some(criterion) = empty {
         let text = format!("Stage {} has no uploads in this log: add its files, or run it.", criterion.stage);
-        steps.push(step(&format!("criteria.{}.success_rate", criterion.stage), text));
+        steps.push(step(&criterion_id(criterion), text));
     }
     steps
 }
@@ -163,7 +163,7 @@ fn evidence(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
                     Some(_) => "Settle what the external reviewer objects to.".to_owned(),
                     None => format!(
                         "Send `stagegate bundle` to the external reviewer{} and record the answer with `stagegate validation record`.",
-                        plan.consultation_id.as_ref().map(|id| format!(" (consultation {id})")).unwrap_or_default()
+                        plan.validation.consultation_id.as_ref().map(|id| format!(" (consultation {id})")).unwrap_or_default()
                     ),
                 },
                 _ => return None,

@@ -46,7 +46,7 @@ pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -
         gate: Gate::Passed,
         rejected_total,
         rejected_share,
-        max_rejected_share: plan.max_rejected_share,
+        max_rejected_share: plan.input.max_rejected_share,
         rejected: rejected(files),
         duplicate_request_ids: duplicates,
         duplicate_request_ids_at_least: at_least,

@@ -2,7 +2,7 @@
 
 use super::figure::{NotMeasured, Replicates, point, rate, replicates};
 use super::group::GroupData;
-use crate::config::Analysis;
+use crate::config::AnalysisSection;
 use crate::metric::{Estimator, Share};
 use crate::report::model::IntervalMethod;
 use stagegate_stats::bootstrap::{
@@ -51,7 +51,7 @@ pub fn detectable_factor(log_error: f64, level: Level) -> f64 {
 /// # Errors
 /// Why there is none.
 pub fn of_groups(
-    analysis: &Analysis,
+    analysis: &AnalysisSection,
     reference: &GroupData,
     candidate: &GroupData,
     estimator: Estimator,
@@ -65,7 +65,7 @@ pub fn of_groups(
 
 /// candidate / reference of a metric that is not a rate: the hours of both groups are resampled.
 fn of_metric(
-    analysis: &Analysis,
+    analysis: &AnalysisSection,
     reference: &GroupData,
     candidate: &GroupData,
     estimator: Estimator,

@@ -8,7 +8,7 @@ use crate::cube::Cube;
 use crate::cube::histogram::{Extremes, Grid, Histogram};
 use crate::cube::slice::{Arm, Measured, Segment, SegmentHour};
 use crate::error::Result;
-use crate::metric::{Distribution, Estimator, Share};
+use crate::metric::{Better, Distribution, Estimator, Metric, Share};
 use crate::report::model::AdjustedRatio;
 use stagegate_stats::bootstrap::welch_degrees;
 use stagegate_stats::distributions::t_upper_tail;
@@ -74,9 +74,8 @@ impl SegmentedGroup {
         let sums = |row: &SegmentHour| match of {
             Additive::Rate(Share::Successes) => (row.successes as f64, row.uploads as f64),
             Additive::Rate(Share::Timeouts) => (row.timeouts as f64, row.uploads as f64),
-            Additive::Rate(Share::Failures | Share::Fallbacks) => {
-                ((row.uploads - row.successes) as f64, row.uploads as f64)
-            }
+            Additive::Rate(Share::Failures) => ((row.uploads - row.successes) as f64, row.uploads as f64),
+            Additive::Rate(Share::Fallbacks) => (row.fallbacks as f64, row.treated as f64),
             Additive::LatencyMean => (row.success_duration_ns as f64 / 1e6, row.successes as f64),
             Additive::MemoryMean => (row.memory_nano_mb as f64 / 1e9, row.memory_uploads as f64),
             Additive::AtMost(below_ms) => (Grid::SEGMENT.at_most(&row.durations, below_ms), row.successes as f64),
@@ -189,13 +188,13 @@ struct Side {
 pub fn compare(
     reference: &SegmentedGroup,
     candidate: &SegmentedGroup,
-    estimator: Estimator,
+    metric: &Metric,
     pairing: Pairing,
     (margin, level): (f64, Level),
 ) -> Option<Standardised> {
     let segments: std::collections::BTreeSet<Segment> = reference.segments().chain(candidate.segments()).collect();
     let strata: BTreeMap<Segment, usize> = segments.into_iter().zip(0..).collect();
-    let question = Question { reference, candidate, estimator, pairing, level, strata: &strata };
+    let question = Question { reference, candidate, estimator: metric.estimator, pairing, level, strata: &strata };
     let sides = question.sides(None)?;
     let crude = question.ratio(&sides)?;
     let additive = question.additive(0.0)?;
@@ -213,17 +212,17 @@ pub fn compare(
     });
     let judged =
         adjusted.as_ref().filter(|(_, covered, _)| *covered >= LEAST_COVERED).map_or(&crude, |(ratio, ..)| ratio);
-    let higher_is_better = estimator == Estimator::Rate(Share::Successes);
-    let within_margin = judged
-        .interval
-        .is_some_and(|ends| if higher_is_better { ends.low >= 1.0 - margin } else { ends.high <= 1.0 + margin });
+    let within_margin = judged.interval.is_some_and(|ends| match metric.better {
+        Better::Higher => ends.low >= 1.0 - margin,
+        Better::Lower | Better::Neither => ends.high <= 1.0 + margin,
+    });
     Some(Standardised {
         n: [sides.0.estimate.n as u64, sides.1.estimate.n as u64],
         crude: crude.value,
         crude_interval: crude.interval,
         mix_changed,
         log_error: judged.log_error,
-        regression_p_value: judged.p_value(higher_is_better, margin),
+        regression_p_value: judged.p_value(metric.better, margin),
         within_margin,
         adjusted: adjusted.map(|(ratio, mix_covered, _)| AdjustedRatio {
             ratio: ratio.value,
@@ -244,12 +243,20 @@ struct StandardRatio {
 }
 
 impl StandardRatio {
-    fn p_value(&self, higher_is_better: bool, margin: f64) -> Option<f64> {
-        if let Some([(x1, n1), (x2, n2)]) = self.counts {
-            return if higher_is_better { below_p_value(x1, n1, x2, n2, 1.0 - margin) } else { None };
+    /// One-sided: small where the ratio is surely worse than the margin allows.
+    fn p_value(&self, better: Better, margin: f64) -> Option<f64> {
+        match (self.counts, better) {
+            (Some([(x1, n1), (x2, n2)]), Better::Higher) => below_p_value(x1, n1, x2, n2, 1.0 - margin),
+            (Some([(x1, n1), (x2, n2)]), _) => below_p_value(x2, n2, x1, n1, 1.0 / (1.0 + margin)),
+            (None, Better::Higher) => {
+                let t = ((-margin).ln_1p() - self.value.ln()) / self.log_error?;
+                Some(t_upper_tail(t, self.degrees_of_freedom))
+            }
+            (None, _) => {
+                let t = (self.value.ln() - margin.ln_1p()) / self.log_error?;
+                Some(t_upper_tail(t, self.degrees_of_freedom))
+            }
         }
-        let t = (self.value.ln() - margin.ln_1p()) / self.log_error?;
-        Some(t_upper_tail(t, self.degrees_of_freedom))
     }
 }
 

@@ -36,7 +36,7 @@ pub fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation 
         not_answered: count(None),
         questions: response.questions.iter().map(question).collect(),
         objections: response.objections.clone(),
-        file: plan.response.clone(),
+        file: plan.validation.response.clone(),
         claims: reviews,
     }
 }

@@ -34,7 +34,7 @@ pub fn check(plan: &Plan, name: &str, text: &str, bundle: &Verified, recorded_at
         return Err(fail(format!("the answer is to bundle {}; this is {}", response.bundle, bundle.digest))
             .help("give the bundle that was sent with --bundle, or ask the reviewer about this one"));
     }
-    let wanted = request.consultation_id.as_ref().or(plan.consultation_id.as_ref());
+    let wanted = request.consultation_id.as_ref().or(plan.validation.consultation_id.as_ref());
     if wanted.is_some() && response.consultation_id.as_ref() != wanted {
         let (given, wanted) =
             (response.consultation_id.as_deref().unwrap_or("none"), wanted.map_or("", String::as_str));

@@ -78,7 +78,7 @@ pub fn tasks(
         let folder = format!("data/tests/{}", safe_folder(&phase.name));
         phase.files.iter().for_each(|file| evidence(&folder, file, plan.base.join(file)));
     }
-    if let Some(file) = &plan.coverage {
+    if let Some(file) = &plan.coverage.file {
         evidence("data/tests/coverage", file, plan.base.join(file));
     }
     for note in &report.notes {

@@ -34,7 +34,7 @@ pub fn tags(
         "hidden_in": files.iter().filter(|file| file.redacted).map(|file| &file.name).collect::<Vec<_>>(),
         "left_out": left_out,
     });
-    let info = manifest::info(files, date, &report.title, content.plan.consultation_id.as_deref());
+    let info = manifest::info(files, date, &report.title, content.plan.validation.consultation_id.as_deref());
     let envelope = signing_key.map(|key| Task::made(statement::ENVELOPE, statement::sign(&statement, key)));
     let mut tasks = vec![
         Task::made(manifest::DECLARATION, manifest::DECLARATION_TEXT),
@@ -85,7 +85,7 @@ fn parameters(content: &Content<'_>, files: &[Payload], config: Option<&String>)
     let plan = content.plan;
     json!({
         "title": plan.title,
-        "consultation_id": plan.consultation_id,
+        "consultation_id": plan.validation.consultation_id,
         "config_sha256": config,
         "folding_rules": plan.folding_rules(),
         "replicates": plan.analysis.replicates,
@@ -106,7 +106,7 @@ pub fn request(
     left_out: usize,
 ) -> [Task; 2] {
     let facts = render::request::Facts {
-        consultation_id: content.plan.consultation_id.clone(),
+        consultation_id: content.plan.validation.consultation_id.clone(),
         bundle: digest.into(),
         commit: content.repository.map(|repository| repository.commit.clone()),
         code_files: files.iter().filter(|file| file.name.starts_with("data/code/")).count(),

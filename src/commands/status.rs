@@ -3,7 +3,7 @@
 use super::session::{Session, clock};
 use crate::cli::StatusArguments;
 use crate::error::Result;
-use crate::output::OutputFile;
+use crate::files::OutputFile;
 use crate::render::dashboard;
 use crate::{output, reports};
 

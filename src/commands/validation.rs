@@ -25,8 +25,8 @@ fn record(session: &Session, arguments: &RecordArguments) -> Result<u8> {
         return Err(Error::new(text.trim_end()).help("record the answer against the bundle that was sent"));
     }
     let record = answer::check(&plan, &response.display().to_string(), &file, &verified, recorded_at)?;
-    let kept = plan.base.join(&plan.response);
-    let name = record_name(&plan.response);
+    let kept = plan.base.join(&plan.validation.response);
+    let name = record_name(&plan.validation.response);
     output::write_at(&kept, file.as_bytes())?;
     output::write_at(&plan.base.join(&name), record.text().as_bytes())?;
     session.console.tell(&format!(

@@ -1,6 +1,7 @@
 //! What `stagegate init` writes: a rollout.toml with every key and a comment each.
 
-/// The commented config. A test parses it and holds it against the defaults.
+/// The commented config. What a plan decides for itself (targets, variants, completion) it writes as an
+/// example; a test parses it and holds all the rest against the defaults.
 pub fn commented_rollout_file() -> &'static str {
     include_str!("../../templates/rollout.toml")
 }
@@ -16,9 +17,8 @@ mod tests {
         let written: RolloutFile = toml::from_str(text).unwrap();
         let default = RolloutFile::default();
         assert_eq!(toml::to_string(&written.analysis).unwrap(), toml::to_string(&default.analysis).unwrap());
-        assert_eq!(toml::to_string(&written.targets).unwrap(), toml::to_string(&default.targets).unwrap());
+        assert_eq!(toml::to_string(&written.triggers).unwrap(), toml::to_string(&default.triggers).unwrap());
         assert_eq!(toml::to_string(&written.input).unwrap(), toml::to_string(&default.input).unwrap());
-        assert_eq!(toml::to_string(&written.variants).unwrap(), toml::to_string(&default.variants).unwrap());
         let parsed = parse("rollout.toml", text, Default::default()).unwrap();
         let built_in = parse("built-in", "", Default::default()).unwrap();
         assert_eq!(parsed.folding_rules(), built_in.folding_rules());
@@ -40,6 +40,7 @@ mod tests {
                     || line.contains(&format!("[{key}]"))
                     || line.contains(&format!("[stages.{key}]"))
                     || line.contains(&format!("[bundle.{key}"))
+                    || line.contains(&format!("[triggers.{key}]"))
             });
             assert!(assigned, "templates/rollout.toml does not show the key {key}");
         }

@@ -23,7 +23,8 @@ impl<'a> Located<'a> {
         }
     }
 
-    /// The position of the value at `path`, or of its nearest parent that stands in the file.
+    /// The position of the value at `path`, or of its nearest parent that stands in the file; steps that do not fit
+    /// are left out, so that one path serves a table and a list.
     pub fn position(&self, path: &[Step]) -> Position {
         let mut span = None;
         let mut table = Some(self.root.get_ref());
@@ -37,7 +38,7 @@ impl<'a> Located<'a> {
                     .and_then(|list: &toml::de::DeArray<'_>| list.get(*index))
                     .map(|value| (value.span(), value.get_ref())),
             };
-            let Some((found, value)) = next else { break };
+            let Some((found, value)) = next else { continue };
             span = Some(found);
             table = value.as_table();
             array = value.as_array();
@@ -58,7 +59,7 @@ impl<'a> Located<'a> {
     }
 
     fn check_table(&self, table: &DeTable<'_>, node: &Value, schema: &Value, section: &str) -> Result<()> {
-        let node = resolve(node, schema);
+        let node = resolve(node, schema, "properties");
         let Some(properties) = node["properties"].as_object() else { return Ok(()) };
         for (key, value) in table {
             let Some(child) = properties.get(key.get_ref().as_ref()) else {
@@ -77,10 +78,10 @@ impl<'a> Located<'a> {
     }
 
     fn check_value(&self, value: &DeValue<'_>, node: &Value, schema: &Value, section: &str) -> Result<()> {
-        let node = resolve(node, schema);
         if let Some(table) = value.as_table() {
             return self.check_table(table, node, schema, section);
         }
+        let node = resolve(node, schema, "items");
         for item in value.as_array().into_iter().flatten() {
             self.check_value(item.get_ref(), &node["items"], schema, section)?;
         }
@@ -95,12 +96,13 @@ pub enum Step {
     Index(usize),
 }
 
-/// Follows `$ref` into the schema's definitions.
-fn resolve<'s>(node: &'s Value, schema: &'s Value) -> &'s Value {
-    match node["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/")) {
-        Some(name) => &schema["$defs"][name],
-        None => node,
+/// Follows `$ref` into the schema's definitions; of several forms, the one with the keyword `wanted`.
+fn resolve<'s>(node: &'s Value, schema: &'s Value, wanted: &str) -> &'s Value {
+    if let Some(name) = node["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/")) {
+        return resolve(&schema["$defs"][name], schema, wanted);
     }
+    let forms = node["anyOf"].as_array().into_iter().flatten().map(|form| resolve(form, schema, wanted));
+    forms.into_iter().find(|form| form.get(wanted).is_some()).unwrap_or(node)
 }
 
 /// A TOML or type error, with its place.
@@ -109,7 +111,50 @@ pub fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> Error {
         Some(span) => position_in(name, text, span.start),
         None => Position::file(name),
     };
-    Error::new(error.message().replace('\n', "; ")).at(position)
+    plain_words(&error.message().replace('\n', "; ")).at(position)
+}
+
+/// What the reader says of a value, in the words of the config instead of those of the program.
+fn plain_words(message: &str) -> Error {
+    let quoted = |text: &str| text.replace('`', "\"");
+    if let Some((word, known)) =
+        message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))
+    {
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        let near = did_you_mean(word, known.iter().copied());
+        return Error::new(format!("unknown word {word:?}{near}"))
+            .help(format!("known words here: {}", known.join(", ")));
+    }
+    if let Some(name) = message.strip_prefix("missing field ") {
+        return Error::new(format!("{} is missing", quoted(name)));
+    }
+    for (prefix, verb) in [("invalid type: ", "stands here"), ("invalid value: ", "cannot be meant")] {
+        let Some((found, wanted)) = message.strip_prefix(prefix).and_then(|rest| rest.split_once(", expected ")) else {
+            continue;
+        };
+        let found = match found.split_once(' ') {
+            Some(("string", text)) => format!("the text {text}"),
+            Some(("floating", text)) => format!("the number {}", text.trim_start_matches("point ")),
+            Some(("integer", text)) => format!("the number {text}"),
+            Some(("boolean", text)) => text.to_owned(),
+            _ => match found {
+                "map" => "a table".into(),
+                "sequence" => "a list".into(),
+                other => format!("a {other}"),
+            },
+        };
+        let wanted = match wanted {
+            "f32" | "f64" => "a number",
+            "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or above",
+            "a string" | "string" => "a text in quotes",
+            "a boolean" => "true or false",
+            "a sequence" => "a list",
+            "a map" => "a table",
+            other => other,
+        };
+        return Error::new(format!("{} {verb}; expected {wanted}", quoted(&found)));
+    }
+    Error::new(message)
 }
 
 fn position_in(name: &str, text: &str, offset: usize) -> Position {
@@ -118,4 +163,34 @@ fn position_in(name: &str, text: &str, offset: usize) -> Position {
     let line = 1 + memchr::memchr_iter(b'\n', before).count() as u64;
     let column = 1 + String::from_utf8_lossy(&before[line_start..]).chars().count() as u64;
     Position::at(name, line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_words;
+
+    #[test]
+    fn no_word_of_the_program_reaches_the_user() {
+        let said = |message: &str| plain_words(message).to_string();
+        assert_eq!(
+            said("unknown variant `p51`, expected one of `p50`, `p90`, `mean`"),
+            "unknown word \"p51\"; did you mean \"p50\"?\n  help: known words here: p50, p90, mean"
+        );
+        assert_eq!(
+            said("unknown variant `x`, expected `end` or `start`").lines().last(),
+            Some("  help: known words here: end, start")
+        );
+        assert_eq!(said("missing field `metric`"), "\"metric\" is missing");
+        assert_eq!(said("invalid type: string \"x\", expected f64"), "the text \"x\" stands here; expected a number");
+        assert_eq!(
+            said("invalid type: floating point `0.5`, expected u64"),
+            "the number \"0.5\" stands here; expected a whole number, 0 or above"
+        );
+        assert_eq!(
+            said("invalid value: integer `-3`, expected u64"),
+            "the number \"-3\" cannot be meant; expected a whole number, 0 or above"
+        );
+        assert_eq!(said("invalid type: map, expected a string"), "a table stands here; expected a text in quotes");
+        assert_eq!(said("anything else"), "anything else");
+    }
 }

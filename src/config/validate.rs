@@ -1,12 +1,14 @@
-//! [`RolloutFile`] -> [`Plan`]: defaults by percentage, and every value that cannot be
-//! meant refused with its place in the file.
+//! The sections of a config -> the plan: defaults by percentage, short forms written out, and every value that cannot
+//! be meant refused with its place in the file.
 
 use std::path::PathBuf;
 
-use super::file::{BundleSection, CriteriaSection, RolloutFile, Scope, StageSection, TargetSection};
+use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS, Watch};
 use super::locate::{Located, Step};
-use super::{Analysis, Criteria, EpochNanos, Plan, Stage, Targets};
-use crate::error::{Error, Result};
+use super::plan::Plan;
+use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
+use crate::error::{Error, Result, did_you_mean};
+use crate::metric::{Better, Distribution, Estimator, METRICS, Metric, Share, Unit};
 use Step::{Index, Key};
 
 /// Most stages of a plan: the cube keeps the stage of an upload in six bits.
@@ -15,176 +17,143 @@ const MAX_STAGES: usize = 64;
 const MAX_SIZE_BOUNDS: usize = 14;
 /// Most names of a dimension that a config may list: with `max_distinct` others they fill nine bits.
 const MAX_NAMED: usize = 300;
-
+/// Most entries of a list of criteria, improvements or triggers.
+const MAX_ASKED: usize = 100;
 /// Fewest tokens of a part of the context: a piece of a line, however odd, and its headers must fit.
 const MIN_PART_TOKENS: f64 = 8000.0;
-
-/// Default criteria by percentage (the plan's table): percentage, success rate, error rate, latency, uploads.
-const CRITERIA_BY_PERCENTAGE: [(f64, f64, f64, f64, u64); 4] = [
-    (1.0, 0.995, 0.005, 1.10, 100),
-    (10.0, 0.99, 0.01, 1.05, 500),
-    (50.0, 0.985, 0.015, 1.02, 2000),
-    (100.0, 0.98, 0.02, 1.00, 5000),
-];
 
 pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> Result<Plan> {
     let check = Check { located };
     check.fraction(file.input.max_rejected_share, &[Key("input"), Key("max_rejected_share")])?;
     check.within(f64::from(file.input.max_distinct), 1.0, 200.0, &[Key("input"), Key("max_distinct")])?;
-    let stages = stages(&file.stages, &check)?;
-    check.sizes(&file.analysis.size_bounds_mb)?;
-    check.within(f64::from(file.analysis.replicates), 100.0, 100_000.0, &[Key("analysis"), Key("replicates")])?;
-    check.fraction(file.analysis.regression_margin, &[Key("analysis"), Key("regression_margin")])?;
-    check.fraction(file.analysis.max_fallback_rate, &[Key("analysis"), Key("max_fallback_rate")])?;
-    let windows = file.analysis.min_window_uploads as f64;
-    check.within(windows, 1.0, 1e6, &[Key("analysis"), Key("min_window_uploads")])?;
-    let error_names = file.analysis.timeout_errors.len() + file.analysis.critical_errors.len();
-    check.within(error_names as f64, 0.0, MAX_NAMED as f64, &[Key("analysis"), Key("timeout_errors")])?;
-    check.within(file.variants.providers.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("providers")])?;
-    check.within(
-        file.variants.file_types.len() as f64,
-        0.0,
-        MAX_NAMED as f64,
-        &[Key("variants"), Key("file_types")],
-    )?;
-    let targets = &file.targets;
-    for (name, target) in [
-        ("memory_reduction", targets.memory_reduction),
-        ("throughput_ratio", targets.throughput_ratio),
-        ("latency_reduction", targets.latency_reduction),
-        ("timeout_reduction", targets.timeout_reduction),
-    ] {
-        check.target(name, target)?;
-    }
+    check.analysis(&file.analysis)?;
+    let variants = &file.variants;
+    check.within(variants.providers.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("providers")])?;
+    check.within(variants.file_types.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("file_types")])?;
     check.bundle(&file.bundle)?;
+    let stages = stages(file.stages, &file.criteria, &file.analysis, &check)?;
+    let mut improvements = Vec::new();
+    for (index, improvement) in file.improvements.iter().flatten().enumerate() {
+        check.improvement(improvement, &file.analysis, &[Key("improvements"), Index(index)])?;
+        improvements.push(improvement.clone());
+    }
+    // A list says all that is asked; beside it the short form adds what it names.
+    let alone = file.improvements.is_none();
+    for (key, improvement) in file.targets.improvements() {
+        check.improvement(&improvement, &file.analysis, &[Key("targets"), Key(key)])?;
+        if alone || improvement.is_judged() {
+            improvements.push(improvement);
+        }
+    }
+    check.different(improvements.iter().map(Improvement::id), "improvements", &[Key("improvements")])?;
+    for (index, watch) in file.triggers.watch.iter().enumerate() {
+        check.watch(watch, &file.analysis, &[Key("triggers"), Key("watch"), Index(index)])?;
+    }
+    let names = file.triggers.watched().into_iter().map(|watch| watch.name);
+    check.different(names, "triggers", &[Key("triggers"), Key("watch")])?;
+    for key in ["rollback_minutes", "review_minutes", "answer_minutes"] {
+        let value = match key {
+            "rollback_minutes" => file.triggers.rollback_minutes,
+            "review_minutes" => file.triggers.review_minutes,
+            _ => file.triggers.answer_minutes,
+        };
+        check.within(f64::from(value), 1.0, 60.0, &[Key("triggers"), Key(key)])?;
+    }
     Ok(Plan {
         title: file.title,
-        base,
-        files: file.input.files,
-        files_from_command_line: false,
-        timestamp_marks: file.input.timestamp_marks,
-        max_rejected_share: file.input.max_rejected_share,
-        max_distinct: usize::from(file.input.max_distinct),
+        input: file.input,
         stages,
-        by_day: None,
-        analysis: Analysis {
-            latency_statistic: file.analysis.latency_statistic,
-            timeout_errors: file.analysis.timeout_errors,
-            critical_errors: file.analysis.critical_errors,
-            size_bounds_mb: file.analysis.size_bounds_mb,
-            min_window_uploads: file.analysis.min_window_uploads,
-            regression_margin: file.analysis.regression_margin,
-            max_fallback_rate: file.analysis.max_fallback_rate,
-            replicates: file.analysis.replicates,
-            seed: file.analysis.seed,
-        },
-        targets: Targets {
-            memory_reduction: targets.memory_reduction,
-            throughput_ratio: targets.throughput_ratio,
-            latency_reduction: targets.latency_reduction,
-            timeout_reduction: targets.timeout_reduction,
-        },
-        variants: file.variants,
-        completion: file.completion.criteria,
-        consultation_id: file.validation.consultation_id,
+        analysis: file.analysis,
+        improvements,
+        triggers: file.triggers,
         tests: file.tests,
-        coverage: file.coverage.file,
+        coverage: file.coverage,
+        variants: file.variants,
+        completion: file.completion,
         notes: file.notes,
-        response: file.validation.response,
+        validation: file.validation,
         bundle: file.bundle,
+        base,
         file: None,
+        files_from_command_line: false,
+        by_day: None,
     })
 }
 
-fn stages(sections: &[StageSection], check: &Check<'_>) -> Result<Vec<Stage>> {
+/// The stages with all that is asked of them: their own criteria, else those of their percentage, and those of all.
+fn stages(
+    mut stages: Vec<Stage>,
+    of_all: &[Criterion],
+    analysis: &AnalysisSection,
+    check: &Check<'_>,
+) -> Result<Vec<Stage>> {
     let here = |index| [Key("stages"), Index(index)];
-    if sections.is_empty() {
+    if stages.is_empty() {
         return Err(check
             .fail("a rollout needs at least one stage", &[Key("stages")])
             .help("add [[stages]] with name = \"baseline\" and percentage = 0"));
     }
-    if sections.len() > MAX_STAGES {
+    if stages.len() > MAX_STAGES {
         return Err(
-            check.fail(format!("{} stages; at most {MAX_STAGES} can be told apart", sections.len()), &here(MAX_STAGES))
+            check.fail(format!("{} stages; at most {MAX_STAGES} can be told apart", stages.len()), &here(MAX_STAGES))
         );
     }
-    for (index, section) in sections.iter().enumerate() {
-        if section.name.trim().is_empty() {
+    for (index, stage) in stages.iter().enumerate() {
+        if stage.name.trim().is_empty() {
             return Err(check.fail("a stage without a name", &here(index)).help("add name = \"10%\""));
         }
-        if sections[..index].iter().any(|earlier| earlier.name == section.name) {
-            return Err(check.fail(format!("two stages are called {:?}", section.name), &here(index)));
+        if stages[..index].iter().any(|earlier| earlier.name == stage.name) {
+            return Err(check.fail(format!("two stages are called {:?}", stage.name), &here(index)));
         }
-        check.within(section.percentage, 0.0, 100.0, &[Key("stages"), Index(index), Key("percentage")])?;
+        check.within(stage.percentage, 0.0, 100.0, &[Key("stages"), Index(index), Key("percentage")])?;
+        if let (Some(from), Some(to)) = (stage.from, stage.to)
+            && from >= to
+        {
+            let at = [Key("stages"), Index(index), Key("to")];
+            return Err(check.fail(format!("stage {:?} ends before it starts", stage.name), &at));
+        }
     }
-    if !sections.iter().any(|section| section.percentage == 0.0) {
+    if !stages.iter().any(|stage| stage.percentage == 0.0) {
         return Err(check
             .fail("no baseline: no stage has percentage 0", &[Key("stages")])
             .help("add [[stages]] with name = \"baseline\" and percentage = 0: every comparison starts from it"));
     }
-    sections.iter().enumerate().map(|(index, section)| stage(section, index, check)).collect()
-}
-
-fn stage(section: &StageSection, index: usize, check: &Check<'_>) -> Result<Stage> {
-    let at = |key| [Key("stages"), Index(index), Key(key)];
-    let files = section
-        .files
-        .iter()
-        .map(|text| {
-            glob::Pattern::new(text).map_err(|error| check.fail(format!("bad glob {text:?}: {error}"), &at("files")))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let from = section.from.as_deref().map(|text| time(text, check, &at("from"))).transpose()?;
-    let to = section.to.as_deref().map(|text| time(text, check, &at("to"))).transpose()?;
-    if let (Some(from), Some(to)) = (from, to)
-        && from >= to
-    {
-        return Err(check.fail(format!("stage {:?} ends before it starts", section.name), &at("to")));
+    for (index, criterion) in of_all.iter().enumerate() {
+        check.criterion(criterion, analysis, &[Key("criteria"), Index(index)])?;
     }
-    let criteria = criteria(section, index, check)?;
-    Ok(Stage { name: section.name.clone(), percentage: section.percentage, files, from, to, criteria })
-}
-
-fn time(text: &str, check: &Check<'_>, path: &[Step]) -> Result<EpochNanos> {
-    chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|time| time.timestamp_nanos_opt()).ok_or_else(|| {
-        check.fail(format!("{text:?} is not a time"), path).help("write it like \"2025-10-29T00:00:00Z\"")
-    })
-}
-
-/// The stage's own criteria over the defaults of its percentage: those of the largest
-/// percentage of the table that is not above it.
-fn criteria(section: &StageSection, index: usize, check: &Check<'_>) -> Result<Criteria> {
-    let at = |key| [Key("stages"), Index(index), Key("criteria"), Key(key)];
-    let own: &CriteriaSection = &section.criteria;
-    for (key, value) in [("success_rate", own.success_rate), ("error_rate", own.error_rate)] {
-        if let Some(rate) = value {
-            check.fraction(rate, &at(key))?;
+    for (index, stage) in stages.iter_mut().enumerate() {
+        let own = stage.criteria.take();
+        for (number, criterion) in own.iter().flat_map(|own| own.0.iter().enumerate()) {
+            let path = [Key("stages"), Index(index), Key("criteria"), Key(key_of(criterion)), Index(number)];
+            check.criterion(criterion, analysis, &path)?;
         }
+        let of_all = if stage.percentage > 0.0 { of_all } else { &[] };
+        let mut asked = match own {
+            Some(own) => own.0,
+            None if of_all.is_empty() => Criteria::by_percentage(stage.percentage).0,
+            None => Vec::new(),
+        };
+        // What a stage says for itself goes before what is said for all.
+        let own_words: Vec<String> = asked.iter().map(Criterion::word).collect();
+        asked.extend(of_all.iter().filter(|criterion| !own_words.contains(&criterion.word())).cloned());
+        let path = [Key("stages"), Index(index), Key("criteria")];
+        check.different(asked.iter().map(Criterion::word), "criteria", &path)?;
+        let default = if stage.percentage == 0.0 { Scope::All } else { Scope::Treated };
+        asked.iter_mut().for_each(|criterion| criterion.scope = criterion.scope.or(Some(default)));
+        stage.criteria = Some(Criteria(asked));
     }
-    if let Some(ratio) = own.latency_vs_baseline {
-        check.within(ratio, f64::MIN_POSITIVE, 1000.0, &at("latency_vs_baseline"))?;
+    Ok(stages)
+}
+
+/// The key of the table form that a criterion may come from.
+fn key_of(criterion: &Criterion) -> &'static str {
+    match criterion.metric.as_str() {
+        "success_rate" => "success_rate",
+        "error_rate" => "error_rate",
+        HEADLINE_LATENCY => "latency_vs_baseline",
+        UPLOADS => "uploads",
+        _ => "metric",
     }
-    if section.percentage == 0.0 {
-        return Ok(Criteria {
-            success_rate: own.success_rate,
-            error_rate: own.error_rate,
-            latency_vs_baseline: own.latency_vs_baseline,
-            uploads: own.uploads,
-            scope: own.scope.unwrap_or(Scope::All),
-        });
-    }
-    let row = CRITERIA_BY_PERCENTAGE
-        .iter()
-        .rev()
-        .find(|row| row.0 <= section.percentage)
-        .unwrap_or(&CRITERIA_BY_PERCENTAGE[0]);
-    Ok(Criteria {
-        success_rate: own.success_rate.or(Some(row.1)),
-        error_rate: own.error_rate.or(Some(row.2)),
-        latency_vs_baseline: own.latency_vs_baseline.or(Some(row.3)),
-        uploads: own.uploads.or(Some(row.4)),
-        scope: own.scope.unwrap_or(Scope::Treated),
-    })
 }
 
 /// Refuses values, with their place.
@@ -218,17 +187,120 @@ impl Check<'_> {
         })
     }
 
-    fn target(&self, name: &'static str, target: TargetSection) -> Result<()> {
-        let path = [Key("targets"), Key(name)];
-        if !target.min.is_finite() || target.max.is_some_and(|max| !max.is_finite()) {
-            return Err(self.fail(format!("target {name} is not finite"), &path));
+    fn analysis(&self, analysis: &AnalysisSection) -> Result<()> {
+        let at = |key| [Key("analysis"), Key(key)];
+        self.sizes(&analysis.size_bounds_mb)?;
+        self.within(f64::from(analysis.replicates), 100.0, 100_000.0, &at("replicates"))?;
+        self.fraction(analysis.regression_margin, &at("regression_margin"))?;
+        self.fraction(analysis.max_fallback_rate, &at("max_fallback_rate"))?;
+        self.within(analysis.min_window_uploads as f64, 1.0, 1e6, &at("min_window_uploads"))?;
+        let error_names = analysis.timeout_errors.len() + analysis.critical_errors.len();
+        self.within(error_names as f64, 0.0, MAX_NAMED as f64, &at("timeout_errors"))
+    }
+
+    /// The metric that a config's word asks for.
+    fn metric(&self, word: &str, analysis: &AnalysisSection, path: &[Step]) -> Result<&'static Metric> {
+        analysis.metric(word).ok_or_else(|| {
+            let known: Vec<&str> = METRICS.iter().map(|metric| metric.id).chain([HEADLINE_LATENCY]).collect();
+            let near = did_you_mean(word, known.iter().copied());
+            self.fail(format!("{word:?} is no metric{near}"), path).help(format!("metrics: {}", known.join(", ")))
+        })
+    }
+
+    fn criterion(&self, criterion: &Criterion, analysis: &AnalysisSection, path: &[Step]) -> Result<()> {
+        let Some(bound) = criterion.bound() else {
+            return Err(self
+                .fail(format!("the criterion of {} needs one bound", criterion.metric), path)
+                .help("give one of at_least, at_most, at_least_times_baseline, at_most_times_baseline"));
+        };
+        if criterion.metric == UPLOADS {
+            return match bound {
+                Bound::AtLeast(count) => self.within(count, 0.0, 1e15, path),
+                _ => Err(self.fail("a number of uploads can only be asked for with at_least", path)),
+            };
         }
-        match target.max {
-            Some(max) if max < target.min => Err(self
-                .fail(format!("target {name} is inverted: min {} is above max {max}", target.min), &path)
-                .help(format!("write {name} = {{ min = {max}, max = {} }}", target.min))),
+        let metric = self.metric(&criterion.metric, analysis, path)?;
+        self.bound(metric, bound, path)
+    }
+
+    fn bound(&self, metric: &Metric, bound: Bound, path: &[Step]) -> Result<()> {
+        match bound {
+            Bound::AtLeast(value) | Bound::AtMost(value) if metric.unit == Unit::Fraction => self.fraction(value, path),
+            Bound::AtLeast(value) | Bound::AtMost(value) => self.within(value, 0.0, 1e12, path),
+            Bound::AtLeastTimesBaseline(times) | Bound::AtMostTimesBaseline(times) => {
+                self.within(times, f64::MIN_POSITIVE, 1000.0, path)
+            }
+        }
+    }
+
+    fn improvement(&self, improvement: &Improvement, analysis: &AnalysisSection, path: &[Step]) -> Result<()> {
+        let metric = self.metric(&improvement.metric, analysis, path)?;
+        let id = improvement.id();
+        match (metric.better, improvement.form) {
+            (Better::Neither, _) => {
+                let message = format!("{} is neither better nor worse when it rises: it cannot improve", metric.id);
+                return Err(self.fail(message, path));
+            }
+            (Better::Higher, Form::Reduction) => {
+                return Err(self
+                    .fail(format!("less of {} is no improvement", metric.id), path)
+                    .help("write as = \"ratio\""));
+            }
+            _ => {}
+        }
+        if [improvement.min, improvement.max].into_iter().flatten().any(|end| !end.is_finite()) {
+            return Err(self.fail(format!("target {id} is not finite"), path));
+        }
+        match (improvement.min, improvement.max) {
+            (Some(min), Some(max)) if max < min => Err(self
+                .fail(format!("target {id} is inverted: min {min} is above max {max}"), path)
+                .help(format!("write {id} = {{ min = {max}, max = {min} }}"))),
             _ => Ok(()),
         }
+    }
+
+    fn watch(&self, watch: &Watch, analysis: &AnalysisSection, path: &[Step]) -> Result<()> {
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if watch.name.is_empty() || !watch.name.chars().all(is_word) {
+            let message = format!("{:?} is no name of a trigger", watch.name);
+            return Err(self.fail(message, path).help("use small letters, digits and _, such as slow_uploads"));
+        }
+        let metric = self.metric(&watch.metric, analysis, path)?;
+        let Some(bound) = watch.bound() else {
+            return Err(self
+                .fail(format!("the trigger {} needs one bound", watch.name), path)
+                .help("give one of at_least, at_most, at_most_times_baseline"));
+        };
+        self.bound(metric, bound, path)?;
+        let fits = matches!(
+            (metric.estimator, bound),
+            (Estimator::Rate(Share::Successes), Bound::AtLeast(_))
+                | (Estimator::Rate(Share::Failures), Bound::AtMost(_))
+                | (
+                    Estimator::Quantile(Distribution::Latency, _) | Estimator::Mean(Distribution::Latency),
+                    Bound::AtMost(_) | Bound::AtMostTimesBaseline(_)
+                )
+        );
+        if fits {
+            return Ok(());
+        }
+        Err(self
+            .fail(format!("{} cannot be watched minute by minute with this bound", metric.id), path)
+            .help("watch success_rate with at_least, error_rate with at_most, latencies with at_most or at_most_times_baseline"))
+    }
+
+    /// Refuses a list that asks for the same twice, or for too much.
+    fn different(&self, ids: impl Iterator<Item = String>, what: &str, path: &[Step]) -> Result<()> {
+        let mut seen = std::collections::BTreeSet::new();
+        for id in ids {
+            if seen.len() >= MAX_ASKED {
+                return Err(self.fail(format!("more than {MAX_ASKED} {what}"), path));
+            }
+            if !seen.insert(id.clone()) {
+                return Err(self.fail(format!("the {what} ask for the same twice: {id}"), path));
+            }
+        }
+        Ok(())
     }
 
     fn bundle(&self, bundle: &BundleSection) -> Result<()> {
@@ -290,8 +362,19 @@ mod tests {
             plan.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>(),
             ["baseline", "1%", "10%", "50%", "100%"]
         );
-        assert_eq!(plan.stages[3].criteria.success_rate, Some(0.985));
-        assert_eq!(plan.stages[0].criteria.success_rate, None);
+        let asked = |stage: usize| {
+            plan.stages[stage]
+                .criteria()
+                .iter()
+                .map(|criterion| (criterion.word(), criterion.bound().unwrap()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(0), []);
+        assert_eq!(asked(3)[0], ("success_rate".into(), Bound::AtLeast(0.985)));
+        assert_eq!(asked(3)[2], ("latency_vs_baseline".into(), Bound::AtMostTimesBaseline(1.02)));
+        // Targets, variants and completion are what a plan writes, never what the program makes up.
+        assert!(plan.improvements.iter().all(|improvement| !improvement.is_judged()));
+        assert!(plan.variants.providers.is_empty() && plan.completion.criteria.is_empty());
         assert_eq!(plan.baseline(), Some(0));
     }
 
@@ -299,7 +382,7 @@ mod tests {
     fn a_percentage_between_two_rows_takes_the_lower_row() {
         let text = "[[stages]]\nname='b'\npercentage=0\n[[stages]]\nname='c'\npercentage=25\n";
         let plan = parse("rollout.toml", text, PathBuf::new()).unwrap();
-        assert_eq!(plan.stages[1].criteria.uploads, Some(500));
+        assert_eq!(plan.stages[1].criteria()[3].bound(), Some(Bound::AtLeast(500.0)));
     }
 
     #[test]

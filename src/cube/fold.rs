@@ -82,9 +82,9 @@ impl<'p> Shared<'p> {
         Self {
             plan,
             sources,
-            providers: Interner::new(listed.providers, plan.max_distinct),
-            file_types: Interner::new(listed.file_types, plan.max_distinct),
-            error_types: Interner::new(listed.error_types, plan.max_distinct),
+            providers: Interner::new(listed.providers, usize::from(plan.input.max_distinct)),
+            file_types: Interner::new(listed.file_types, usize::from(plan.input.max_distinct)),
+            error_types: Interner::new(listed.error_types, usize::from(plan.input.max_distinct)),
             ledgers: sources.iter().map(|_| Mutex::default()).collect(),
             request_ids: Mutex::default(),
         }
@@ -313,7 +313,7 @@ impl<'s> Worker<'s> {
 
     fn upload(&mut self, line: &str, upload: &Upload<'_>, file_stage: Option<usize>) -> Result<(), Reject> {
         let duration_ns = (upload.duration_ms * NANOS_PER_MS).round() as i64;
-        let (start, end) = match self.shared.plan.timestamp_marks {
+        let (start, end) = match self.shared.plan.input.timestamp_marks {
             TimestampMarks::End => (upload.timestamp - duration_ns, upload.timestamp),
             TimestampMarks::Start => (upload.timestamp, upload.timestamp + duration_ns),
         };

@@ -31,7 +31,7 @@ impl Cube {
         let listed = ListedNames::of(plan);
         let merge = |of: fn(&Header) -> &NameList, listed| {
             let dimensions: Vec<&NameList> = cubes.iter().map(|cube| of(&cube.header)).collect();
-            NameList::merge(&dimensions, listed, plan.max_distinct)
+            NameList::merge(&dimensions, listed, usize::from(plan.input.max_distinct))
         };
         let (providers, provider_numbers) = merge(|header| &header.providers, &listed.providers);
         let (file_types, type_numbers) = merge(|header| &header.file_types, &listed.file_types);
@@ -134,7 +134,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(lines.concat().as_bytes()).unwrap();
         let mut plan = plan();
-        plan.files = vec![file.path().to_str().unwrap().to_owned()];
+        plan.input.files = vec![file.path().to_str().unwrap().to_owned()];
         plan.files_from_command_line = true;
         let inputs = source::resolve(&plan).unwrap();
         fold(&plan, &inputs.logs, timeline.clone(), &Run::new(2)).unwrap().into_cube().unwrap()
@@ -181,8 +181,9 @@ mod tests {
     fn timeline_of(lines: &[String]) -> Timeline {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(lines.concat().as_bytes()).unwrap();
-        let plan =
-            Plan { files: vec![file.path().to_str().unwrap().to_owned()], files_from_command_line: true, ..plan() };
+        let mut plan = plan();
+        plan.input.files = vec![file.path().to_str().unwrap().to_owned()];
+        plan.files_from_command_line = true;
         timeline::collect_all(&source::resolve(&plan).unwrap().logs, &Run::new(1)).unwrap()
     }
 

@@ -60,7 +60,7 @@ pub struct Note {
 pub fn read(plan: &Plan) -> Result<Evidence> {
     let phases = plan.tests.iter().map(|phase| read_phase(plan, phase)).collect::<Result<Vec<_>>>()?;
     let coverage =
-        plan.coverage.as_deref().map(|file| coverage::read(file, &text(plan, file, MAX_BYTES)?)).transpose()?;
+        plan.coverage.file.as_deref().map(|file| coverage::read(file, &text(plan, file, MAX_BYTES)?)).transpose()?;
     let notes = [
         ("findings", &plan.notes.findings),
         ("lessons_learned", &plan.notes.lessons_learned),

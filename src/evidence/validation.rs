@@ -59,7 +59,7 @@ fn digest(bytes: &[u8]) -> String {
 /// # Errors
 /// The record cannot be read, or the answer beside it was changed since.
 pub(super) fn read(plan: &Plan) -> Result<Option<Record>> {
-    let name = record_name(&plan.response);
+    let name = record_name(&plan.validation.response);
     if !plan.base.join(&name).exists() {
         return Ok(None);
     }
@@ -73,9 +73,10 @@ pub(super) fn read(plan: &Plan) -> Result<Option<Record>> {
     if record.record_version != RECORD_VERSION {
         return Err(fail("a record of another version", &name));
     }
-    let answer = files::read_text(&plan.base.join(&plan.response), &plan.response, MAX_ANSWER_BYTES)?;
+    let answer =
+        files::read_text(&plan.base.join(&plan.validation.response), &plan.validation.response, MAX_ANSWER_BYTES)?;
     if digest(answer.as_bytes()) != record.response_sha256 {
-        return Err(fail("the answer was changed after it was recorded", &plan.response));
+        return Err(fail("the answer was changed after it was recorded", &plan.validation.response));
     }
     Ok(Some(record))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashSet;
 
-use crate::config::Plan;
+use crate::config::{Glob, Plan};
 use crate::error::{Error, Position, Result};
 use crate::packing::Compression;
 
@@ -43,7 +43,7 @@ pub struct Inputs {
 /// # Errors
 /// See [`resolve`].
 pub fn sizes(plan: &Plan) -> Result<Vec<(String, u64)>> {
-    if plan.files.iter().any(|file| file == "-") {
+    if plan.input.files.iter().any(|file| file == "-") {
         return Ok(Vec::new());
     }
     Ok(resolve(plan)?.logs.into_iter().map(|source| (source.name, source.bytes)).collect())
@@ -60,7 +60,7 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
     let mut inputs = Inputs { logs: Vec::new(), cubes: Vec::new() };
     let mut seen = FxHashSet::default();
     let mut folders = Folders::default();
-    for pattern in &plan.files {
+    for pattern in &plan.input.files {
         if pattern == "-" {
             if seen.insert(PathBuf::from("-")) {
                 inputs.logs.push(standard_input(plan)?);
@@ -79,7 +79,7 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
         }
     }
     if inputs.logs.is_empty() && inputs.cubes.is_empty() {
-        return Err(no_match(&format!("no file matches {}", plan.files.join(", "))));
+        return Err(no_match(&format!("no file matches {}", plan.input.files.join(", "))));
     }
     inputs.logs.sort_by(|a, b| a.name.cmp(&b.name));
     inputs.cubes.sort();
@@ -94,7 +94,9 @@ pub fn resolve_beside(plan: &Plan, files: &[String]) -> Result<Vec<Source>> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let beside = Plan { files: files.to_vec(), files_from_command_line: true, ..plan.clone() };
+    let mut beside = plan.clone();
+    beside.input.files = files.to_vec();
+    beside.files_from_command_line = true;
     Ok(resolve(&beside)?.logs)
 }
 
@@ -183,7 +185,7 @@ fn file_stage(name: &str, canonical: &Path, plan: &Plan) -> Option<usize> {
         .ok()
         .and_then(|base| canonical.strip_prefix(base).map(|path| path.to_string_lossy().replace('\\', "/")).ok());
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let matches = |pattern: &glob::Pattern| {
+    let matches = |pattern: &Glob| {
         pattern.matches_with(name, options)
             || below_base.as_deref().is_some_and(|path| pattern.matches_with(path, options))
     };

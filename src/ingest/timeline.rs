@@ -197,7 +197,7 @@ impl<'p> Placement<'p> {
             stage.files.is_empty() && stage.from.is_none() && stage.to.is_none()
         });
         let starts = timeline.starts().iter().map(|start| start.at);
-        let ends = stages.iter().flat_map(|stage| [stage.from, stage.to]).flatten();
+        let ends = stages.iter().flat_map(|stage| [stage.from, stage.to]).flatten().map(|moment| moment.0);
         let mut breaks: Vec<EpochNanos> = starts.chain(ends).collect();
         breaks.sort_unstable();
         breaks.dedup();
@@ -236,8 +236,8 @@ impl<'p> Placement<'p> {
         }
         let holds = |stage: &crate::config::Stage| {
             (stage.from.is_some() || stage.to.is_some())
-                && stage.from.is_none_or(|from| from <= start)
-                && stage.to.is_none_or(|to| start < to)
+                && stage.from.is_none_or(|from| from.0 <= start)
+                && stage.to.is_none_or(|to| start < to.0)
         };
         if let Some(stage) = self.plan.placing_stages().iter().position(holds) {
             return Ok(Placed { stage, by_timeline: true });

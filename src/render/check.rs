@@ -5,7 +5,6 @@ use std::fmt::Write;
 use super::escape::{plain, xml};
 use super::terminal;
 use crate::report::model::{CompletionStatus, DecisionValue, Gate, Report, Status, TriggerSeverity};
-use crate::report::words::{criterion_text, improvement_text};
 
 /// `--format json`: the judged parts of report.json.
 pub fn json(report: &Report) -> String {
@@ -41,9 +40,9 @@ struct Case {
 
 fn outcome(status: Status) -> Outcome {
     match status {
-        Status::Met | Status::Exceeded => Outcome::Passed,
+        Status::Met | Status::Exceeded | Status::NotJudged => Outcome::Passed,
         Status::NotMet => Outcome::Failed,
-        Status::Inconclusive | Status::NotMeasured => Outcome::Open,
+        Status::Open | Status::NotMeasured => Outcome::Open,
     }
 }
 
@@ -66,13 +65,13 @@ fn cases(report: &Report) -> Vec<Case> {
     }];
     cases.extend(report.improvements.iter().map(|improvement| Case {
         suite: "improvements",
-        name: improvement_text(&improvement.id).label.into(),
+        name: plain(&improvement.label),
         outcome: outcome(improvement.status),
         message: line(&|text| terminal::improvement_line(text, improvement, terminal::Colour::Never)),
     }));
     cases.extend(report.criteria.iter().map(|criterion| Case {
         suite: "criteria",
-        name: format!("{} at {}", criterion_text(criterion.metric).1, plain(&criterion.stage)),
+        name: format!("{} at {}", plain(&criterion.label), plain(&criterion.stage)),
         outcome: outcome(criterion.status),
         message: line(&|text| terminal::criterion_line(text, criterion, terminal::Colour::Never)),
     }));

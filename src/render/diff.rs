@@ -6,8 +6,9 @@ use std::fmt::Write;
 use super::escape::plain;
 use super::terminal::Colour;
 use crate::format;
+use crate::metric::{self, Better, Unit};
 use crate::report::model::{CompletionStatus, Improvement, Report, Status};
-use crate::report::words::{criterion_text, decision_words, improvement_text};
+use crate::report::words::{completion_word, decision_words, status_word};
 
 /// The differences as text, one a line; says so where there are none.
 pub fn text(before: &Report, after: &Report, colour: Colour) -> String {
@@ -72,20 +73,10 @@ fn decision(before: &Report, after: &Report) -> Option<Change> {
 fn rank(status: Status) -> u8 {
     match status {
         Status::NotMet => 0,
-        Status::NotMeasured => 1,
-        Status::Inconclusive => 2,
+        Status::NotMeasured | Status::NotJudged => 1,
+        Status::Open => 2,
         Status::Met => 3,
         Status::Exceeded => 4,
-    }
-}
-
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Met => "met",
-        Status::Exceeded => "exceeded",
-        Status::NotMet => "not met",
-        Status::Inconclusive => "inconclusive",
-        Status::NotMeasured => format::NOT_MEASURED,
     }
 }
 
@@ -102,11 +93,10 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
     let mut changes = Vec::new();
     for now in &after.improvements {
         let Some(then) = before.improvements.iter().find(|then| then.id == now.id) else { continue };
-        let text = improvement_text(&now.id);
         let show = |improvement: &Improvement| {
             improvement.value.map_or_else(
                 || format::NOT_MEASURED.to_owned(),
-                |value| format::estimate(value, improvement.ci, text.unit),
+                |value| format::estimate(value, improvement.ci, improvement.unit),
             )
         };
         let apart = match (then.ci, now.ci) {
@@ -115,16 +105,15 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
         };
         if then.status != now.status || apart {
             let direction = match of_status(then.status, now.status) {
-                Direction::Other if now.value > then.value => Direction::Better,
-                Direction::Other => Direction::Worse,
+                Direction::Other => moved(now, then),
                 direction => direction,
             };
             let line = format!(
                 "{}: {}, {} -> {}, {}",
-                text.label.to_lowercase(),
-                word(then.status),
+                now.label.to_lowercase(),
+                status_word(then.status),
                 show(then),
-                word(now.status),
+                status_word(now.status),
                 show(now)
             );
             changes.push(change(direction, line));
@@ -133,24 +122,38 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
     changes
 }
 
+/// Whether a value that moved out of the other's interval got better: by its metric, and a reduction by its size.
+fn moved(now: &Improvement, then: &Improvement) -> Direction {
+    let better = match (now.unit, metric::find(&now.metric)) {
+        (Unit::Ratio, Some(metric)) => metric.better,
+        (Unit::Ratio, None) => Better::Neither,
+        _ => Better::Higher,
+    };
+    match (better, now.value > then.value) {
+        (Better::Neither, _) => Direction::Other,
+        (Better::Higher, true) | (Better::Lower, false) => Direction::Better,
+        (Better::Higher, false) | (Better::Lower, true) => Direction::Worse,
+    }
+}
+
 fn criteria(before: &Report, after: &Report) -> Vec<Change> {
     let mut changes = Vec::new();
     for now in &after.criteria {
-        let (_, label, unit, _) = criterion_text(now.metric);
         let then = before.criteria.iter().find(|then| then.stage == now.stage && then.metric == now.metric);
         let Some(then) = then.filter(|then| then.status != now.status) else { continue };
         let show = |criterion: &crate::report::model::Criterion| {
-            criterion
-                .value
-                .map_or_else(|| format::NOT_MEASURED.to_owned(), |value| format::estimate(value, criterion.ci, unit))
+            criterion.value.map_or_else(
+                || format::NOT_MEASURED.to_owned(),
+                |value| format::estimate(value, criterion.ci, criterion.unit),
+            )
         };
         let line = format!(
             "{} at {}: {}, {} -> {}, {}",
-            label.to_lowercase(),
+            now.label.to_lowercase(),
             now.stage,
-            word(then.status),
+            status_word(then.status),
             show(then),
-            word(now.status),
+            status_word(now.status),
             show(now)
         );
         changes.push(change(of_status(then.status, now.status), line));
@@ -180,15 +183,15 @@ fn names(before: &Report, after: &Report) -> Vec<Change> {
 }
 
 fn completion(before: &Report, after: &Report) -> Vec<Change> {
-    let word = |status| match status {
-        CompletionStatus::Met => "met",
-        CompletionStatus::NotMet => "not met",
-        CompletionStatus::NotEvidenced => "no evidence",
-    };
     let turned = after.completion.iter().filter_map(|now| {
         let then = before.completion.iter().find(|then| then.id == now.id).filter(|then| then.status != now.status)?;
         let direction = if now.status == CompletionStatus::Met { Direction::Better } else { Direction::Worse };
-        let line = format!("completion, {}: {} -> {}", now.label.to_lowercase(), word(then.status), word(now.status));
+        let line = format!(
+            "completion, {}: {} -> {}",
+            now.label.to_lowercase(),
+            completion_word(then.status),
+            completion_word(now.status)
+        );
         Some(change(direction, line))
     });
     turned.collect()

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::format;
 use crate::report::model::{CompletionStatus, DecisionValue, FigureWarning, IntervalMethod, RegressionVerdict, Status};
+use crate::report::words::{completion_word, status_word};
 
 /// A status: its class on the page, sign and word.
 #[derive(Serialize)]
@@ -21,23 +22,24 @@ impl Mark {
 
 /// The mark of a criterion or improvement.
 pub fn status(status: Status) -> Mark {
-    let (class, mark, word) = match status {
-        Status::Met => ("met", "✓", "met"),
-        Status::Exceeded => ("met", "✓✓", "exceeded"),
-        Status::NotMet => ("not-met", "✕", "not met"),
-        Status::Inconclusive => ("inconclusive", "?", "inconclusive"),
-        Status::NotMeasured => ("not-measured", "–", format::NOT_MEASURED),
+    let (class, mark) = match status {
+        Status::Met => ("met", "✓"),
+        Status::Exceeded => ("met", "✓✓"),
+        Status::NotMet => ("not-met", "✕"),
+        Status::Open => ("open", "?"),
+        Status::NotMeasured | Status::NotJudged => ("not-measured", "–"),
     };
-    Mark::new(class, mark, word)
+    Mark::new(class, mark, status_word(status))
 }
 
 /// The mark of a completion criterion.
 pub fn completion(status: CompletionStatus) -> Mark {
-    match status {
-        CompletionStatus::Met => Mark::new("met", "✓", "met"),
-        CompletionStatus::NotMet => Mark::new("not-met", "✕", "not met"),
-        CompletionStatus::NotEvidenced => Mark::new("not-measured", "–", "no evidence"),
-    }
+    let (class, mark) = match status {
+        CompletionStatus::Met => ("met", "✓"),
+        CompletionStatus::NotMet => ("not-met", "✕"),
+        CompletionStatus::NotEvidenced => ("not-measured", "–"),
+    };
+    Mark::new(class, mark, completion_word(status))
 }
 
 /// The mark of a segment that was tested for a regression.
@@ -45,7 +47,7 @@ pub fn verdict(verdict: Option<RegressionVerdict>) -> Mark {
     match verdict {
         Some(RegressionVerdict::Regression) => Mark::new("not-met", "✕", "worse"),
         Some(RegressionVerdict::WithinMargin) => Mark::new("met", "✓", "within margin"),
-        Some(RegressionVerdict::Unsettled) => Mark::new("inconclusive", "?", "not settled"),
+        Some(RegressionVerdict::Unsettled) => Mark::new("open", "?", status_word(Status::Open)),
         None => Mark::new("not-measured", "–", format::NOT_MEASURED),
     }
 }

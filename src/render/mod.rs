@@ -15,7 +15,7 @@ mod sections;
 mod templates;
 pub mod terminal;
 
-use crate::output::OutputFile;
+use crate::files::OutputFile;
 use crate::report::model::Report;
 
 /// All files of a report, relative to the output folder.

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::templates::render;
 use crate::format;
+use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{CompletionStatus, Criterion, Direction, Improvement, Report, Status};
-use crate::report::words::{criterion_text, decision_words, improvement_text};
+use crate::report::words::{decision_words, status_word};
 
 /// What the bundle knows beside the report.
 #[derive(Debug, Serialize)]
@@ -33,7 +34,7 @@ pub struct AskedClaim {
     /// What the plan wanted.
     pub wanted: String,
     pub status: &'static str,
-    pub definition: &'static str,
+    pub definition: String,
     /// Files of the bundle that it can be checked with.
     pub evidence: String,
 }
@@ -51,16 +52,6 @@ pub fn claims(report: &Report) -> Vec<AskedClaim> {
     improvements.chain(report.criteria.iter().filter_map(criterion)).collect()
 }
 
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Met => "met",
-        Status::Exceeded => "exceeded",
-        Status::NotMet => "not met",
-        Status::Inconclusive => "not settled",
-        Status::NotMeasured => format::NOT_MEASURED,
-    }
-}
-
 /// The tables of the cube that a metric comes from.
 fn evidence(metric: &str) -> String {
     let table = match metric {
@@ -74,48 +65,47 @@ fn evidence(metric: &str) -> String {
 }
 
 fn improvement(improvement: &Improvement) -> Option<AskedClaim> {
-    let text = improvement_text(&improvement.id);
-    let (value, interval) = format::figure(improvement.value?, improvement.ci, text.unit);
-    let bound = |value: f64| format::value(value, text.unit);
-    let target = &improvement.target;
+    let unit = improvement.unit;
+    let (value, interval) = format::figure(improvement.value?, improvement.ci, unit);
+    let bound = |value: f64| format::value(value, unit);
     Some(AskedClaim {
-        id: format!("improvements.{}", improvement.id),
-        label: text.label.into(),
+        id: improvement_id(improvement),
+        label: improvement.label.clone(),
         value,
         interval,
         n: improvement.n.map_or(0, |n| n.iter().sum()),
-        wanted: match target.max {
-            Some(max) => format!("{} to {}", bound(target.min), bound(max)),
-            None => format!("at least {}", bound(target.min)),
+        wanted: match improvement.target.map(|target| (target.min, target.max)) {
+            Some((Some(min), Some(max))) => format!("{} to {}", bound(min), bound(max)),
+            Some((Some(min), None)) => format!("at least {}", bound(min)),
+            Some((None, Some(max))) => format!("at most {}", bound(max)),
+            Some((None, None)) | None => "no target was set".into(),
         },
-        status: status(improvement.status),
-        definition: text.definition,
+        status: status_word(improvement.status),
+        definition: improvement.definition.clone(),
         evidence: evidence(&improvement.id),
     })
 }
 
 fn criterion(criterion: &Criterion) -> Option<AskedClaim> {
-    let (word, label, unit, definition) = criterion_text(criterion.metric);
     if criterion.status == Status::NotMeasured {
         return None;
     }
-    let ends = criterion.ci;
-    let (value, interval) = format::figure(criterion.value?, ends, unit);
-    let threshold = format::value(criterion.threshold, unit);
+    let (value, interval) = format::figure(criterion.value?, criterion.ci, criterion.unit);
+    let threshold = format::value(criterion.threshold, criterion.unit);
     let direction = match criterion.direction {
         Direction::AtLeast => "at least",
         Direction::AtMost => "at most",
     };
     Some(AskedClaim {
-        id: format!("criteria.{}.{word}", criterion.stage),
-        label: format!("{label}, stage {}", criterion.stage),
+        id: criterion_id(criterion),
+        label: format!("{}, stage {}", criterion.label, criterion.stage),
         value,
         interval,
         n: criterion.n,
         wanted: format!("{direction} {threshold}"),
-        status: status(criterion.status),
-        definition,
-        evidence: evidence(word),
+        status: status_word(criterion.status),
+        definition: criterion.definition.clone(),
+        evidence: evidence(&criterion.metric),
     })
 }
 
@@ -129,11 +119,8 @@ pub fn not_measured(report: &Report) -> Vec<String> {
         .iter()
         .filter(|item| item.status == CompletionStatus::NotEvidenced && item.id != "validation");
     improvements
-        .map(|item| format!("{}{}", improvement_text(&item.id).label, reason(&item.reason)))
-        .chain(criteria.map(|item| {
-            let (_, label, ..) = criterion_text(item.metric);
-            format!("{label} of stage {}{}", item.stage, reason(&item.reason))
-        }))
+        .map(|item| format!("{}{}", item.label, reason(&item.reason)))
+        .chain(criteria.map(|item| format!("{} of stage {}{}", item.label, item.stage, reason(&item.reason))))
         .chain(completion.map(|item| format!("{}: {}", item.label, item.evidence)))
         .collect()
 }

@@ -8,7 +8,7 @@ use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
     Trigger, TriggerSeverity,
 };
-use crate::report::words::{answer_text, criterion_text, decision_words, improvement_text};
+use crate::report::words::{answer_text, completion_word, decision_words, status_word};
 
 /// Whether to colour what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +33,15 @@ impl Colour {
 }
 
 fn status(status: Status, colour: Colour) -> String {
-    let (code, word) = match status {
-        Status::Met => (GREEN, "met"),
-        Status::Exceeded => (GREEN, "exceeded"),
-        Status::NotMet => (RED, "NOT MET"),
-        Status::Inconclusive => (YELLOW, "inconclusive"),
-        Status::NotMeasured => (DIM, format::NOT_MEASURED),
+    let code = match status {
+        Status::Met | Status::Exceeded => GREEN,
+        Status::NotMet => RED,
+        Status::Open => YELLOW,
+        Status::NotMeasured | Status::NotJudged => DIM,
+    };
+    let word = match status {
+        Status::NotMet => status_word(status).to_uppercase(),
+        _ => status_word(status).to_owned(),
     };
     colour.paint(code, &format!("{word:<12}"))
 }
@@ -174,10 +177,14 @@ fn triggers(text: &mut String, triggers: &[Trigger], colour: Colour) {
 }
 
 fn completion_line(text: &mut String, item: &Completion, colour: Colour) {
-    let (code, word) = match item.status {
-        CompletionStatus::Met => (GREEN, "met"),
-        CompletionStatus::NotMet => (RED, "NOT MET"),
-        CompletionStatus::NotEvidenced => (DIM, "no evidence"),
+    let code = match item.status {
+        CompletionStatus::Met => GREEN,
+        CompletionStatus::NotMet => RED,
+        CompletionStatus::NotEvidenced => DIM,
+    };
+    let word = match item.status {
+        CompletionStatus::NotMet => completion_word(item.status).to_uppercase(),
+        _ => completion_word(item.status).to_owned(),
     };
     let _ =
         writeln!(text, "  {} {:<32} {}", colour.paint(code, &format!("{word:<12}")), item.label, plain(&item.evidence));
@@ -196,21 +203,21 @@ fn heading(report: &Report, colour: Colour) -> String {
 }
 
 pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
-    let words = improvement_text(&improvement.id);
     let ends = improvement.ci;
     let shown = match (improvement.value, &improvement.reason) {
-        (Some(value), _) => match format::figure(value, ends, words.unit) {
+        (Some(value), _) => match format::figure(value, ends, improvement.unit) {
             (value, Some(interval)) => format!("{value} ({interval})"),
             (value, None) => format!("{value} (no interval)"),
         },
         (None, Some(reason)) => reason.clone(),
         (None, None) => String::new(),
     };
-    let _ = writeln!(text, "  {} {:<20} {}", status(improvement.status, colour), words.label, plain(&shown));
+    let _ =
+        writeln!(text, "  {} {:<20} {}", status(improvement.status, colour), plain(&improvement.label), plain(&shown));
 }
 
 pub(super) fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
-    let (_, label, unit, _) = criterion_text(criterion.metric);
+    let (label, unit) = (plain(&criterion.label), criterion.unit);
     let sign = if criterion.direction == Direction::AtLeast { "≥" } else { "≤" };
     let needs = format!("{sign} {}", format::value(criterion.threshold, unit));
     let shown = match (criterion.value, &criterion.reason) {

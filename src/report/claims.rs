@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 use stagegate_stats::Interval;
 
 use super::model::{Claim, Criterion, Group, Improvement, Input, Stage, Status};
-use super::words::{criterion_text, improvement_text};
 use crate::metric::METRICS;
 use crate::packing::hex;
 
@@ -30,6 +29,16 @@ pub fn claims(inputs: &[Input], stages: &[Stage], improvements: &[Improvement], 
     claims.extend(improvements.iter().filter_map(|improvement| of_improvement(improvement, &evidence)));
     claims.extend(criteria.iter().filter_map(|criterion| of_criterion(criterion, &evidence)));
     claims
+}
+
+/// The id of a criterion, as claims, reasons and links name it.
+pub fn criterion_id(criterion: &Criterion) -> String {
+    format!("criteria.{}.{}", criterion.stage, criterion.metric)
+}
+
+/// The id of an improvement, as claims, reasons and links name it.
+pub fn improvement_id(improvement: &Improvement) -> String {
+    format!("improvements.{}", improvement.id)
 }
 
 /// A digest over what is claimed: ids, values and intervals to nine digits, n. Two reports with the same one say the
@@ -72,30 +81,28 @@ fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> im
 }
 
 fn of_improvement(improvement: &Improvement, evidence: &[String]) -> Option<Claim> {
-    let text = improvement_text(&improvement.id);
     Some(Claim {
-        id: format!("improvements.{}", improvement.id),
+        id: improvement_id(improvement),
         value: improvement.value?,
         ci: improvement.ci,
-        unit: text.unit.word().into(),
+        unit: improvement.unit.word().into(),
         n: improvement.n?.iter().sum(),
-        definition: text.definition.into(),
+        definition: improvement.definition.clone(),
         inputs: evidence.to_vec(),
     })
 }
 
 fn of_criterion(criterion: &Criterion, evidence: &[String]) -> Option<Claim> {
-    let (word, _, unit, definition) = criterion_text(criterion.metric);
     if criterion.status == Status::NotMeasured {
         return None;
     }
     Some(Claim {
-        id: format!("criteria.{}.{word}", criterion.stage),
+        id: criterion_id(criterion),
         value: criterion.value?,
         ci: criterion.ci,
-        unit: unit.word().into(),
+        unit: criterion.unit.word().into(),
         n: criterion.n,
-        definition: definition.into(),
+        definition: criterion.definition.clone(),
         inputs: evidence.to_vec(),
     })
 }

@@ -1,11 +1,13 @@
 //! The executive summary: three to five plain sentences. A figure enters a sentence only as a claim.
 
+use super::claims::improvement_id;
 use super::model::{
     Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Regressions, Report, SplitStatus, Stage,
     Status, Trigger, TriggerSeverity,
 };
-use super::words::{criterion_text, decision_words, improvement_text};
+use super::words::{decision_words, status_word};
 use crate::format;
+use crate::metric::{self, Unit};
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
@@ -60,80 +62,79 @@ fn improvements(claims: &[Claim], improvements: &[Improvement]) -> Option<String
         .filter(|improvement| improvement.status == Status::NotMeasured)
         .map(|improvement| {
             let reason = improvement.reason.as_deref().unwrap_or("an ingredient is missing");
-            format!("{} ({reason})", noun(&improvement.id))
+            format!("{} ({reason})", noun(improvement))
         })
         .collect();
     let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
-    match (told.is_empty(), missing.is_empty()) {
-        (true, true) => None,
-        (true, false) => Some(format!("Not measured: the change of {}.", join(&missing))),
-        (false, true) => Some(format!("Compared with the baseline, {}; {}.", join(&told), against_targets(measured))),
-        (false, false) => Some(format!(
-            "Compared with the baseline, {}; {}; not measured: {}.",
-            join(&told),
-            against_targets(measured),
-            join(&missing)
-        )),
+    if told.is_empty() {
+        return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing)));
     }
+    let mut parts = vec![format!("Compared with the baseline, {}", join(&told))];
+    parts.extend(against_targets(measured));
+    if !missing.is_empty() {
+        parts.push(format!("not measured: {}", join(&missing)));
+    }
+    Some(format!("{}.", parts.join("; ")))
 }
 
-fn noun(id: &str) -> &'static str {
-    match id {
-        "memory_reduction" => "memory",
-        "throughput_ratio" => "throughput",
-        "latency_reduction" => "latency",
-        _ => "timeouts",
+/// What changed, as a sentence calls it.
+fn noun(improvement: &Improvement) -> String {
+    match improvement.id.as_str() {
+        "memory_reduction" => "memory".into(),
+        "throughput_ratio" => "throughput".into(),
+        "latency_reduction" => "latency".into(),
+        "timeout_reduction" => "timeouts".into(),
+        _ => metric::label(&improvement.metric).to_lowercase(),
     }
 }
 
 /// `memory fell by 85.1 % (84.0 to 86.0)`
 fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
-    let id = format!("improvements.{}", improvement.id);
+    let id = improvement_id(improvement);
     let claim = claims.iter().find(|claim| claim.id == id)?;
-    let unit = improvement_text(&improvement.id).unit;
-    let ends = claim.ci;
-    let noun = noun(&improvement.id);
-    let same = if improvement.id == "throughput_ratio" { 1.0 } else { 0.0 };
-    if ends.is_some_and(|ends| ends.holds(same)) {
-        let estimate = format::estimate(claim.value, ends, unit);
-        let of = if same > 0.0 { "of its old level" } else { "less" };
+    let unit = improvement.unit;
+    let noun = noun(improvement);
+    let is_ratio = unit == Unit::Ratio;
+    let same = if is_ratio { 1.0 } else { 0.0 };
+    if claim.ci.is_some_and(|ends| ends.holds(same)) {
+        let estimate = format::estimate(claim.value, claim.ci, unit);
+        let of = if is_ratio { "of its old level" } else { "less" };
         return Some(format!("{noun} shows no sure change ({estimate} {of})"));
     }
-    if improvement.id == "throughput_ratio" {
+    if is_ratio {
         let direction = if claim.value >= 1.0 { "rose" } else { "fell" };
-        return Some(format!("{noun} {direction} to {} its old level", format::estimate(claim.value, ends, unit)));
+        return Some(format!("{noun} {direction} to {} its old level", format::estimate(claim.value, claim.ci, unit)));
     }
     if claim.value >= 0.0 {
-        return Some(format!("{noun} fell by {}", format::estimate(claim.value, ends, unit)));
+        return Some(format!("{noun} fell by {}", format::estimate(claim.value, claim.ci, unit)));
     }
     // A negative reduction is a rise: the interval turns over with it.
-    let turned = ends.map(|ends| ends.turned(|end| -end));
+    let turned = claim.ci.map(|ends| ends.turned(|end| -end));
     Some(format!("{noun} rose by {}", format::estimate(-claim.value, turned, unit)))
 }
 
-fn against_targets<'a>(measured: impl Iterator<Item = &'a Improvement> + Clone) -> String {
-    let count = measured.clone().count();
+/// How the judged ones stand; nothing where no target was set.
+fn against_targets<'a>(measured: impl Iterator<Item = &'a Improvement>) -> Option<String> {
+    let judged: Vec<&Improvement> = measured.filter(|improvement| improvement.target.is_some()).collect();
     let of = |wanted: &[Status]| -> Vec<String> {
-        measured
-            .clone()
-            .filter(|improvement| wanted.contains(&improvement.status))
-            .map(|improvement| noun(&improvement.id).to_owned())
-            .collect()
+        judged.iter().filter(|improvement| wanted.contains(&improvement.status)).map(|known| noun(known)).collect()
     };
-    let (reached, missed, open) =
-        (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Inconclusive]));
-    if reached.len() == count {
-        return if count == 1 { "the target is reached".into() } else { format!("all {count} targets are reached") };
+    let (reached, missed, open) = (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Open]));
+    match judged.len() {
+        0 => return None,
+        1 if reached.len() == 1 => return Some("the target is reached".into()),
+        count if reached.len() == count => return Some(format!("all {count} targets are reached")),
+        _ => {}
     }
     let mut parts = Vec::new();
-    for (names, words) in [(missed, "missed"), (open, "not settled"), (reached, "reached")] {
+    for (names, words) in [(missed, "missed"), (open, status_word(Status::Open)), (reached, "reached")] {
         match names.len() {
             0 => {}
             1 => parts.push(format!("the target of {} is {words}", names[0])),
             _ => parts.push(format!("the targets of {} are {words}", join(&names))),
         }
     }
-    parts.join(", ")
+    Some(parts.join(", "))
 }
 
 /// How much there was to see, the criteria, and whether an alarm went off.
@@ -165,14 +166,16 @@ fn criteria_text(criteria: &[Criterion]) -> Option<String> {
     let missed: Vec<String> = criteria
         .iter()
         .filter(|criterion| criterion.status == Status::NotMet)
-        .map(|criterion| format!("{} at {}", criterion_text(criterion.metric).1.to_lowercase(), criterion.stage))
+        .map(|criterion| format!("{} at {}", criterion.label.to_lowercase(), criterion.stage))
         .collect();
     match missed.len() {
         0 => {}
         few @ 1..=3 => text.push_str(&format!(", {few} missed ({})", missed.join(", "))),
         many => text.push_str(&format!(", {many} missed")),
     }
-    for (status, words) in [(Status::Inconclusive, "not settled"), (Status::NotMeasured, "not measured")] {
+    for (status, words) in
+        [(Status::Open, status_word(Status::Open)), (Status::NotMeasured, status_word(Status::NotMeasured))]
+    {
         if count(status) > 0 {
             text.push_str(&format!(", {} {words}", count(status)));
         }
@@ -246,10 +249,9 @@ fn doubts(report: &Report) -> Vec<String> {
         .iter()
         .filter(|improvement| improvement.mix_changed)
         .filter_map(|improvement| {
-            let unit = improvement_text(&improvement.id).unit;
             let adjusted = improvement.adjusted.as_ref()?.value;
-            let label = improvement_text(&improvement.id).label.to_lowercase();
-            Some(format!("{label} would be {}", format::value(adjusted, unit)))
+            let label = improvement.label.to_lowercase();
+            Some(format!("{label} would be {}", format::value(adjusted, improvement.unit)))
         })
         .collect();
     if !moved.is_empty() {

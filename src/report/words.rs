@@ -1,43 +1,26 @@
 //! What findings are called. A leaf beside the model: whoever judges and whoever shows use the same words.
 
-use super::model::{Answer, CriterionMetric, DecisionValue, Trigger};
+use super::model::{Answer, CompletionStatus, DecisionValue, Status, Trigger};
 use crate::format;
-use crate::metric::Unit;
 
-/// What a headline improvement is called and how it is defined.
-pub struct ImprovementText {
-    pub label: &'static str,
-    pub definition: &'static str,
-    pub unit: Unit,
+/// The one word of a status.
+pub fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Met => "met",
+        Status::Exceeded => "exceeded",
+        Status::NotMet => "not met",
+        Status::Open => "open",
+        Status::NotMeasured => format::NOT_MEASURED,
+        Status::NotJudged => "no target",
+    }
 }
 
-/// The words of an improvement.
-pub fn improvement_text(id: &str) -> ImprovementText {
-    let (label, definition, unit) = match id {
-        "memory_reduction" => ("Memory reduction", "1 - mean memory(final) / mean memory(baseline)", Unit::Fraction),
-        "throughput_ratio" => {
-            ("Throughput ratio", "throughput_uploads_per_s(final) / throughput_uploads_per_s(baseline)", Unit::Ratio)
-        }
-        "latency_reduction" => {
-            ("Latency reduction", "1 - headline latency(final) / headline latency(baseline)", Unit::Fraction)
-        }
-        "timeout_reduction" => {
-            ("Timeout reduction", "1 - timeout_rate(final) / timeout_rate(baseline)", Unit::Fraction)
-        }
-        other => unreachable!("{other} is not a headline improvement"),
-    };
-    ImprovementText { label, definition, unit }
-}
-
-/// The word, label, unit and definition of a criterion's metric.
-pub fn criterion_text(metric: CriterionMetric) -> (&'static str, &'static str, Unit, &'static str) {
-    match metric {
-        CriterionMetric::SuccessRate => ("success_rate", "Success rate", Unit::Fraction, "successes / uploads"),
-        CriterionMetric::ErrorRate => ("error_rate", "Error rate", Unit::Fraction, "failures / uploads"),
-        CriterionMetric::LatencyVsBaseline => {
-            ("latency_vs_baseline", "Latency vs baseline", Unit::Ratio, "headline latency / that of the baseline")
-        }
-        CriterionMetric::Uploads => ("uploads", "Uploads", Unit::Uploads, "number of uploads"),
+/// The one word of a completion criterion's status.
+pub fn completion_word(status: CompletionStatus) -> &'static str {
+    match status {
+        CompletionStatus::Met => "met",
+        CompletionStatus::NotMet => "not met",
+        CompletionStatus::NotEvidenced => "no evidence",
     }
 }
 

@@ -205,7 +205,7 @@ fn simulate(world: &World, planted: Planted, seed: u64) -> Rollout {
 fn plan(log: &std::path::Path, replicates: u32) -> Plan {
     let mut plan = config::parse("calibration", "", PathBuf::new()).unwrap();
     plan.analysis.replicates = replicates;
-    plan.files = vec![log.display().to_string()];
+    plan.input.files = vec![log.display().to_string()];
     plan.files_from_command_line = true;
     plan
 }

@@ -13,8 +13,7 @@ use stagegate_stats::distributions::binomial_upper_tail;
 /// Critical errors so many minutes apart are one incident: those of one rollback window.
 const TOGETHER_MINUTES: i64 = 5;
 const NANOS_PER_DAY: i64 = 24 * 60 * NANOS_PER_MINUTE;
-/// More than twice the baseline's complaints, at this level.
-const COMPLAINTS_FACTOR: f64 = 2.0;
+/// Chance of a false alarm of complaints on a day.
 const COMPLAINTS_LEVEL: f64 = 0.01;
 
 /// `critical_error` events and uploads that failed with an error type of `critical_errors`, in the watched
@@ -91,9 +90,15 @@ impl Incident<'_> {
     }
 }
 
-/// Days whose complaints per upload are surely above twice the baseline's: given the sum of both
+/// Days whose complaints per upload are surely above `factor` times the baseline's: given the sum of both
 /// counts, the day's is binomial (Przyborowski and Wilenski 1940).
-pub(super) fn complaints(plan: &Plan, stages: &[usize], data: &[StageData], events: &[LoggedEvent]) -> Vec<Trigger> {
+pub(super) fn complaints(
+    plan: &Plan,
+    factor: f64,
+    stages: &[usize],
+    data: &[StageData],
+    events: &[LoggedEvent],
+) -> Vec<Trigger> {
     let mut by_day: BTreeMap<(usize, i64), u64> = BTreeMap::new();
     for event in events.iter().filter(|event| event.event_type == "complaint") {
         let Some(stage) = event.stage else { continue };
@@ -111,10 +116,10 @@ pub(super) fn complaints(plan: &Plan, stages: &[usize], data: &[StageData], even
         }
         let rate = *complaints as f64 / uploads as f64;
         let rate_before = before as f64 / uploads_before as f64;
-        if rate <= COMPLAINTS_FACTOR * rate_before {
+        if rate <= factor * rate_before {
             continue;
         }
-        let weight = COMPLAINTS_FACTOR * uploads as f64;
+        let weight = factor * uploads as f64;
         let p_value = binomial_upper_tail(*complaints, complaints + before, weight / (weight + uploads_before as f64));
         let (from, to) = (rfc3339(day * NANOS_PER_DAY), rfc3339((day + 1) * NANOS_PER_DAY));
         let fired = p_value < COMPLAINTS_LEVEL;
@@ -131,7 +136,7 @@ pub(super) fn complaints(plan: &Plan, stages: &[usize], data: &[StageData], even
             to,
             windows: 1,
             worst: rate * 1000.0,
-            threshold: COMPLAINTS_FACTOR * rate_before * 1000.0,
+            threshold: factor * rate_before * 1000.0,
             uploads,
             p_value: Some(p_value),
             answer: None,

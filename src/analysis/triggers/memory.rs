@@ -1,7 +1,7 @@
 //! Memory that jumps above that of the hour before it.
 
 use super::rates::MOST_MINUTES;
-use super::watched::{Kind, Watched, WindowRun, crossings_text};
+use super::watched::{Kind, Told, Watched, WindowRun, crossings_text};
 use crate::cube::Cube;
 use crate::cube::slice::{Arm, MinuteMemory};
 use crate::error::Result;
@@ -9,14 +9,9 @@ use crate::report::model::{Trigger, TriggerSeverity};
 use stagegate_stats::rank_sum::larger_p_value;
 use stagegate_stats::scan::{Minute, Reach, Window, incidents, windows};
 
-/// More than 20 % above the median of the preceding hour.
-const SPIKE: f64 = 1.20;
-const WINDOW_MINUTES: i64 = 5;
 /// Minutes before a window that it is held against, and how many of them must have data.
 const MINUTES_BEFORE: i64 = 60;
 const FEWEST_MINUTES_BEFORE: usize = 20;
-
-const MEMORY_SPIKE: Kind = Kind { word: "memory_spike", severity: TriggerSeverity::Rollback, threshold: SPIKE };
 
 /// Memory of one minute: sum in MB and count.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +28,18 @@ struct Crossing {
     p_value: f64,
 }
 
-/// Spikes of a stage's scope: windows whose mean is more than 20 % above the median minute of the
-/// hour before, and whose minutes, brought down by 20 %, still rank above that hour's beyond chance.
+/// Spikes of a stage's scope: windows whose mean is more than `spike` times the median minute of the
+/// hour before, and whose minutes, brought down by that factor, still rank above that hour's beyond chance.
 ///
 /// # Errors
 /// The cube is damaged.
-pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, level: f64) -> Result<Vec<Trigger>> {
+pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64) -> Result<Vec<Trigger>> {
+    let kind = Kind {
+        word: "memory_spike".into(),
+        severity: TriggerSeverity::Rollback,
+        threshold: spike,
+        told: Told::MemoryTimesHourBefore,
+    };
     let samples = samples(watched, cube)?;
     let minutes: Vec<Minute> = watched
         .minutes
@@ -46,7 +47,14 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, level: f64) -> Result<V
         .map(|minute| Minute { minute: minute.minute, uploads: minute.uploads, n: 0, events: 0 })
         .collect();
     let fewest_uploads = watched.plan.analysis.min_window_uploads;
-    let windows = windows(&minutes, Reach { minutes: WINDOW_MINUTES, most_minutes: MOST_MINUTES, fewest_uploads });
+    let windows = windows(
+        &minutes,
+        Reach {
+            minutes: i64::from(watched.plan.triggers.rollback_minutes),
+            most_minutes: MOST_MINUTES,
+            fewest_uploads,
+        },
+    );
     let (mut tested, mut crossings) = (0_usize, Vec::new());
     for (index, window) in windows.iter().enumerate() {
         let between = |from: i64, to: i64| {
@@ -61,13 +69,13 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, level: f64) -> Result<V
         let sums = inside.iter().fold((0.0, 0.0), |sums, sample| (sums.0 + sample.sum_mb, sums.1 + sample.count));
         let before: Vec<f64> = before.iter().map(|sample| sample.sum_mb / sample.count).collect();
         let times = sums.0 / sums.1 / median(before.clone());
-        if times > SPIKE {
-            let lowered: Vec<f64> = inside.iter().map(|sample| sample.sum_mb / sample.count / SPIKE).collect();
+        if times > spike {
+            let lowered: Vec<f64> = inside.iter().map(|sample| sample.sum_mb / sample.count / spike).collect();
             let p_value = larger_p_value(&lowered, &before).unwrap_or(1.0);
             crossings.push(Crossing { window: index, times, p_value });
         }
     }
-    Ok(triggers(watched, &windows, &crossings, level / tested.max(1) as f64))
+    Ok(triggers(watched, &kind, &windows, &crossings, level / tested.max(1) as f64))
 }
 
 /// By the uploads that carry memory; where none does, by the memory samples of the process, which
@@ -99,22 +107,34 @@ fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
 }
 
-fn triggers(watched: &Watched<'_>, windows: &[Window], crossings: &[Crossing], level: f64) -> Vec<Trigger> {
+fn triggers(
+    watched: &Watched<'_>,
+    kind: &Kind,
+    windows: &[Window],
+    crossings: &[Crossing],
+    level: f64,
+) -> Vec<Trigger> {
     let of = |index: usize| crossings.iter().find(|crossing| crossing.window == index);
     let fires = |index: usize| of(index).is_some_and(|crossing| crossing.p_value <= level);
     let mut found = Vec::new();
     let runs = incidents(windows, fires);
     for (first, last) in &runs {
         let fired: Vec<&Crossing> = (*first..=*last).filter(|index| fires(*index)).filter_map(of).collect();
-        found.extend(run(watched, windows, &fired, true));
+        found.extend(run(watched, kind, windows, &fired, true));
     }
     let inside = |index: usize| runs.iter().any(|(first, last)| (*first..=*last).contains(&index));
     let chance: Vec<&Crossing> = crossings.iter().filter(|crossing| !inside(crossing.window)).collect();
-    found.extend(run(watched, windows, &chance, false));
+    found.extend(run(watched, kind, windows, &chance, false));
     found
 }
 
-fn run(watched: &Watched<'_>, windows: &[Window], crossings: &[&Crossing], fired: bool) -> Option<Trigger> {
+fn run(
+    watched: &Watched<'_>,
+    kind: &Kind,
+    windows: &[Window],
+    crossings: &[&Crossing],
+    fired: bool,
+) -> Option<Trigger> {
     let held: Vec<Window> = crossings.iter().map(|crossing| windows[crossing.window]).collect();
     let worst = crossings.iter().max_by(|a, b| a.times.total_cmp(&b.times))?;
     let uploads = match (held.first(), held.last()) {
@@ -128,8 +148,8 @@ fn run(watched: &Watched<'_>, windows: &[Window], crossings: &[&Crossing], fired
         p_value: crossings.iter().map(|crossing| crossing.p_value).reduce(f64::min),
         uploads,
     };
-    let text = if fired { MEMORY_SPIKE.worst_text(worst.times) } else { crossings_text(held.len()) };
-    watched.trigger(&MEMORY_SPIKE, &run, text)
+    let text = if fired { kind.worst_text(worst.times) } else { crossings_text(held.len()) };
+    watched.trigger(kind, &run, text)
 }
 
 #[cfg(test)]

@@ -16,9 +16,6 @@ use crate::report::model::{Answer, Trigger, TriggerSeverity};
 use rates::RateAlarms;
 use watched::Watched;
 
-/// The plan: a rollback follows within so many seconds.
-const ANSWER_SECONDS: f64 = 300.0;
-
 /// Chance of a false rollback alarm in a whole rollout, and of a false review in a stage.
 const ROLLBACK_LEVEL: f64 = 0.01;
 
@@ -37,17 +34,21 @@ pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEv
         .filter(|stage| plan.stages[*stage].percentage > 0.0)
         .collect();
     let watched: Vec<usize> = begun.iter().copied().filter(|stage| data[*stage].arm(Arm::All).uploads() > 0).collect();
-    // The rollout's false alarms are shared out: over stages, scopes, and rates beside memory.
-    let level = ROLLBACK_LEVEL / (watched.len() * SCOPES.len() * 2).max(1) as f64;
-    let alarms = RateAlarms::new(plan, data, level, REVIEW_LEVEL);
+    let alarms = RateAlarms::new(plan, data);
+    let spike = plan.triggers.memory_spike.on();
+    // The rollout's false alarms are shared out: over stages, scopes, and what is watched.
+    let questions = alarms.rollback_questions() + usize::from(spike.is_some());
+    let level = ROLLBACK_LEVEL / (watched.len() * SCOPES.len() * questions).max(1) as f64;
     let questions: Vec<(usize, Arm)> = watched.iter().flat_map(|stage| SCOPES.map(|arm| (*stage, arm))).collect();
     let found: Vec<Result<Vec<Trigger>>> = questions
         .into_par_iter()
         .map(|(stage, arm)| {
             let minutes = cube.minute_sums(stage, arm)?;
             let watched = Watched { plan, stage, arm, minutes: &minutes };
-            let mut found = alarms.incidents(&watched);
-            found.extend(memory::spikes(&watched, cube, level)?);
+            let mut found = alarms.incidents(&watched, level, REVIEW_LEVEL);
+            if let Some(spike) = spike {
+                found.extend(memory::spikes(&watched, cube, spike, level)?);
+            }
             Ok(found)
         })
         .collect();
@@ -55,9 +56,13 @@ pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEv
     for found in found {
         triggers.extend(found?);
     }
-    triggers.extend(critical::errors(plan, &begun, events));
-    triggers.extend(critical::complaints(plan, &watched, data, events));
-    answer(&mut triggers, events);
+    if plan.triggers.critical_error {
+        triggers.extend(critical::errors(plan, &begun, events));
+    }
+    if let Some(factor) = plan.triggers.complaints_rising.on() {
+        triggers.extend(critical::complaints(plan, factor, &watched, data, events));
+    }
+    answer(&mut triggers, events, 60.0 * f64::from(plan.triggers.answer_minutes));
     let order = |trigger: &Trigger| {
         (!trigger.fired, trigger.severity != TriggerSeverity::Rollback, trigger.from.clone(), trigger.id.clone())
     };
@@ -67,7 +72,7 @@ pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEv
 
 /// Finds the rollback that followed each rollback incident. Incidents of one stage that overlap, in other
 /// scopes or by other triggers, are one outage: its clock starts with the first of them.
-fn answer(triggers: &mut [Trigger], events: &[LoggedEvent]) {
+fn answer(triggers: &mut [Trigger], events: &[LoggedEvent], within_seconds: f64) {
     let seconds = |rfc3339: &str| chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp());
     let rollbacks: Vec<i64> = events
         .iter()
@@ -95,7 +100,7 @@ fn answer(triggers: &mut [Trigger], events: &[LoggedEvent]) {
         for trigger in outage {
             trigger.answered_after_seconds = after;
             trigger.answer = Some(match after {
-                Some(after) if after <= ANSWER_SECONDS => Answer::InTime,
+                Some(after) if after <= within_seconds => Answer::InTime,
                 Some(_) => Answer::Late,
                 None => Answer::None,
             });
@@ -138,7 +143,7 @@ mod tests {
     #[track_caller]
     fn check(rollbacks: &[&str], want: (Answer, Option<f64>)) {
         let mut triggers = [incident("2025-11-10T08:00:00Z", "2025-11-10T08:05:00Z")];
-        answer(&mut triggers, &rollbacks.iter().map(|at| rollback(at)).collect::<Vec<_>>());
+        answer(&mut triggers, &rollbacks.iter().map(|at| rollback(at)).collect::<Vec<_>>(), 300.0);
         assert_eq!((triggers[0].answer.unwrap(), triggers[0].answered_after_seconds), want);
     }
 
@@ -153,7 +158,7 @@ mod tests {
             incident("2025-11-10T08:00:00Z", "2025-11-10T08:05:00Z"),
             incident("2025-11-10T08:04:00Z", "2025-11-10T08:20:00Z"),
         ];
-        answer(&mut both, &[rollback("2025-11-10T08:03:00Z")]);
+        answer(&mut both, &[rollback("2025-11-10T08:03:00Z")], 300.0);
         assert!(both.iter().all(|trigger| trigger.answer == Some(Answer::InTime)));
         // Before the window was full: faster than the proof.
         check(&["2025-11-10T08:02:00Z", "2025-11-10T09:00:00Z"], (Answer::InTime, Some(0.0)));

@@ -1,50 +1,85 @@
-//! Triggers on shares of uploads: failures, and uploads that are slower than the baseline allows.
+//! Triggers on shares of uploads: failures, and uploads that are slower than a limit allows.
 
-use super::watched::{Kind, Watched, WindowRun, crossings_text};
-use crate::analysis::figure::{headline_latency, point};
-use crate::analysis::group::{GroupData, StageData};
-use crate::config::Plan;
-use crate::cube::histogram::{Grid, Histogram};
-use crate::cube::slice::{Arm, MinuteSums};
-use crate::metric::{Distribution, Estimator};
-use crate::report::model::{Trigger, TriggerSeverity};
 use stagegate_stats::clusters::squared_variation_of_rates;
 use stagegate_stats::scan::{Alarm, Minute, Ordinary, Reach, Verdict, Window, incidents, windows};
 
-/// The plan's thresholds.
-const LOW_SUCCESS_RATE: f64 = 0.95;
-const DEGRADED_SUCCESS_RATE: f64 = 0.97;
-const DEGRADED_LATENCY: f64 = 1.20;
-/// Minutes of a rollback window, of a review window, and up to which either grows.
-const ROLLBACK_MINUTES: i64 = 5;
-const REVIEW_MINUTES: i64 = 30;
+use super::watched::{Kind, Told, Watched, WindowRun, crossings_text};
+use crate::analysis::figure::point;
+use crate::analysis::group::{GroupData, StageData};
+use crate::config::{Bound, Plan, Severity, Watch};
+use crate::cube::histogram::{Grid, Histogram};
+use crate::cube::slice::{Arm, MinuteSums};
+use crate::metric::{Distribution, Estimator, Share};
+use crate::report::model::{Trigger, TriggerSeverity};
+
+/// Minutes up to which a window grows.
 pub const MOST_MINUTES: i64 = 60;
 
-/// What the baseline says of ordinary hours, and the levels of the alarms.
+/// What the baseline says of ordinary hours, and what is watched.
 pub struct RateAlarms {
-    rollback_level: f64,
-    review_level: f64,
+    rules: Vec<Rule>,
+    rollback_minutes: i64,
+    review_minutes: i64,
     fewest_uploads: u64,
     baseline_error_rate: f64,
     /// Squared coefficient of variation of the baseline's hourly error rates.
     error_variation: f64,
-    latency: Option<LatencyLimit>,
+}
+
+/// One trigger that is watched in windows.
+struct Rule {
+    kind: Kind,
+    what: What,
+}
+
+/// Which uploads of a window are the bad ones.
+enum What {
+    /// Failures, above this share of the uploads.
+    Failures(f64),
+    /// Uploads slower than the limit; `None` where the baseline has no latency to hold them against.
+    Slower(Option<LatencyLimit>),
 }
 
 /// Uploads slower than `limit_ms` are the bad ones.
 #[derive(Debug, Clone, Copy)]
 struct LatencyLimit {
-    baseline_ms: f64,
+    /// What the worst value is told in: the baseline's latency, or 1 ms.
+    unit_ms: f64,
     limit_ms: f64,
-    /// The share of slower uploads at which the headline latency is exactly at the limit.
+    /// The share of slower uploads at which the latency is exactly at the limit.
     share: f64,
     /// Squared coefficient of variation of the baseline's hourly shares of slower uploads.
     squared_variation: f64,
 }
 
+impl Rule {
+    /// `None` for what the config's validation refuses.
+    fn new(plan: &Plan, watch: &Watch, baseline: Option<&GroupData>) -> Option<Self> {
+        let metric = plan.analysis.metric(&watch.metric)?;
+        let (what, threshold, told) = match (metric.estimator, watch.bound()?) {
+            (Estimator::Rate(Share::Successes), Bound::AtLeast(rate)) => {
+                (What::Failures(1.0 - rate), rate, Told::SuccessRate)
+            }
+            (Estimator::Rate(Share::Failures), Bound::AtMost(rate)) => (What::Failures(rate), rate, Told::ErrorRate),
+            (estimator, bound) => {
+                let limit = baseline.and_then(|group| LatencyLimit::new(group, estimator, bound));
+                match bound {
+                    Bound::AtMostTimesBaseline(times) => (What::Slower(limit), times, Told::LatencyTimesBaseline),
+                    Bound::AtMost(ms) => (What::Slower(limit), ms, Told::Latency),
+                    _ => return None,
+                }
+            }
+        };
+        let severity = match watch.severity {
+            Severity::Rollback => TriggerSeverity::Rollback,
+            Severity::Review => TriggerSeverity::Review,
+        };
+        Some(Self { kind: Kind { word: watch.name.clone(), severity, threshold, told }, what })
+    }
+}
+
 impl RateAlarms {
-    /// `rollback_level` and `review_level`: the chance of any false alarm of one trigger in one stage and scope.
-    pub fn new(plan: &Plan, data: &[StageData], rollback_level: f64, review_level: f64) -> Self {
+    pub fn new(plan: &Plan, data: &[StageData]) -> Self {
         let baseline = plan.baseline().map(|stage| data[stage].arm(Arm::All)).filter(|group| group.uploads() > 0);
         let failures = |group: &GroupData| {
             let hours = group.hours.iter().map(|hour| (hour.uploads - hour.successes, hour.uploads));
@@ -52,18 +87,36 @@ impl RateAlarms {
         };
         let hours = baseline.map(failures).unwrap_or_default();
         let (failed, uploads) = hours.iter().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
+        let watched = plan.triggers.watched();
         Self {
-            rollback_level,
-            review_level,
+            rules: watched.iter().filter_map(|watch| Rule::new(plan, watch, baseline)).collect(),
+            rollback_minutes: i64::from(plan.triggers.rollback_minutes),
+            review_minutes: i64::from(plan.triggers.review_minutes),
             fewest_uploads: plan.analysis.min_window_uploads,
             baseline_error_rate: if uploads > 0 { failed as f64 / uploads as f64 } else { 0.0 },
             error_variation: squared_variation_of_rates(hours.into_iter()),
-            latency: baseline.and_then(|group| LatencyLimit::new(plan, group)),
         }
     }
 
-    /// The incidents and crossings of a stage's scope.
-    pub(super) fn incidents(&self, watched: &Watched<'_>) -> Vec<Trigger> {
+    /// How many different questions ask for a rollback: two triggers on one share of failures are one.
+    pub fn rollback_questions(&self) -> usize {
+        let mut shares: Vec<f64> = Vec::new();
+        let mut questions = 0;
+        for rule in self.rules.iter().filter(|rule| rule.kind.severity == TriggerSeverity::Rollback) {
+            match rule.what {
+                What::Failures(share) if shares.iter().any(|known| (known - share).abs() < 1e-9) => {}
+                What::Failures(share) => {
+                    shares.push(share);
+                    questions += 1;
+                }
+                What::Slower(_) => questions += 1,
+            }
+        }
+        questions
+    }
+
+    /// The incidents and crossings of a stage's scope; each level is the chance of any false alarm of one trigger.
+    pub(super) fn incidents(&self, watched: &Watched<'_>, rollback_level: f64, review_level: f64) -> Vec<Trigger> {
         let failures: Vec<Minute> = watched
             .minutes
             .iter()
@@ -74,23 +127,51 @@ impl RateAlarms {
                 events: minute.uploads - minute.successes,
             })
             .collect();
-        let low = self.failures(&failures, ROLLBACK_MINUTES, 1.0 - LOW_SUCCESS_RATE, self.rollback_level);
-        let mut found = low.triggers(watched, &SUCCESS_RATE_LOW, |share| 1.0 - share);
-        found.extend(low.triggers(watched, &ERROR_RATE_HIGH, |share| share));
-        let mut degraded = self.failures(&failures, REVIEW_MINUTES, 1.0 - DEGRADED_SUCCESS_RATE, self.review_level);
-        degraded.without_what_fired_worse(&low);
-        found.extend(degraded.triggers(watched, &SUCCESS_RATE_DEGRADED, |share| 1.0 - share));
-        found.extend(self.latency.and_then(|limit| self.slow(watched, limit)).unwrap_or_default());
+        let level = |rule: &Rule| match rule.kind.severity {
+            TriggerSeverity::Rollback => rollback_level,
+            TriggerSeverity::Review => review_level,
+        };
+        let of = |severity| self.rules.iter().filter(move |rule| rule.kind.severity == severity);
+        let mut found = Vec::new();
+        let mut worse: Vec<Scanned> = Vec::new();
+        for rule in of(TriggerSeverity::Rollback).chain(of(TriggerSeverity::Review)) {
+            match rule.what {
+                What::Failures(share) => {
+                    let mut scanned = self.failures(&failures, rule.kind.severity, share, level(rule));
+                    if rule.kind.severity == TriggerSeverity::Review {
+                        worse.iter().for_each(|worse| scanned.without_what_fired_worse(worse));
+                    }
+                    let success = rule.kind.told == Told::SuccessRate;
+                    found.extend(scanned.triggers(watched, &rule.kind, |bad| if success { 1.0 - bad } else { bad }));
+                    if rule.kind.severity == TriggerSeverity::Rollback {
+                        worse.push(scanned);
+                    }
+                }
+                What::Slower(limit) => {
+                    found.extend(limit.map(|limit| self.slow(watched, rule, limit, level(rule))).unwrap_or_default());
+                }
+            }
+        }
         found
+    }
+
+    fn window_minutes(&self, severity: TriggerSeverity) -> i64 {
+        match severity {
+            TriggerSeverity::Rollback => self.rollback_minutes,
+            TriggerSeverity::Review => self.review_minutes,
+        }
     }
 
     /// Windows of failures against an error rate.
     ///
     /// What is ordinary is the stage's own rate outside the window, but never more than the threshold; of
     /// a review trigger also the baseline's rate, which the rollout did not cause.
-    fn failures(&self, minutes: &[Minute], reach: i64, threshold: f64, level: f64) -> Scanned {
-        let most = if reach == REVIEW_MINUTES { threshold.max(self.baseline_error_rate) } else { threshold };
-        self.scan(minutes, reach, threshold, level, (most, self.error_variation))
+    fn failures(&self, minutes: &[Minute], severity: TriggerSeverity, threshold: f64, level: f64) -> Scanned {
+        let most = match severity {
+            TriggerSeverity::Review => threshold.max(self.baseline_error_rate),
+            TriggerSeverity::Rollback => threshold,
+        };
+        self.scan(minutes, self.window_minutes(severity), threshold, level, (most, self.error_variation))
     }
 
     fn scan(
@@ -111,7 +192,7 @@ impl RateAlarms {
     }
 
     /// Windows of slow uploads against the share that the limit stands for.
-    fn slow(&self, watched: &Watched<'_>, limit: LatencyLimit) -> Option<Vec<Trigger>> {
+    fn slow(&self, watched: &Watched<'_>, rule: &Rule, limit: LatencyLimit, level: f64) -> Vec<Trigger> {
         let minute = |sums: &MinuteSums| {
             let faster = Grid::MINUTE.at_most(&sums.durations, limit.limit_ms).round() as u64;
             Minute {
@@ -123,21 +204,24 @@ impl RateAlarms {
         };
         let minutes: Vec<Minute> = watched.minutes.iter().map(minute).collect();
         let ordinary = (limit.share, limit.squared_variation);
-        let scanned = self.scan(&minutes, REVIEW_MINUTES, limit.share, self.review_level, ordinary);
+        let scanned = self.scan(&minutes, self.window_minutes(rule.kind.severity), limit.share, level, ordinary);
         let latency = |window: &Window| {
             let mut pooled = Histogram::default();
             watched.minutes[window.first..=window.last].iter().for_each(|minute| pooled.add(&minute.durations));
-            pooled.quantile(Grid::MINUTE, 1.0 - limit.share).unwrap_or(0.0) / limit.baseline_ms
+            pooled.quantile(Grid::MINUTE, 1.0 - limit.share).unwrap_or(0.0) / limit.unit_ms
         };
-        Some(scanned.triggers_by(watched, &LATENCY_DEGRADED, |windows| windows.iter().map(latency).fold(0.0, f64::max)))
+        scanned.triggers_by(watched, &rule.kind, |windows| windows.iter().map(latency).fold(0.0, f64::max))
     }
 }
 
 impl LatencyLimit {
-    fn new(plan: &Plan, baseline: &GroupData) -> Option<Self> {
-        let estimator = headline_latency(plan.analysis.latency_statistic);
+    fn new(baseline: &GroupData, estimator: Estimator, bound: Bound) -> Option<Self> {
         let (baseline_ms, _) = point(baseline, estimator).ok()?;
-        let limit_ms = baseline_ms * DEGRADED_LATENCY;
+        let (limit_ms, unit_ms) = match bound {
+            Bound::AtMostTimesBaseline(times) => (baseline_ms * times, baseline_ms),
+            Bound::AtMost(ms) => (ms, 1.0),
+            _ => return None,
+        };
         let slower = |histogram: &Histogram, than_ms: f64| {
             let n = histogram.total();
             (n - (Grid::FINE.at_most(histogram, than_ms).round() as u64).min(n), n)
@@ -153,18 +237,9 @@ impl LatencyLimit {
         let hours: Vec<(u64, u64)> =
             baseline.latency.hours.iter().map(|(_, histogram)| slower(histogram, limit_ms)).collect();
         let squared_variation = squared_variation_of_rates(hours.into_iter());
-        Some(Self { baseline_ms, limit_ms, share, squared_variation })
+        Some(Self { unit_ms, limit_ms, share, squared_variation })
     }
 }
-
-const SUCCESS_RATE_LOW: Kind =
-    Kind { word: "success_rate_low", severity: TriggerSeverity::Rollback, threshold: LOW_SUCCESS_RATE };
-const ERROR_RATE_HIGH: Kind =
-    Kind { word: "error_rate_high", severity: TriggerSeverity::Rollback, threshold: 1.0 - LOW_SUCCESS_RATE };
-const SUCCESS_RATE_DEGRADED: Kind =
-    Kind { word: "success_rate_degraded", severity: TriggerSeverity::Review, threshold: DEGRADED_SUCCESS_RATE };
-const LATENCY_DEGRADED: Kind =
-    Kind { word: "latency_degraded", severity: TriggerSeverity::Review, threshold: DEGRADED_LATENCY };
 
 /// Windows and what their tests say; `None` where the threshold is not crossed.
 struct Scanned {

@@ -20,9 +20,20 @@ pub struct Watched<'a> {
 
 /// What a trigger is called, how bad it is, and what it counts in.
 pub struct Kind {
-    pub word: &'static str,
+    pub word: String,
     pub severity: TriggerSeverity,
     pub threshold: f64,
+    pub told: Told,
+}
+
+/// What the worst value of a trigger is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    SuccessRate,
+    ErrorRate,
+    LatencyTimesBaseline,
+    Latency,
+    MemoryTimesHourBefore,
 }
 
 /// A run of windows of one kind.
@@ -51,7 +62,7 @@ impl Watched<'_> {
         let base = format!("triggers.{}.{}.{}", self.stage_name(), self.arm.name(), kind.word);
         Some(Trigger {
             id: if run.fired { format!("{base}.{}", time(first.from)) } else { base },
-            trigger: kind.word.into(),
+            trigger: kind.word.clone(),
             severity: kind.severity,
             fired: run.fired,
             stage: self.stage_name().into(),
@@ -79,14 +90,16 @@ pub fn crossings_text(count: usize) -> String {
 impl Kind {
     /// How the worst value is told.
     pub fn worst_text(&self, worst: f64) -> String {
-        let rate = || format::value(worst, Unit::Fraction);
-        let times = || format::value(worst, Unit::Ratio);
-        match self.word {
-            "success_rate_low" | "success_rate_degraded" => format!("success rate {} at worst", rate()),
-            "error_rate_high" => format!("error rate {} at worst", rate()),
-            "memory_spike" => format!("memory {} that of the hour before at worst", times()),
-            "latency_degraded" => format!("latency {} the baseline's at worst", times()),
-            other => other.replace('_', " "),
+        match self.told {
+            Told::SuccessRate => format!("success rate {} at worst", format::value(worst, Unit::Fraction)),
+            Told::ErrorRate => format!("error rate {} at worst", format::value(worst, Unit::Fraction)),
+            Told::LatencyTimesBaseline => {
+                format!("latency {} the baseline's at worst", format::value(worst, Unit::Ratio))
+            }
+            Told::Latency => format!("latency {} at worst", format::value(worst, Unit::Milliseconds)),
+            Told::MemoryTimesHourBefore => {
+                format!("memory {} that of the hour before at worst", format::value(worst, Unit::Ratio))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 mod plausible;
 mod rule;
 mod rules;
+mod text;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,8 +14,9 @@ use sha2::{Digest, Sha256};
 
 use crate::packing::hex;
 use plausible::{MAX_RANDOM, MIN_RANDOM, is_random_byte, is_secret, looks_random};
-use rule::{Reach, Rule, Where};
+use rule::{Reach, Rule};
 use rules::RULES;
+use text::Text;
 
 /// Of the text before a block, what is looked at again with it.
 const CARRIED: usize = 8 << 10;
@@ -51,60 +53,6 @@ pub struct Finding {
     pub masked: String,
     /// By which the config may allow it: 16 hexadecimal digits of rule, file and secret.
     pub fingerprint: String,
-}
-
-/// What kind of text a file is, as far as the rules care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text {
-    Binary,
-    /// Lock files, maps, drawings: long random strings are their nature.
-    Generated,
-    Code,
-    /// Values stand without quotes.
-    Settings,
-}
-
-impl Text {
-    fn of(path: &str) -> Self {
-        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-        let lock =
-            ["cargo.lock", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "poetry.lock", "go.sum", "uv.lock"];
-        if lock.contains(&name.as_str())
-            || name.ends_with(".min.js")
-            || matches!(ending, "lock" | "map" | "svg" | "sum" | "woff" | "snap" | "ipynb")
-        {
-            return Self::Generated;
-        }
-        let settings = [
-            "env",
-            "ini",
-            "cfg",
-            "conf",
-            "config",
-            "properties",
-            "yaml",
-            "yml",
-            "toml",
-            "sh",
-            "bash",
-            "zsh",
-            "ps1",
-            "tf",
-            "tfvars",
-            "envrc",
-        ];
-        let named = name.starts_with(".env") || name.starts_with("dockerfile") || name.starts_with("docker-compose");
-        if named || settings.contains(&ending) { Self::Settings } else { Self::Code }
-    }
-
-    fn takes(self, place: Where) -> bool {
-        match place {
-            Where::Anywhere => true,
-            Where::WrittenText => matches!(self, Self::Code | Self::Settings),
-            Where::Settings => self == Self::Settings,
-        }
-    }
 }
 
 /// All rules, compiled.

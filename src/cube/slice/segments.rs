@@ -9,6 +9,7 @@ use super::answers::{Measured, Segment};
 use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
+use crate::ingest::native::ExecutionType;
 
 /// Sums over the uploads of one segment that ended in one hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,10 @@ pub struct SegmentHour {
     pub hour: i64,
     pub uploads: u64,
     pub successes: u64,
+    /// `async` and `sync_fallback` uploads.
+    pub treated: u64,
+    /// `sync_fallback` uploads.
+    pub fallbacks: u64,
     /// Failures whose error type is one of the asked.
     pub timeouts: u64,
     pub success_duration_ns: i128,
@@ -40,6 +45,7 @@ impl Cube {
         let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
         let memory_uploads = view.counts("memory_uploads")?;
         let (durations, memory) = (view.sums("success_duration_ms")?, view.sums("memory_mb")?);
+        let kinds = view.numbers("execution_type")?;
         let longest = view.floats("success_duration_max_ms")?;
         let (segments, hours) = (view.segments()?, view.times("hour")?);
         let mut rows = Vec::with_capacity(hours.len());
@@ -51,6 +57,8 @@ impl Cube {
                 hour,
                 uploads: uploads[row],
                 successes: successes[row],
+                treated: if Arm::Treated.holds(kinds[row]) { uploads[row] } else { 0 },
+                fallbacks: if kinds[row] == ExecutionType::SyncFallback as u8 { uploads[row] } else { 0 },
                 timeouts: 0,
                 success_duration_ns: durations[row],
                 success_duration_max_ms: longest[row],
@@ -66,6 +74,8 @@ impl Cube {
             if same {
                 kept.uploads += next.uploads;
                 kept.successes += next.successes;
+                kept.treated += next.treated;
+                kept.fallbacks += next.fallbacks;
                 kept.success_duration_ns += next.success_duration_ns;
                 kept.success_duration_max_ms = kept.success_duration_max_ms.max(next.success_duration_max_ms);
                 kept.memory_uploads += next.memory_uploads;

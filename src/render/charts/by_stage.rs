@@ -6,7 +6,7 @@ use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
 use crate::metric::{METRICS, Metric, Unit};
-use crate::report::model::{CriterionMetric, Figure, Group, Report, Stage};
+use crate::report::model::{Figure, Group, Report, Stage};
 use stagegate_stats::Interval;
 
 const ROW: f64 = 32.0;
@@ -80,7 +80,7 @@ fn chart(report: &Report, kind: &Kind) -> Option<Chart> {
 
 fn rows<'a>(report: &'a Report, kind: &Kind, stage: &'a Stage) -> Vec<Row<'a>> {
     let of_stage = |metric| report.criteria.iter().find(|c| c.stage == stage.name && c.metric == metric);
-    let criterion = of_stage(CriterionMetric::SuccessRate);
+    let criterion = of_stage("success_rate");
     let treated = criterion.map_or(stage.percentage > 0.0, |criterion| criterion.scope == "treated");
     let row = |arm, treated, group: &'a Group, threshold| Row {
         stage,

@@ -1,12 +1,11 @@
 //! The headline improvements: each on its own scale, its target band drawn, its interval as a line.
 
 use super::canvas::{BAND, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
-use super::chart::{Chart, themed};
+use super::chart::{Chart, short, themed};
 use super::scale::Scale;
 use crate::format;
 use crate::metric::Unit;
-use crate::report::model::{Improvement, Report};
-use crate::report::words::improvement_text;
+use crate::report::model::{Improvement, Report, Target};
 use stagegate_stats::Interval;
 
 const ROW: f64 = 76.0;
@@ -34,12 +33,7 @@ pub fn chart(report: &Report) -> Option<Chart> {
 
 fn cells(improvement: &Improvement) -> Vec<String> {
     let (value, interval) = value_text(improvement).unwrap_or_else(|| (format::NOT_MEASURED.into(), None));
-    vec![
-        improvement_text(&improvement.id).label.into(),
-        value,
-        interval.unwrap_or_else(|| "–".into()),
-        target_text(improvement),
-    ]
+    vec![improvement.label.clone(), value, interval.unwrap_or_else(|| "–".into()), target_text(improvement)]
 }
 
 /// A small picture of one improvement for its card: the value and its interval on the target band. The
@@ -49,19 +43,31 @@ pub fn bar(improvement: &Improvement) -> String {
         let (top, bottom, middle) = (4.0, f64::from(BAR_HEIGHT) - 4.0, f64::from(BAR_HEIGHT) / 2.0);
         let scale = scale_of(improvement, 2.0, f64::from(BAR_WIDTH) - 8.0);
         canvas.rectangle((2.0, top), (f64::from(BAR_WIDTH) - 2.0, bottom), SHADE);
-        let end = improvement.target.max.map_or(f64::from(BAR_WIDTH) - 2.0, |max| scale.at(max));
-        canvas.rectangle((scale.at(improvement.target.min), top), (end, bottom), BAND);
-        canvas.line(
-            (scale.at(improvement.target.min), 1.0),
-            (scale.at(improvement.target.min), bottom + 3.0),
-            LIMIT,
-            2,
-        );
+        if let Some(target) = improvement.target {
+            let edges = (2.0, f64::from(BAR_WIDTH) - 2.0);
+            draw_band(canvas, target, &scale, edges, ((top, bottom), (1.0, bottom + 3.0)));
+        }
         mark(canvas, improvement, &scale, middle);
     });
     let svg = themed(&svg);
     svg.split_once("<svg ")
         .map_or_else(String::new, |(_, rest)| format!("<svg class=\"bar\" aria-hidden=\"true\" {rest}"))
+}
+
+/// The target band, between `edges` where it is open, and a line at the end that must be reached: each from one
+/// height to another.
+fn draw_band(
+    canvas: &Canvas<'_>,
+    target: Target,
+    scale: &Scale,
+    edges: (f64, f64),
+    (band, line): ((f64, f64), (f64, f64)),
+) {
+    let (from, to) = (target.min.map(|min| scale.at(min)), target.max.map(|max| scale.at(max)));
+    canvas.rectangle((from.unwrap_or(edges.0), band.0), (to.unwrap_or(edges.1), band.1), BAND);
+    if let Some(limit) = from.or(to) {
+        canvas.line((limit, line.0), (limit, line.1), LIMIT, 2);
+    }
 }
 
 /// Its value as a dot and its interval as a line with ends.
@@ -79,25 +85,24 @@ fn mark(canvas: &Canvas<'_>, improvement: &Improvement, scale: &Scale, middle: f
 
 /// Reductions from 0 (or the interval's lower end, at least -1) to 1; ratios from 0.
 fn scale_of(improvement: &Improvement, left: f64, right: f64) -> Scale {
-    let target = improvement.target;
     let interval = improvement.ci;
     let known = |end: f64| end.is_finite().then_some(end);
     let low_end = interval.and_then(|ends| known(ends.low)).or(improvement.value).unwrap_or(0.0);
     let high_end = interval.and_then(|ends| known(ends.high)).or(improvement.value).unwrap_or(0.0);
-    let (low, high) = match improvement_text(&improvement.id).unit {
+    let (low, high) = match improvement.unit {
         Unit::Fraction => (low_end.clamp(-1.0, 0.0), 1.0),
-        _ => (0.0, high_end.max(target.max.unwrap_or(target.min)) * 1.12),
+        _ => (0.0, high_end.max(improvement.target.and_then(|target| target.max.or(target.min)).unwrap_or(1.0)) * 1.12),
     };
     Scale::linear(low, high, left, right)
 }
 
 fn value_text(improvement: &Improvement) -> Option<(String, Option<String>)> {
-    let unit = improvement_text(&improvement.id).unit;
+    let unit = improvement.unit;
     improvement.value.map(|value| format::figure(value, improvement.ci, unit))
 }
 
 fn phrase(improvement: &Improvement) -> String {
-    let label = improvement_text(&improvement.id).label;
+    let label = improvement.label.clone();
     match value_text(improvement) {
         None => format!("{label}: {}", format::NOT_MEASURED),
         Some((value, None)) => format!("{label}: {value}, no interval; target {}", target_text(improvement)),
@@ -107,31 +112,33 @@ fn phrase(improvement: &Improvement) -> String {
     }
 }
 
-/// `80 to 90 %` or `at least 95 %`
+/// `80 to 90 %`, `at least 95 %`, `at most 1.1×` or `none set`
 pub fn target_text(improvement: &Improvement) -> String {
-    let unit = improvement_text(&improvement.id).unit;
+    let unit = improvement.unit;
     let (scale, sign) = if unit == Unit::Fraction { (100.0, "\u{202f}%") } else { (1.0, "×") };
     let show = |value: f64| format::plain(value * scale);
-    match improvement.target.max {
-        Some(max) => format!("{} to {}{sign}", show(improvement.target.min), show(max)),
-        None => format!("at least {}{sign}", show(improvement.target.min)),
+    match improvement.target.map(|target| (target.min, target.max)) {
+        Some((Some(min), Some(max))) => format!("{} to {}{sign}", show(min), show(max)),
+        Some((Some(min), None)) => format!("at least {}{sign}", show(min)),
+        Some((None, Some(max))) => format!("at most {}{sign}", show(max)),
+        Some((None, None)) | None => "none set".into(),
     }
 }
 
 fn row(canvas: &Canvas<'_>, improvement: &Improvement, width: f64, top: f64) {
-    let text = improvement_text(&improvement.id);
     let (left, right) = (2.0, width - 14.0);
-    let target = improvement.target;
     let scale = scale_of(improvement, left, right);
     let (low, high) = scale.range();
-    canvas.text((left, top + 9.0), text.label, Hold::Start, 14, INK);
+    canvas.text((left, top + 9.0), &short(&improvement.label, 40), Hold::Start, 14, INK);
     let (band_top, band_bottom, middle) = (top + 22.0, top + 46.0, top + 34.0);
     canvas.rectangle((left, band_top), (right, band_bottom), SHADE);
-    canvas.rectangle((scale.at(target.min), band_top), (scale.at(target.max.unwrap_or(high)), band_bottom), BAND);
-    canvas.line((scale.at(target.min), band_top - 2.0), (scale.at(target.min), band_bottom + 2.0), LIMIT, 2);
+    if let Some(target) = improvement.target {
+        let heights = ((band_top, band_bottom), (band_top - 2.0, band_bottom + 2.0));
+        draw_band(canvas, target, &scale, (scale.at(low), scale.at(high)), heights);
+    }
     for tick in scale.ticks(5) {
         canvas.line((scale.at(tick), band_bottom), (scale.at(tick), band_bottom + 3.0), GRID, 1);
-        let shown = if text.unit == Unit::Fraction {
+        let shown = if improvement.unit == Unit::Fraction {
             format!("{} %", format::plain(tick * 100.0))
         } else {
             format!("{}x", format::plain(tick))

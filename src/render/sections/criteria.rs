@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::super::anchors::anchor;
 use super::super::marks::{self, Mark};
 use crate::format;
-use crate::report::model::{Criterion, CriterionMetric, Direction, Status};
-use crate::report::words::criterion_text;
+use crate::report::claims::criterion_id;
+use crate::report::model::{Criterion, Direction, Status};
 
 #[derive(Serialize)]
 pub struct CriterionView {
     anchor: String,
     stage: String,
-    label: &'static str,
+    label: String,
     scope: String,
     value: Option<String>,
     interval: Option<String>,
@@ -24,19 +24,15 @@ pub struct CriterionView {
 }
 
 pub fn criterion(criterion: &Criterion) -> CriterionView {
-    let (word, label, unit, definition) = criterion_text(criterion.metric);
+    let unit = criterion.unit;
     let shown = criterion.value.map(|value| format::figure(value, criterion.ci, unit));
-    let threshold = match criterion.metric {
-        CriterionMetric::Uploads => format::count(criterion.threshold as u64),
-        CriterionMetric::LatencyVsBaseline => format!("{}×", format::plain(criterion.threshold)),
-        CriterionMetric::SuccessRate | CriterionMetric::ErrorRate => format::share(criterion.threshold),
-    };
+    let threshold = format::threshold(criterion.threshold, unit);
     let sign = match criterion.direction {
         Direction::AtLeast => "≥",
         Direction::AtMost => "≤",
     };
     let more = match (criterion.status, criterion.more_uploads_needed) {
-        (Status::Inconclusive, Some(more)) => {
+        (Status::Open, Some(more)) => {
             Some(format!("about {} like these would settle it", format::counted(more, "more upload")))
         }
         _ => None,
@@ -45,7 +41,7 @@ pub fn criterion(criterion: &Criterion) -> CriterionView {
         format!("a distance of {} from the threshold would have been seen (power 80 %)", format::value(least, unit))
     });
     let about: Vec<String> =
-        [Some(definition.to_owned()), Some(format!("n = {}", format::count(criterion.n))), detectable]
+        [Some(criterion.definition.clone()), Some(format!("n = {}", format::count(criterion.n))), detectable]
             .into_iter()
             .flatten()
             .collect();
@@ -53,9 +49,9 @@ pub fn criterion(criterion: &Criterion) -> CriterionView {
         [criterion.reason.clone(), more, marks::warnings(&criterion.warnings)].into_iter().flatten().collect();
     CriterionView {
         about: about.join(" · "),
-        anchor: anchor(&format!("criteria.{}.{word}", criterion.stage)),
+        anchor: anchor(&criterion_id(criterion)),
         stage: criterion.stage.clone(),
-        label,
+        label: criterion.label.clone(),
         scope: criterion.scope.clone(),
         interval: shown.as_ref().and_then(|(_, interval)| interval.clone()),
         value: shown.map(|(value, _)| value),

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::super::anchors::{Link, anchor};
 use super::super::marks;
+use crate::report::claims::improvement_id;
 use crate::report::model::{CompletionStatus, Report, Status};
-use crate::report::words::{decision_words, improvement_text};
+use crate::report::words::decision_words;
 
 #[derive(Serialize)]
 pub struct DecisionView {
@@ -47,11 +48,8 @@ pub fn next_steps(report: &Report) -> Vec<Link> {
 /// Improvements, criteria and completion that nothing in the log speaks for.
 pub fn not_measured(report: &Report) -> Vec<Link> {
     let improvements = report.improvements.iter().filter(|improvement| improvement.status == Status::NotMeasured);
-    let mut list: Vec<Link> = improvements
-        .map(|improvement| {
-            Link::new(&format!("improvements.{}", improvement.id), improvement_text(&improvement.id).label)
-        })
-        .collect();
+    let mut list: Vec<Link> =
+        improvements.map(|improvement| Link::new(&improvement_id(improvement), &improvement.label)).collect();
     let mut stages: Vec<&str> = Vec::new();
     for criterion in report.criteria.iter().filter(|criterion| criterion.status == Status::NotMeasured) {
         if !stages.contains(&criterion.stage.as_str()) {

@@ -7,14 +7,14 @@ use super::super::charts::{improvement_bar, improvement_target};
 use super::super::marks::{self, Mark};
 use crate::format;
 use crate::metric::Unit;
+use crate::report::claims::improvement_id;
 use crate::report::model::{ComparisonKind, Improvement};
-use crate::report::words::improvement_text;
 
 #[derive(Serialize)]
 pub struct ImprovementView {
     anchor: String,
-    label: &'static str,
-    definition: &'static str,
+    label: String,
+    definition: String,
     value: Option<String>,
     interval: Option<String>,
     target: String,
@@ -34,9 +34,8 @@ pub struct ImprovementView {
 }
 
 pub fn improvement(improvement: &Improvement) -> ImprovementView {
-    let text = improvement_text(&improvement.id);
     let ends = improvement.ci;
-    let shown = improvement.value.map(|value| format::figure(value, ends, text.unit));
+    let shown = improvement.value.map(|value| format::figure(value, ends, improvement.unit));
     let kind = match improvement.kind {
         ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",
         ComparisonKind::Concurrent => "Concurrent: split at random",
@@ -52,11 +51,14 @@ pub fn improvement(improvement: &Improvement) -> ImprovementView {
         )
     });
     let method = improvement.interval_method.map(|used| format!("interval: {}", marks::method(used)));
-    let about: Vec<String> =
-        [Some(text.definition.to_owned()), n.clone(), method, Some(kind.to_owned())].into_iter().flatten().collect();
+    let about: Vec<String> = [Some(improvement.definition.clone()), n.clone(), method, Some(kind.to_owned())]
+        .into_iter()
+        .flatten()
+        .collect();
     let notes: Vec<String> =
         [improvement.reason.clone(), marks::warnings(&improvement.warnings)].into_iter().flatten().collect();
-    let adjusted = improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, text.unit));
+    let adjusted =
+        improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, improvement.unit));
     ImprovementView {
         about: about.join(" · "),
         adjusted: adjusted.as_ref().map(|(value, _)| value.clone()),
@@ -65,11 +67,11 @@ pub fn improvement(improvement: &Improvement) -> ImprovementView {
         mix_changed: improvement.mix_changed,
         detectable: improvement
             .smallest_detectable
-            .map(|least| format!("a change of {} would have been seen", format::value(least, text.unit))),
+            .map(|least| format!("a change of {} would have been seen", format::value(least, improvement.unit))),
         bar: improvement_bar(improvement),
-        anchor: anchor(&format!("improvements.{}", improvement.id)),
-        label: text.label,
-        definition: text.definition,
+        anchor: anchor(&improvement_id(improvement)),
+        label: improvement.label.clone(),
+        definition: improvement.definition.clone(),
         interval: shown.as_ref().and_then(|(_, interval)| interval.clone()),
         value: shown.map(|(value, _)| value),
         target: improvement_target(improvement),

@@ -36,7 +36,7 @@ pub fn tests(report: &Report) -> TestsView {
             status: match (bad, phase.missing + phase.skipped, phase.files.is_empty()) {
                 (_, _, true) => Mark::new("not-measured", "–", "no results"),
                 (0, 0, _) => Mark::new("met", "✓", "passed"),
-                (0, _, _) => Mark::new("inconclusive", "?", "incomplete"),
+                (0, _, _) => Mark::new("open", "?", "incomplete"),
                 _ => Mark::new("not-met", "✕", "failed"),
             },
             expected: format::count(phase.expected),

@@ -33,7 +33,7 @@ pub fn validation(review: &Validation) -> ValidationView {
     let status = match review.verdict.as_str() {
         "approved" => Mark::new("met", "✓", "approved"),
         "rejected" => Mark::new("not-met", "✕", "rejected"),
-        _ => Mark::new("inconclusive", "?", "approved with objections"),
+        _ => Mark::new("open", "?", "approved with objections"),
     };
     let claim = |claim: &ClaimReview| ClaimView {
         id: claim.id.clone(),
@@ -41,7 +41,7 @@ pub fn validation(review: &Validation) -> ValidationView {
         status: match claim.answer.as_deref() {
             Some("agree") => Mark::new("met", "✓", "agrees"),
             Some("disagree") => Mark::new("not-met", "✕", "disagrees"),
-            Some(_) => Mark::new("inconclusive", "?", "cannot tell"),
+            Some(_) => Mark::new("open", "?", "cannot tell"),
             None => Mark::new("not-measured", "–", "no answer"),
         },
         comment: claim.comment.clone(),

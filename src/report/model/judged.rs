@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
 use super::measured::{FigureWarning, IntervalMethod};
+use crate::metric::Unit;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
@@ -47,6 +48,13 @@ pub struct NextStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Improvement {
     pub id: String,
+    /// As headings show it.
+    pub label: String,
+    /// Of value, interval and target.
+    pub unit: Unit,
+    pub definition: String,
+    /// The metric whose change it is.
+    pub metric: String,
     pub kind: ComparisonKind,
     /// `stage/arm`
     pub reference: String,
@@ -56,7 +64,8 @@ pub struct Improvement {
     pub interval_method: Option<IntervalMethod>,
     /// Uploads (or samples) of reference and candidate.
     pub n: Option<[u64; 2]>,
-    pub target: Target,
+    /// `null` where none was set: measured, and not judged.
+    pub target: Option<Target>,
     /// The same with the reference's mix of files.
     pub adjusted: Option<Adjusted>,
     /// Whether `value` and `adjusted` tell different stories, beyond chance.
@@ -83,7 +92,8 @@ pub enum ComparisonKind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
-    pub min: f64,
+    /// `null`: open below.
+    pub min: Option<f64>,
     /// `null`: open above.
     pub max: Option<f64>,
 }
@@ -100,18 +110,27 @@ pub struct Adjusted {
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Met,
-    /// Improvements only: the whole interval lies above the target band.
+    /// Improvements only: the whole interval lies beyond the target band, on its better side.
     Exceeded,
     NotMet,
-    Inconclusive,
+    /// The interval holds the threshold.
+    Open,
     NotMeasured,
+    /// Improvements only: no target was set.
+    NotJudged,
 }
 
 /// One stage criterion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Criterion {
     pub stage: String,
-    pub metric: CriterionMetric,
+    /// The metric's id, `uploads`, or `…_vs_baseline` where the threshold is times the baseline.
+    pub metric: String,
+    /// As headings show it.
+    pub label: String,
+    /// Of value, interval and threshold.
+    pub unit: Unit,
+    pub definition: String,
     pub scope: String,
     pub value: Option<f64>,
     pub ci: Option<Interval>,
@@ -119,7 +138,7 @@ pub struct Criterion {
     pub threshold: f64,
     pub direction: Direction,
     pub status: Status,
-    /// How many more uploads would settle an inconclusive criterion, if nothing changed.
+    /// How many more uploads would settle an open criterion, if nothing changed.
     pub more_uploads_needed: Option<u64>,
     /// The smallest distance from the threshold that this log would have seen (95 %, power 80 %).
     pub smallest_detectable: Option<f64>,
@@ -127,15 +146,6 @@ pub struct Criterion {
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<FigureWarning>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CriterionMetric {
-    SuccessRate,
-    ErrorRate,
-    LatencyVsBaseline,
-    Uploads,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

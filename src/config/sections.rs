@@ -1,25 +1,36 @@
-//! The shape of rollout.toml, as written by a person: every key optional, every
-//! default filled in. `validate` turns it into a [`Plan`](super::Plan).
+//! The sections of rollout.toml: every key optional, every default filled in. Validated they are the plan.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stagegate_stats::Level;
+
+use super::asked::{Criteria, Criterion, HEADLINE_LATENCY, Improvement, TargetsSection, TriggersSection};
+use super::values::{Glob, Moment};
+use crate::metric::{self, Metric};
 
 /// rollout.toml: one file describes one rollout.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "the tables of a rollout.toml")]
 pub struct RolloutFile {
     /// Title of the report.
     pub title: String,
     /// Where the metrics log is and how it is read.
     pub input: InputSection,
     /// The stages in rollout order; the first with percentage 0 is the baseline.
-    pub stages: Vec<StageSection>,
+    pub stages: Vec<Stage>,
+    /// Criteria of every stage above 0 %, beside its own.
+    pub criteria: Vec<Criterion>,
     /// How figures are computed.
     pub analysis: AnalysisSection,
-    /// What the rollout was meant to achieve.
+    /// What the rollout was meant to improve, in short.
     pub targets: TargetsSection,
+    /// What the rollout was meant to improve, as a list; an empty one asks for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub improvements: Option<Vec<Improvement>>,
+    /// When somebody must look, or roll back.
+    pub triggers: TriggersSection,
     /// JUnit XML per phase.
     pub tests: Vec<TestPhaseSection>,
     /// Line coverage of the tests.
@@ -38,7 +49,7 @@ pub struct RolloutFile {
 
 impl Default for RolloutFile {
     fn default() -> Self {
-        let stage = |name: &str, percentage: f64| StageSection { name: name.into(), percentage, ..Default::default() };
+        let stage = |name: &str, percentage: f64| Stage { name: name.into(), percentage, ..Default::default() };
         Self {
             title: "Async upload rollout, final report".into(),
             input: InputSection::default(),
@@ -49,8 +60,11 @@ impl Default for RolloutFile {
                 stage("50%", 50.0),
                 stage("100%", 100.0),
             ],
+            criteria: Vec::new(),
             analysis: AnalysisSection::default(),
             targets: TargetsSection::default(),
+            improvements: None,
+            triggers: TriggersSection::default(),
             tests: Vec::new(),
             coverage: CoverageSection::default(),
             variants: VariantsSection::default(),
@@ -64,12 +78,10 @@ impl Default for RolloutFile {
 
 /// `[input]`
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of the input")]
 pub struct InputSection {
     /// Globs, relative to this file. `.gz` and `.zst` are read as they are; `-` is standard input.
     pub files: Vec<String>,
-    /// Format of the lines.
-    pub format: InputFormat,
     /// Whether `timestamp` marks the start or the end of an upload.
     pub timestamp_marks: TimestampMarks,
     /// Share of rejected lines above which the data-quality gate fails, 0 to 1.
@@ -83,20 +95,11 @@ impl Default for InputSection {
     fn default() -> Self {
         Self {
             files: ["data/*.jsonl", "data/**/*.jsonl.gz", "data/**/*.jsonl.zst"].map(String::from).to_vec(),
-            format: InputFormat::Auto,
             timestamp_marks: TimestampMarks::End,
             max_rejected_share: 0.01,
             max_distinct: 200,
         }
     }
-}
-
-/// Formats of a metrics log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum InputFormat {
-    Auto,
-    Native,
 }
 
 /// What the logger's timestamp marks.
@@ -107,59 +110,38 @@ pub enum TimestampMarks {
     End,
 }
 
-/// `[[stages]]`
+/// `[[stages]]`: one stage of the rollout.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct StageSection {
+#[serde(default, deny_unknown_fields, expecting = "a stage: a table with name and percentage")]
+pub struct Stage {
     /// Unique name.
     pub name: String,
     /// Share of the traffic that goes to async, 0 to 100.
     pub percentage: f64,
     /// Globs: every upload of a matching file belongs to this stage.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
+    pub files: Vec<Glob>,
     /// Start of the stage, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub from: Option<Moment>,
     /// End of the stage, exclusive, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// What the stage must reach; defaults by percentage.
-    pub criteria: CriteriaSection,
+    pub to: Option<Moment>,
+    /// What the stage must reach. Where nothing is written, [`Criteria::by_percentage`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub criteria: Option<Criteria>,
 }
 
-/// `[stages.criteria]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CriteriaSection {
-    /// At least, 0 to 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub success_rate: Option<f64>,
-    /// At most, 0 to 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error_rate: Option<f64>,
-    /// At most, times the baseline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency_vs_baseline: Option<f64>,
-    /// At least.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uploads: Option<u64>,
-    /// Which uploads count: `treated` (default) or `all` (default at percentage 0).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-}
-
-/// Which uploads of a stage a criterion looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    All,
-    Treated,
+impl Stage {
+    /// What the stage must reach.
+    pub fn criteria(&self) -> &[Criterion] {
+        self.criteria.as_ref().map_or(&[], |criteria| &criteria.0)
+    }
 }
 
 /// `[analysis]`
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of the analysis")]
 pub struct AnalysisSection {
     /// The headline latency statistic.
     pub latency_statistic: LatencyStatistic,
@@ -207,6 +189,30 @@ impl Default for AnalysisSection {
     }
 }
 
+impl AnalysisSection {
+    /// How sure intervals are.
+    pub fn level(&self) -> Level {
+        Level::P95
+    }
+
+    /// The headline latency.
+    pub fn headline_latency(&self) -> &'static Metric {
+        let id = match self.latency_statistic {
+            LatencyStatistic::P50 => "latency_p50_ms",
+            LatencyStatistic::P90 => "latency_p90_ms",
+            LatencyStatistic::P95 => "latency_p95_ms",
+            LatencyStatistic::P99 => "latency_p99_ms",
+            LatencyStatistic::Mean => "latency_mean_ms",
+        };
+        metric::find(id).expect("the headline latencies are metrics")
+    }
+
+    /// The metric that a word of the config asks for: its id, or `latency` for the headline latency.
+    pub fn metric(&self, word: &str) -> Option<&'static Metric> {
+        if word == HEADLINE_LATENCY { Some(self.headline_latency()) } else { metric::find(word) }
+    }
+}
+
 /// The latency statistics that can carry the headline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -218,44 +224,9 @@ pub enum LatencyStatistic {
     Mean,
 }
 
-/// `[targets]`
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct TargetsSection {
-    /// 1 - memory(final) / memory(baseline)
-    pub memory_reduction: TargetSection,
-    /// throughput(final) / throughput(baseline)
-    pub throughput_ratio: TargetSection,
-    /// 1 - latency(final) / latency(baseline)
-    pub latency_reduction: TargetSection,
-    /// 1 - timeout rate(final) / timeout rate(baseline)
-    pub timeout_reduction: TargetSection,
-}
-
-impl Default for TargetsSection {
-    fn default() -> Self {
-        let band = |min, max| TargetSection { min, max };
-        Self {
-            memory_reduction: band(0.80, Some(0.90)),
-            throughput_ratio: band(5.0, Some(10.0)),
-            latency_reduction: band(0.30, Some(0.50)),
-            timeout_reduction: band(0.95, None),
-        }
-    }
-}
-
-/// A target band; without `max` it is open above.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TargetSection {
-    pub min: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-}
-
 /// `[[tests]]`
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a phase of tests: name, expected and files")]
 pub struct TestPhaseSection {
     pub name: String,
     /// How many tests the phase must have.
@@ -269,7 +240,7 @@ pub struct TestPhaseSection {
 
 /// `[coverage]`
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table with file")]
 pub struct CoverageSection {
     /// Cobertura XML or LCOV.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -277,39 +248,22 @@ pub struct CoverageSection {
 }
 
 /// `[variants]`
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table of variants")]
 pub struct VariantsSection {
     pub file_types: Vec<String>,
     pub providers: Vec<String>,
     pub sizes_mb: Vec<f64>,
-    /// Fewest uploads that count as exercised.
+    /// Fewest uploads that count as exercised; fewer than one count as one.
     pub min_uploads: u64,
 }
 
-impl Default for VariantsSection {
-    fn default() -> Self {
-        Self {
-            file_types: ["text", "json", "csv", "md", "python", "binary"].map(String::from).to_vec(),
-            providers: ["kimi", "glm"].map(String::from).to_vec(),
-            sizes_mb: vec![1.0, 10.0, 50.0, 100.0],
-            min_uploads: 1,
-        }
-    }
-}
-
 /// `[completion]`
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table with criteria")]
 pub struct CompletionSection {
     /// The criteria that the plan asks for; what is left out is not asked for, and the report does not show it.
     pub criteria: Vec<CompletionCriterion>,
-}
-
-impl Default for CompletionSection {
-    fn default() -> Self {
-        Self { criteria: CompletionCriterion::ALL.to_vec() }
-    }
 }
 
 /// What a rollout can be asked to be complete with.
@@ -346,7 +300,7 @@ impl CompletionCriterion {
 
 /// `[notes]`
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of notes")]
 pub struct NotesSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<String>,
@@ -358,7 +312,7 @@ pub struct NotesSection {
 
 /// `[validation]`
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of the validation")]
 pub struct ValidationSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consultation_id: Option<String>,
@@ -374,7 +328,7 @@ impl Default for ValidationSection {
 
 /// `[bundle]`
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of the bundle")]
 pub struct BundleSection {
     /// A folder of the git repository whose tracked files are the code.
     pub code: String,
@@ -405,7 +359,7 @@ impl Default for BundleSection {
 
 /// `[bundle.providers.NAME]`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of a provider")]
 pub struct ProviderSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
@@ -415,7 +369,7 @@ pub struct ProviderSection {
 
 /// `[[bundle.allow]]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a fingerprint with its reason")]
 pub struct AllowSection {
     /// As the scan printed it.
     pub fingerprint: String,

@@ -1,0 +1,106 @@
+//! The plan of a rollout: the validated sections of its config, and where they came from.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::asked::{Improvement, TriggersSection};
+use super::by_day::ByDay;
+use super::sections::{
+    AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, NotesSection, Stage,
+    TestPhaseSection, TimestampMarks, ValidationSection, VariantsSection,
+};
+use super::values::EpochNanos;
+
+/// A validated rollout.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub title: String,
+    /// Globs of the log, or the command line's FILES.
+    pub input: InputSection,
+    /// In rollout order, at most 64, each with the criteria that are asked of it.
+    pub stages: Vec<Stage>,
+    pub analysis: AnalysisSection,
+    /// What is measured from the baseline to the final stage; those with a target are judged.
+    pub improvements: Vec<Improvement>,
+    pub triggers: TriggersSection,
+    pub tests: Vec<TestPhaseSection>,
+    pub coverage: CoverageSection,
+    pub variants: VariantsSection,
+    pub completion: CompletionSection,
+    pub notes: NotesSection,
+    pub validation: ValidationSection,
+    pub bundle: BundleSection,
+    /// The folder that relative paths start from; empty for the working directory.
+    pub base: PathBuf,
+    /// The config file; `None` for the built-in rollout.
+    pub file: Option<PathBuf>,
+    /// Whether `input.files` came from the command line (then relative to the working directory).
+    pub files_from_command_line: bool,
+    /// Of a daily plan: how uploads find its stages.
+    pub by_day: Option<ByDay>,
+}
+
+/// The parts of a plan that decide how an upload is folded. Two cubes can be merged,
+/// and a cube can be read under a plan, only where these agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldingRules {
+    pub timestamp_marks: TimestampMarks,
+    pub size_bounds_mb: Vec<f64>,
+    pub critical_errors: Vec<String>,
+    pub stages: Vec<StageRule>,
+}
+
+/// How uploads find a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRule {
+    pub name: String,
+    pub percentage: f64,
+    pub files: Vec<String>,
+    pub from: Option<EpochNanos>,
+    pub to: Option<EpochNanos>,
+}
+
+impl Plan {
+    /// Index of the baseline: the first stage with percentage 0.
+    pub fn baseline(&self) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.percentage == 0.0)
+    }
+
+    /// Index of the final stage: the last one of the plan.
+    pub fn final_stage(&self) -> usize {
+        self.stages.len() - 1
+    }
+
+    /// The stages that place an upload: those of the plan, or of the rollout that a daily plan is a day of.
+    pub fn placing_stages(&self) -> &[Stage] {
+        self.by_day.as_ref().map_or(&self.stages, |by_day| &by_day.stages)
+    }
+
+    /// Index among [`Self::placing_stages`] of the one that a `rollout_stage` event with this percentage starts.
+    pub fn stage_at_percentage(&self, percentage: f64) -> Option<usize> {
+        self.placing_stages().iter().position(|stage| stage.percentage == percentage)
+    }
+
+    /// Index among [`Self::placing_stages`] of the one with this name.
+    pub fn stage_named(&self, name: &str) -> Option<usize> {
+        self.placing_stages().iter().position(|stage| stage.name == name)
+    }
+
+    /// The parts that a cube depends on.
+    pub fn folding_rules(&self) -> FoldingRules {
+        let rule = |stage: &Stage| StageRule {
+            name: stage.name.clone(),
+            percentage: stage.percentage,
+            files: stage.files.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+            from: stage.from.map(|from| from.0),
+            to: stage.to.map(|to| to.0),
+        };
+        FoldingRules {
+            timestamp_marks: self.input.timestamp_marks,
+            size_bounds_mb: self.analysis.size_bounds_mb.clone(),
+            critical_errors: self.analysis.critical_errors.clone(),
+            stages: self.stages.iter().map(rule).collect(),
+        }
+    }
+}
