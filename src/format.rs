@@ -28,6 +28,16 @@ pub fn counted(value: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(value))
 }
 
+/// The verb behind so many things: `was` or `were`.
+pub fn were(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
+}
+
+/// The verb behind so many things: `is` or `are`.
+pub fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
 /// A file size.
 pub fn bytes(value: u64) -> String {
     match value {

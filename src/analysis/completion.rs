@@ -99,7 +99,8 @@ impl Evidence<'_> {
         }
         let expected = phases.iter().map(|phase| phase.expected).sum::<u64>();
         if phases.iter().all(|phase| phase.files.is_empty()) {
-            let evidence = format!("no test results were read; {} are expected", format::counted(expected, "test"));
+            let tests = format::counted(expected, "test");
+            let evidence = format!("no test results were read; {tests} {} expected", format::are(expected));
             return item("tests", "Tests", CompletionStatus::NotEvidenced, evidence);
         }
         let sum = |of: fn(&TestPhase) -> u64| phases.iter().map(of).sum::<u64>();

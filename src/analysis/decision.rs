@@ -130,9 +130,11 @@ impl Judged<'_> {
                 level,
                 criterion_id(criterion),
                 format!(
-                    "{} of stage {} {}: {value}",
+                    "{} of stage {} {} {}: {value}",
                     criterion.label.to_lowercase(),
                     criterion.stage,
+                    // Of uploads there are many, of a rate there is one.
+                    format::are(if criterion.unit == Unit::Uploads { 2 } else { 1 }),
                     status_word(criterion.status)
                 ),
             ))
@@ -150,7 +152,11 @@ impl Judged<'_> {
                     |value| format::estimate(value, improvement.ci, improvement.unit),
                 );
                 let label = improvement.label.to_lowercase();
-                reasons.push(reason(level, &finding, format!("{label} {}: {value}", status_word(improvement.status))));
+                reasons.push(reason(
+                    level,
+                    &finding,
+                    format!("{label} is {}: {value}", status_word(improvement.status)),
+                ));
             }
             if let (true, Some(adjusted), Some(value)) =
                 (improvement.mix_changed, &improvement.adjusted, improvement.value)

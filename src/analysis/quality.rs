@@ -143,15 +143,17 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
     let limit = format::share(quality.max_rejected_share);
     if quality.rejected_share > quality.max_rejected_share {
         let text = format!(
-            "{} of the log were rejected, {}; more than {limit} fail the data-quality gate",
+            "{} of the log {} rejected, {}; more than {limit} fail the data-quality gate",
             format::counted(quality.rejected_total, "line"),
+            format::were(quality.rejected_total),
             format::value(quality.rejected_share, crate::metric::Unit::Fraction)
         );
         findings.push(finding("rejected_share", Severity::Error, text));
     } else if quality.rejected_total > 0 {
         let text = format!(
-            "{} of the log were rejected; up to {limit} are tolerated",
-            format::counted(quality.rejected_total, "line")
+            "{} of the log {} rejected; up to {limit} are tolerated",
+            format::counted(quality.rejected_total, "line"),
+            format::were(quality.rejected_total)
         );
         findings.push(finding("rejected_lines", Severity::Info, text));
     }
@@ -170,14 +172,18 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
     if quality.duplicate_request_ids > 0 {
         let at_least = if quality.duplicate_request_ids_at_least { "at least " } else { "" };
         let text = format!(
-            "{at_least}{} repeat a request id; all are counted as uploads",
-            format::counted(quality.duplicate_request_ids, "upload")
+            "{at_least}{} {} a request id; all are counted as uploads",
+            format::counted(quality.duplicate_request_ids, "upload"),
+            if quality.duplicate_request_ids == 1 { "repeats" } else { "repeat" }
         );
         findings.push(finding("duplicate_request_ids", Severity::Warning, text));
     }
     if quality.out_of_order > 0 {
-        let text =
-            format!("{} are older than the upload on the line before", format::counted(quality.out_of_order, "upload"));
+        let text = format!(
+            "{} {} older than the upload on the line before",
+            format::counted(quality.out_of_order, "upload"),
+            format::are(quality.out_of_order)
+        );
         findings.push(finding("out_of_order", Severity::Info, text));
     }
     findings

@@ -1,5 +1,5 @@
-//! What is asked of a rollout: criteria, improvements and triggers, each a metric, a direction and a bound; and
-//! their short forms, `[stages.criteria]` as a table and `[targets]`.
+//! What is asked of a rollout: criteria and improvements, each a metric, a direction and a bound; and their short
+//! forms, `[stages.criteria]` as a table and `[targets]`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -93,65 +93,87 @@ impl Criterion {
 }
 
 /// `[stages.criteria]`, the short form.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table of criteria")]
-struct CriteriaTable {
+pub struct CriteriaTable {
     /// At least, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     success_rate: Option<Setting<f64>>,
     /// At most, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     error_rate: Option<Setting<f64>>,
     /// At most, times the baseline's headline latency.
+    #[serde(skip_serializing_if = "Option::is_none")]
     latency_vs_baseline: Option<Setting<f64>>,
     /// At least.
+    #[serde(skip_serializing_if = "Option::is_none")]
     uploads: Option<Setting<f64>>,
     /// Which uploads count: `treated` (default) or `all` (default at percentage 0).
+    #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
 }
 
-/// What a stage must reach, in this order. Written as a list, or as a table of the usual ones; what is not written is
-/// not asked for.
+/// What a stage must reach: a table of the usual ones, where what is not written keeps the default of the stage's
+/// percentage and `false` asks for nothing; or a list of all that is asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Criteria(pub Vec<Criterion>);
-
-impl From<CriteriaTable> for Criteria {
-    fn from(table: CriteriaTable) -> Self {
-        let of = |setting: Option<Setting<f64>>, metric, bound: fn(f64) -> Bound| {
-            setting.and_then(Setting::on).map(|value| Criterion::new(metric, bound(value), table.scope))
-        };
-        let list = [
-            of(table.success_rate, "success_rate", Bound::AtLeast),
-            of(table.error_rate, "error_rate", Bound::AtMost),
-            of(table.latency_vs_baseline, HEADLINE_LATENCY, Bound::AtMostTimesBaseline),
-            of(table.uploads, UPLOADS, Bound::AtLeast),
-        ];
-        Self(list.into_iter().flatten().collect())
-    }
+pub enum Criteria {
+    Table(CriteriaTable),
+    List(Vec<Criterion>),
 }
 
-impl Criteria {
-    /// The criteria of a stage whose config names none, by its percentage: those of the largest percentage of the
-    /// table that is not above it. Nothing is asked of a baseline.
-    pub fn by_percentage(percentage: f64) -> Self {
+impl CriteriaTable {
+    /// The defaults of a percentage: those of the largest one that is not above it. Nothing is asked of a baseline.
+    fn of_percentage(percentage: f64) -> Self {
         /// Percentage, success rate, error rate, latency against the baseline, uploads.
-        const TABLE: [(f64, f64, f64, f64, f64); 4] = [
+        const DEFAULTS: [(f64, f64, f64, f64, f64); 4] = [
             (1.0, 0.995, 0.005, 1.10, 100.0),
             (10.0, 0.99, 0.01, 1.05, 500.0),
             (50.0, 0.985, 0.015, 1.02, 2000.0),
             (100.0, 0.98, 0.02, 1.00, 5000.0),
         ];
         if percentage == 0.0 {
-            return Self(Vec::new());
+            return Self::default();
         }
-        let row = TABLE.iter().rev().find(|row| row.0 <= percentage).unwrap_or(&TABLE[0]);
+        let row = DEFAULTS.iter().rev().find(|row| row.0 <= percentage).unwrap_or(&DEFAULTS[0]);
         let on = |value| Some(Setting::On(value));
-        CriteriaTable {
+        Self {
             success_rate: on(row.1),
             error_rate: on(row.2),
             latency_vs_baseline: on(row.3),
             uploads: on(row.4),
             scope: None,
         }
-        .into()
+    }
+
+    fn list(&self, percentage: f64) -> Vec<Criterion> {
+        let default = Self::of_percentage(percentage);
+        let of = |own: Option<Setting<f64>>, default: Option<Setting<f64>>, metric, bound: fn(f64) -> Bound| {
+            let value = own.or(default).and_then(Setting::on)?;
+            Some(Criterion::new(metric, bound(value), self.scope))
+        };
+        let list = [
+            of(self.success_rate, default.success_rate, "success_rate", Bound::AtLeast),
+            of(self.error_rate, default.error_rate, "error_rate", Bound::AtMost),
+            of(self.latency_vs_baseline, default.latency_vs_baseline, HEADLINE_LATENCY, Bound::AtMostTimesBaseline),
+            of(self.uploads, default.uploads, UPLOADS, Bound::AtLeast),
+        ];
+        list.into_iter().flatten().collect()
+    }
+}
+
+impl Criteria {
+    /// All that is asked of a stage of this percentage.
+    pub fn list(self, percentage: f64) -> Vec<Criterion> {
+        match self {
+            Self::Table(table) => table.list(percentage),
+            Self::List(list) => list,
+        }
+    }
+}
+
+impl Default for Criteria {
+    fn default() -> Self {
+        Self::Table(CriteriaTable::default())
     }
 }
 
@@ -165,11 +187,11 @@ impl<'de> Visitor<'de> for CriteriaVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Criteria, A::Error> {
-        CriteriaTable::deserialize(MapAccessDeserializer::new(map)).map(Criteria::from)
+        CriteriaTable::deserialize(MapAccessDeserializer::new(map)).map(Criteria::Table)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Criteria, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Criteria)
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Criteria::List)
     }
 }
 
@@ -181,7 +203,10 @@ impl<'de> Deserialize<'de> for Criteria {
 
 impl Serialize for Criteria {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        match self {
+            Self::Table(table) => table.serialize(serializer),
+            Self::List(list) => list.serialize(serializer),
+        }
     }
 }
 
@@ -288,123 +313,5 @@ impl TargetsSection {
             Some((key, Improvement { metric: metric.into(), form, min: band.min, max: band.max }))
         };
         list.into_iter().filter_map(improvement).collect()
-    }
-}
-
-/// What an incident asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    Rollback,
-    Review,
-}
-
-/// `[[triggers.watch]]`: a metric that is watched minute by minute.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a trigger: a name, a metric, a bound and a severity")]
-pub struct Watch {
-    /// What the trigger is called: small letters, digits and `_`.
-    pub name: String,
-    /// `success_rate`, `error_rate`, `latency` (the headline latency) or one of the latency quantiles.
-    pub metric: String,
-    /// Fires below.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<f64>,
-    /// Fires above.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<f64>,
-    /// Fires above so many times the baseline's value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most_times_baseline: Option<f64>,
-    pub severity: Severity,
-}
-
-impl Watch {
-    fn new(name: &str, metric: &str, bound: Bound, severity: Severity) -> Self {
-        let bare = Self {
-            name: name.into(),
-            metric: metric.into(),
-            at_least: None,
-            at_most: None,
-            at_most_times_baseline: None,
-            severity,
-        };
-        match bound {
-            Bound::AtLeast(value) | Bound::AtLeastTimesBaseline(value) => Self { at_least: Some(value), ..bare },
-            Bound::AtMost(value) => Self { at_most: Some(value), ..bare },
-            Bound::AtMostTimesBaseline(value) => Self { at_most_times_baseline: Some(value), ..bare },
-        }
-    }
-
-    /// Its one bound; `None` where none or several are given, which the config's validation refuses.
-    pub fn bound(&self) -> Option<Bound> {
-        let given = [
-            self.at_least.map(Bound::AtLeast),
-            self.at_most.map(Bound::AtMost),
-            self.at_most_times_baseline.map(Bound::AtMostTimesBaseline),
-        ];
-        let mut bounds = given.into_iter().flatten();
-        bounds.next().filter(|_| bounds.next().is_none())
-    }
-}
-
-/// `[triggers]`: when somebody must look, or roll back. `false` turns one off.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a table of triggers")]
-pub struct TriggersSection {
-    /// Rollback: success rate surely below.
-    pub success_rate_low: Setting<f64>,
-    /// Rollback: error rate surely above.
-    pub error_rate_high: Setting<f64>,
-    /// Review: success rate surely below.
-    pub success_rate_degraded: Setting<f64>,
-    /// Review: headline latency surely above so many times the baseline's.
-    pub latency_degraded: Setting<f64>,
-    /// Rollback: memory above so many times that of the hour before.
-    pub memory_spike: Setting<f64>,
-    /// Review: complaints of a day above so many times the baseline's.
-    pub complaints_rising: Setting<f64>,
-    /// Rollback: `critical_error` events, and failures of `[analysis] critical_errors`.
-    pub critical_error: bool,
-    /// Minutes of a rollback window, of a review window, and within which a rollback answers an incident.
-    pub rollback_minutes: u32,
-    pub review_minutes: u32,
-    pub answer_minutes: u32,
-    /// Further metrics to watch.
-    pub watch: Vec<Watch>,
-}
-
-impl Default for TriggersSection {
-    fn default() -> Self {
-        Self {
-            success_rate_low: Setting::On(0.95),
-            error_rate_high: Setting::On(0.05),
-            success_rate_degraded: Setting::On(0.97),
-            latency_degraded: Setting::On(1.20),
-            memory_spike: Setting::On(1.20),
-            complaints_rising: Setting::On(2.0),
-            critical_error: true,
-            rollback_minutes: 5,
-            review_minutes: 30,
-            answer_minutes: 5,
-            watch: Vec::new(),
-        }
-    }
-}
-
-impl TriggersSection {
-    /// Everything that is watched in windows, those with keys of their own first.
-    pub fn watched(&self) -> Vec<Watch> {
-        use Severity::{Review, Rollback};
-        let of = |setting: Setting<f64>, name, metric, bound: fn(f64) -> Bound, severity| {
-            setting.on().map(|value| Watch::new(name, metric, bound(value), severity))
-        };
-        let named = [
-            of(self.success_rate_low, "success_rate_low", "success_rate", Bound::AtLeast, Rollback),
-            of(self.error_rate_high, "error_rate_high", "error_rate", Bound::AtMost, Rollback),
-            of(self.success_rate_degraded, "success_rate_degraded", "success_rate", Bound::AtLeast, Review),
-            of(self.latency_degraded, "latency_degraded", HEADLINE_LATENCY, Bound::AtMostTimesBaseline, Review),
-        ];
-        named.into_iter().flatten().chain(self.watch.iter().cloned()).collect()
     }
 }

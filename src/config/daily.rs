@@ -16,7 +16,7 @@ pub fn daily(plan: &Plan, day: i64, today: usize, yesterday: usize) -> Option<Pl
     let baseline = plan.baseline()?;
     let stage = |index: usize, name: String, criteria: Criteria| {
         let percentage = plan.stages[index].percentage;
-        Stage { name, percentage, criteria: Some(criteria), ..Stage::default() }
+        Stage { name, percentage, criteria, ..Stage::default() }
     };
     let asked = plan.stages[today].criteria().iter().filter(|criterion| criterion.metric != UPLOADS);
     let mut daily = plan.clone();
@@ -24,8 +24,8 @@ pub fn daily(plan: &Plan, day: i64, today: usize, yesterday: usize) -> Option<Pl
     daily.by_day = Some(ByDay { stages: plan.stages.clone(), baseline, day });
     daily.stages = vec![
         plan.stages[baseline].clone(),
-        stage(yesterday, format!("{} (day before)", date_name(day - 1)), Criteria(Vec::new())),
-        stage(today, date_name(day), Criteria(asked.cloned().collect())),
+        stage(yesterday, format!("{} (day before)", date_name(day - 1)), Criteria::List(Vec::new())),
+        stage(today, date_name(day), Criteria::List(asked.cloned().collect())),
     ];
     daily.completion.criteria = Vec::new();
     daily.tests = Vec::new();

@@ -8,17 +8,19 @@ mod init;
 mod locate;
 mod plan;
 mod sections;
+mod triggers;
 mod validate;
 mod values;
 
 use std::path::{Path, PathBuf};
 
-pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, Severity, UPLOADS, Watch};
+pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS};
 pub use init::commented_rollout_file;
 pub use plan::{FoldingRules, Plan, StageRule};
 pub use sections::{
     AnalysisSection, CompletionCriterion, ProviderSection, RolloutFile, Stage, TestPhaseSection, TimestampMarks, schema,
 };
+pub use triggers::{Severity, Watch};
 pub use values::{EpochNanos, Glob};
 
 use crate::error::Result;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::asked::{Improvement, TriggersSection};
+use super::asked::Improvement;
 use super::by_day::ByDay;
 use super::sections::{
     AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, NotesSection, Stage,
     TestPhaseSection, TimestampMarks, ValidationSection, VariantsSection,
 };
+use super::triggers::TriggersSection;
 use super::values::EpochNanos;
 
 /// A validated rollout.

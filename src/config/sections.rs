@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Level;
 
-use super::asked::{Criteria, Criterion, HEADLINE_LATENCY, Improvement, TargetsSection, TriggersSection};
+use super::asked::{Criteria, Criterion, HEADLINE_LATENCY, Improvement, TargetsSection};
+use super::triggers::TriggersSection;
 use super::values::{Glob, Moment};
 use crate::metric::{self, Metric};
 
@@ -127,15 +128,17 @@ pub struct Stage {
     /// End of the stage, exclusive, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Moment>,
-    /// What the stage must reach. Where nothing is written, [`Criteria::by_percentage`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub criteria: Option<Criteria>,
+    /// What the stage must reach.
+    pub criteria: Criteria,
 }
 
 impl Stage {
-    /// What the stage must reach.
+    /// What the stage of a validated plan must reach.
     pub fn criteria(&self) -> &[Criterion] {
-        self.criteria.as_ref().map_or(&[], |criteria| &criteria.0)
+        match &self.criteria {
+            Criteria::List(list) => list,
+            Criteria::Table(_) => &[],
+        }
     }
 }
 

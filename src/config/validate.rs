@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
-use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS, Watch};
+use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS};
 use super::locate::{Located, Step};
 use super::plan::Plan;
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
+use super::triggers::Watch;
 use crate::error::{Error, Result, did_you_mean};
 use crate::metric::{Better, Distribution, Estimator, METRICS, Metric, Share, Unit};
 use Step::{Index, Key};
@@ -122,17 +123,12 @@ fn stages(
         check.criterion(criterion, analysis, &[Key("criteria"), Index(index)])?;
     }
     for (index, stage) in stages.iter_mut().enumerate() {
-        let own = stage.criteria.take();
-        for (number, criterion) in own.iter().flat_map(|own| own.0.iter().enumerate()) {
+        let mut asked = std::mem::take(&mut stage.criteria).list(stage.percentage);
+        for (number, criterion) in asked.iter().enumerate() {
             let path = [Key("stages"), Index(index), Key("criteria"), Key(key_of(criterion)), Index(number)];
             check.criterion(criterion, analysis, &path)?;
         }
         let of_all = if stage.percentage > 0.0 { of_all } else { &[] };
-        let mut asked = match own {
-            Some(own) => own.0,
-            None if of_all.is_empty() => Criteria::by_percentage(stage.percentage).0,
-            None => Vec::new(),
-        };
         // What a stage says for itself goes before what is said for all.
         let own_words: Vec<String> = asked.iter().map(Criterion::word).collect();
         asked.extend(of_all.iter().filter(|criterion| !own_words.contains(&criterion.word())).cloned());
@@ -140,7 +136,7 @@ fn stages(
         check.different(asked.iter().map(Criterion::word), "criteria", &path)?;
         let default = if stage.percentage == 0.0 { Scope::All } else { Scope::Treated };
         asked.iter_mut().for_each(|criterion| criterion.scope = criterion.scope.or(Some(default)));
-        stage.criteria = Some(Criteria(asked));
+        stage.criteria = Criteria::List(asked);
     }
     Ok(stages)
 }

@@ -12,7 +12,7 @@ use crate::ingest::ledger::FileLedger;
 use crate::ingest::timeline::Timeline;
 
 /// Version of the cube's tables and header; a change of meaning raises it.
-pub const CUBE_VERSION: u32 = 2;
+pub const CUBE_VERSION: u32 = 3;
 
 /// Everything of a cube but its tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

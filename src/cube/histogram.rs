@@ -13,6 +13,9 @@ const BASE: u64 = SMALLEST_EXPONENT << FINE_BITS;
 /// values below 2^32.
 pub type FineBin = u16;
 
+/// The last bin: of the largest value below 2^32.
+pub const MAX_FINE_BIN: FineBin = 26_624;
+
 /// The fine bin of a value in 0..2^32.
 #[inline]
 pub fn fine_bin(value: f64) -> FineBin {

@@ -122,7 +122,9 @@ fn agree(header: &Header, whole: &Timeline) -> Result<()> {
 mod tests {
     use std::io::Write;
 
+    use polars::prelude::Column;
     use proptest::prelude::*;
+    use stagegate_stats::random::Stream;
 
     use super::super::{fold, store};
     use super::*;
@@ -239,5 +241,100 @@ mod tests {
             store::write(&mut turned, &path).unwrap();
             assert_same(&store::read("x.cube", &path, &plan()).unwrap(), &cube);
         }
+    }
+
+    /// Damages one file of a cube: a bit, a byte, a piece, its end.
+    fn damage(bytes: &mut Vec<u8>, stream: &mut Stream) {
+        let at = stream.below(bytes.len().max(1) as u32) as usize;
+        match stream.below(5) {
+            0 | 1 => bytes[at] ^= 1 << stream.below(8),
+            2 => bytes[at] = stream.below(256) as u8,
+            3 => bytes.truncate(at),
+            _ => {
+                let end = (at + 1 + stream.below(40) as usize).min(bytes.len());
+                bytes[at..end].reverse();
+            }
+        }
+    }
+
+    fn some_lines() -> Vec<String> {
+        let line = |second: u32| {
+            let (kind, failed) = (["sync", "async", "sync_fallback"][second as usize % 3], second.is_multiple_of(7));
+            format!(
+                "{{\"execution_type\": \"{kind}\", \"success\": {}, \"duration_ms\": {}, \"timestamp\": {}, \"error_type\": \"E\", \"provider\": \"p{}\", \"file_type\": \"x\", \"file_size_mb\": {}, \"request_id\": \"{second}\", \"memory_mb\": {}}}\n",
+                !failed,
+                200 + second % 90,
+                1_762_905_600 + second * 100,
+                second % 4,
+                second % 60,
+                second % 50
+            )
+        };
+        let event = "{\"event_type\": \"rollout_stage\", \"timestamp\": 1762910000, \"percentage\": 10}\n".to_owned();
+        (0..300).map(line).chain([event]).collect()
+    }
+
+    #[test]
+    fn a_damaged_cube_is_refused_or_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = some_lines();
+        let mut cube = folded(&lines, &timeline_of(&lines));
+        let path = folder.path().join("x.cube");
+        store::write(&mut cube, &path).unwrap();
+        let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let stream = &mut Stream::new(20_251_118, "damage");
+        let (mut refused, mut same) = (0, 0);
+        for _ in 0..1000 {
+            let file = &files[stream.below(files.len() as u32) as usize];
+            let whole = std::fs::read(file).unwrap();
+            let mut bytes = whole.clone();
+            damage(&mut bytes, stream);
+            std::fs::write(file, &bytes).unwrap();
+            match store::read("x.cube", &path, &plan()) {
+                Err(_) => refused += 1,
+                Ok(read) => {
+                    assert_same(&read, &cube);
+                    assert_eq!(read.header, cube.header);
+                    same += 1;
+                }
+            }
+            std::fs::write(file, whole).unwrap();
+        }
+        assert!(refused > 900, "{refused} refused, {same} the same");
+        assert_same(&store::read("x.cube", &path, &plan()).unwrap(), &cube);
+    }
+
+    /// A cube may come from another program: whole, and yet not to be added up.
+    #[test]
+    fn a_table_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = some_lines();
+        let cube = folded(&lines, &timeline_of(&lines));
+        let path = folder.path().join("x.cube");
+        let refused = |table: usize, column: Column| {
+            let mut bad = cube.clone();
+            bad.tables[table].with_column(column).unwrap();
+            store::write(&mut bad, &path).unwrap();
+            store::read("x.cube", &path, &plan()).expect_err("must be refused").to_string()
+        };
+        let rows = |table: usize| cube.tables[table].height();
+        let told = refused(table::MINUTES, table::count_column("successes", vec![1 << 30; rows(table::MINUTES)]));
+        assert!(told.contains("more successes than uploads"), "{told}");
+        let told = refused(table::SEGMENTS, table::count_column("uploads", vec![u64::MAX; rows(table::SEGMENTS)]));
+        assert!(told.contains("column uploads holds what it cannot"), "{told}");
+        let told = refused(table::SEGMENTS, table::max_column("memory_max_mb", vec![f64::NAN; rows(table::SEGMENTS)]));
+        assert!(told.contains("column memory_max_mb holds what it cannot"), "{told}");
+        let hours = Column::new("hour".into(), vec![i32::MAX; rows(table::FINE)]);
+        assert!(refused(table::FINE, hours).contains("hour lies centuries away"));
+        let mut histograms = table::HistogramColumns::with_capacity(rows(table::FINE), 0);
+        (0..rows(table::FINE)).for_each(|_| histograms.push_row((&[7, 5], &[1, 1])));
+        let [bins, counts] = histograms.finish();
+        let mut bad = cube.clone();
+        bad.tables[table::FINE].with_column(bins).unwrap();
+        bad.tables[table::FINE].with_column(counts).unwrap();
+        store::write(&mut bad, &path).unwrap();
+        let told = store::read("x.cube", &path, &plan()).expect_err("must be refused").to_string();
+        assert!(told.contains("the bins of row 0 do not rise"), "{told}");
     }
 }

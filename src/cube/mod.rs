@@ -6,6 +6,7 @@ mod assemble;
 mod bins;
 pub mod busy;
 mod cells;
+mod check;
 pub mod dimension;
 mod fold;
 mod header;

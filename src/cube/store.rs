@@ -3,20 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
+use super::check::{check_header, check_table};
 use super::header::{CUBE_VERSION, Cube, Header, same_rules};
 use super::request_ids::RequestIds;
-use super::table::{Add, Bins, TABLES, TableSpec, count_column, normalise};
+use super::table::{TABLES, TableSpec, count_column, normalise};
 use crate::config::Plan;
 use crate::error::{Error, Position, Result};
 use crate::files;
 use crate::ingest::source::CUBE_HEADER;
+use crate::packing::{self, Hashed};
 
-const REQUEST_IDS: &str = "request_ids.parquet";
+/// The table of request ids, beside those of [`TABLES`].
+const REQUEST_IDS: &str = "request_ids";
+/// Largest table that is read, in bytes as it lies on disk.
+const MAX_TABLE_BYTES: u64 = 16 << 30;
 /// Largest header that is read, in bytes.
 const MAX_HEADER_BYTES: u64 = 256 << 20;
 
@@ -47,18 +53,24 @@ pub fn write(cube: &mut Cube, path: &Path) -> Result<()> {
 fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
     let Cube { header, tables, request_ids } = cube;
     let (hashes, repeats, truncated) = request_ids.parts();
-    let write_ids = || write_request_ids(hashes, repeats, &folder.join(REQUEST_IDS));
+    let write_ids = || write_request_ids(hashes, repeats, &table_file(folder, REQUEST_IDS));
+    let heights: Vec<u64> = tables.iter().map(|table| table.height() as u64).collect();
     let write_rest = || {
         TABLES.par_iter().zip(tables).try_for_each(|(spec, table)| {
-            write_table(table, &folder.join(format!("{}.parquet", spec.name)), ParquetCompression::Zstd(None))
+            write_table(table, &table_file(folder, spec.name), ParquetCompression::Zstd(None))
         })
     };
     let (ids, rest) = rayon::join(write_ids, write_rest);
     ids.and(rest)?;
-    let stored = StoredHeader { header: header.clone(), request_ids_truncated: truncated };
-    let json = serde_json::to_vec_pretty(&stored).map_err(|error| cannot("write", folder, error))?;
+    let names = TABLES.iter().map(|spec| spec.name).chain([REQUEST_IDS]);
+    let heights = heights.into_iter().chain([hashes.len() as u64]);
+    let stored_tables =
+        names.zip(heights).map(|(name, rows)| StoredTable::of(folder, name, rows)).collect::<Result<_>>()?;
+    let stored = StoredHeader { header: header.clone(), request_ids_truncated: truncated, tables: stored_tables };
+    let mut value = serde_json::to_value(&stored).map_err(|error| cannot("write", folder, error))?;
+    value["sha256"] = packing::sha256(value.to_string()).into();
     let path = folder.join(CUBE_HEADER);
-    fs::write(&path, json).map_err(|error| cannot("write", &path, error))
+    fs::write(&path, format!("{value:#}\n")).map_err(|error| cannot("write", &path, error))
 }
 
 fn writer(path: &Path, compression: ParquetCompression) -> Result<ParquetWriter<File>> {
@@ -89,13 +101,35 @@ fn write_request_ids(hashes: &[u64], repeats: &BTreeMap<u64, u64>, path: &Path) 
     write().map(|_| ()).map_err(|error| cannot("write", path, error))
 }
 
-/// `header.json`
+/// `header.json`; beside these fields `sha256` is the digest of all of them, as compact JSON in their order.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct StoredHeader {
     #[serde(flatten)]
     header: Header,
     /// Whether `request_ids` holds only the smallest hashes.
     request_ids_truncated: bool,
+    tables: Vec<StoredTable>,
+}
+
+/// A table as it lies on disk.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct StoredTable {
+    name: String,
+    rows: u64,
+    sha256: String,
+}
+
+impl StoredTable {
+    fn of(folder: &Path, name: &str, rows: u64) -> Result<Self> {
+        let path = table_file(folder, name);
+        let file = File::open(&path).map_err(|error| cannot("read", &path, error))?;
+        let sha256 = Hashed::new(file).finish().map_err(|error| cannot("read", &path, error))?;
+        Ok(Self { name: name.into(), rows, sha256 })
+    }
+}
+
+fn table_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.parquet"))
 }
 
 /// Reads the cube in the folder `path`, which messages call `name`.
@@ -110,23 +144,31 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
         let at = Position::at(header_path.display().to_string(), error.line() as u64, error.column() as u64);
         Error::new(format!("not the header of a cube: {error}")).at(at)
     };
-    let value: serde_json::Value = serde_json::from_slice(&text).map_err(bad_header)?;
+    let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad_header)?;
     if value["format"] != "stagegate-cube" || value["version"] != CUBE_VERSION {
         let message = format!("a cube of version {}; this stagegate reads version {CUBE_VERSION}", value["version"]);
         return Err(place(Error::new(message)).help("make it again from the logs"));
     }
+    let digest = value.as_object_mut().and_then(|fields| fields.remove("sha256"));
+    if digest != Some(packing::sha256(value.to_string()).into()) {
+        return Err(damaged_file(&header_path, "its content is not what its sha256 says"));
+    }
     let stored: StoredHeader = serde_json::from_value(value).map_err(bad_header)?;
     same_rules(&stored.header.rules, &plan.folding_rules()).map_err(place)?;
+    check_header(&stored.header).map_err(|message| damaged_file(&header_path, message))?;
     let read_one = |spec: &TableSpec| {
-        let path = path.join(format!("{}.parquet", spec.name));
-        let table = read_table(&path)?;
+        let path = table_file(path, spec.name);
+        let table = read_table(&path, stored.table(spec.name, &path)?)?;
         check_table(spec, &table, &stored.header)
             .and_then(|()| normalise(spec, table))
-            .map_err(|error| cannot("use", &path, error))
+            .map_err(|error| damaged_file(&path, error))
     };
     let (tables, request_ids) = rayon::join(
         || TABLES.par_iter().map(read_one).collect::<Vec<_>>(),
-        || read_request_ids(&path.join(REQUEST_IDS), stored.request_ids_truncated),
+        || {
+            let path = table_file(path, REQUEST_IDS);
+            read_request_ids(&path, stored.table(REQUEST_IDS, &path)?, stored.request_ids_truncated)
+        },
     );
     // Of several errors the first is told, whichever came first.
     let tables = tables.into_iter().collect::<Result<Vec<_>>>()?.try_into().expect("as many tables as there are");
@@ -134,15 +176,62 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
     Ok(Cube { header: stored.header, tables, request_ids })
 }
 
-fn read_table(path: &Path) -> Result<DataFrame> {
-    let file = File::open(path).map_err(|error| cannot("read", path, error))?;
-    let mut table = ParquetReader::new(file).finish().map_err(|error| cannot("read", path, error))?;
+fn damaged_file(path: &Path, error: impl std::fmt::Display) -> Error {
+    cannot("use", path, error).help("make the cube again from the logs with `stagegate cube`")
+}
+
+impl StoredHeader {
+    /// What is known of a table.
+    fn table(&self, name: &str, path: &Path) -> Result<&StoredTable> {
+        let table = self.tables.iter().find(|table| table.name == name);
+        table.ok_or_else(|| damaged_file(path, "the header does not list this table"))
+    }
+}
+
+/// The table in a file, which must be the one that was written.
+fn read_table(path: &Path, expected: &StoredTable) -> Result<DataFrame> {
+    let bytes = files::read(path, &path.display().to_string(), MAX_TABLE_BYTES)?;
+    if packing::sha256(&bytes) != expected.sha256 {
+        return Err(damaged_file(path, "its content is not what the header's sha256 says"));
+    }
+    // What is no Parquet file can make polars panic.
+    let read = without_panic(|| ParquetReader::new(std::io::Cursor::new(bytes)).finish());
+    let mut table =
+        read.ok_or_else(|| damaged_file(path, "it is no Parquet file"))?.map_err(|error| damaged_file(path, error))?;
+    if table.height() as u64 != expected.rows {
+        return Err(damaged_file(path, format!("{} rows, where the header says otherwise", table.height())));
+    }
     table.rechunk_mut();
     Ok(table)
 }
 
-fn read_request_ids(path: &Path, truncated: bool) -> Result<RequestIds> {
-    let table = read_table(path)?;
+/// Who reads without a word about panics, and the hook that told them before.
+static QUIET: Mutex<(usize, Option<PanicHook>)> = Mutex::new((0, None));
+
+type PanicHook = Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Sync + Send + 'static>;
+
+/// What `work` gives; `None` where it panics, of which nothing is told.
+fn without_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let quiet = || QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    {
+        let mut quiet = quiet();
+        if quiet.0 == 0 {
+            quiet.1 = Some(std::panic::take_hook());
+            std::panic::set_hook(Box::new(|_| {}));
+        }
+        quiet.0 += 1;
+    }
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
+    let mut quiet = quiet();
+    quiet.0 -= 1;
+    if let (0, Some(hook)) = (quiet.0, quiet.1.take()) {
+        std::panic::set_hook(hook);
+    }
+    outcome
+}
+
+fn read_request_ids(path: &Path, expected: &StoredTable, truncated: bool) -> Result<RequestIds> {
+    let table = read_table(path, expected)?;
     let column = |name: &str| -> PolarsResult<&UInt64Chunked> {
         let column = table.column(name)?;
         polars_ensure!(column.null_count() == 0, ComputeError: "{} has nulls", name);
@@ -157,60 +246,4 @@ fn read_request_ids(path: &Path, truncated: bool) -> Result<RequestIds> {
     }
     let repeats = hashes.iter().copied().zip(repeats.no_null_iter()).filter(|(_, repeats)| *repeats > 0).collect();
     Ok(RequestIds::from_parts(hashes, repeats, truncated))
-}
-
-/// Columns, types, no nulls, and numbers that stand for something: a cube may come from
-/// another program, or from nobody's friend.
-fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) -> PolarsResult<()> {
-    let want = |name: &str| match name {
-        "minute" | "hour" => DataType::Int32,
-        "at_ns" => DataType::Int64,
-        "provider" | "file_type" | "error_type" => DataType::UInt16,
-        "event_type" | "text" => DataType::String,
-        "value" => DataType::Float64,
-        _ => DataType::UInt8,
-    };
-    let below = |name: &str| match name {
-        "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stages.len()),
-        "execution_type" | "metric" => Some(3),
-        "provider" => Some(header.providers.names.len()),
-        "file_type" => Some(header.file_types.names.len()),
-        "error_type" => Some(header.error_types.names.len()),
-        "size_bucket" => Some(header.rules.size_bounds_mb.len() + 2),
-        _ => None,
-    };
-    for key in spec.keys {
-        check_type(table, key, &want(key))?;
-        let limit = below(key).map_or(f64::INFINITY, |limit| limit as f64);
-        let largest = if table.height() == 0 || limit.is_infinite() {
-            -1.0
-        } else {
-            table.column(key)?.cast(&DataType::Float64)?.f64()?.max().unwrap_or(-1.0)
-        };
-        polars_ensure!(largest < limit, ComputeError: "{} {} is none of the header's", key, largest);
-    }
-    for (name, add) in spec.values {
-        let wanted = match add {
-            Add::Count => DataType::UInt64,
-            Add::Sum { scale } => DataType::Decimal(38, *scale),
-            Add::Max => DataType::Float64,
-            Add::Bits => DataType::Binary,
-        };
-        check_type(table, name, &wanted)?;
-    }
-    if spec.bins == Bins::Listed {
-        check_type(table, "bins", &DataType::List(Box::new(DataType::UInt16)))?;
-        check_type(table, "counts", &DataType::List(Box::new(DataType::UInt32)))?;
-        let lengths = |name: &str| -> PolarsResult<IdxCa> { Ok(table.column(name)?.list()?.lst_lengths()) };
-        let same = lengths("bins")?.iter().eq(lengths("counts")?.iter());
-        polars_ensure!(same, ComputeError: "bins and counts differ in length");
-    }
-    Ok(())
-}
-
-fn check_type(table: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<()> {
-    let column = table.column(name)?;
-    polars_ensure!(column.dtype() == wanted, ComputeError: "column {} is {}, not {}", name, column.dtype(), wanted);
-    polars_ensure!(column.null_count() == 0, ComputeError: "column {} has nulls", name);
-    Ok(())
 }

@@ -178,7 +178,7 @@ impl HistogramRows {
     }
 
     /// Bins and counts of a row.
-    fn row(&self, row: usize) -> PolarsResult<(&[u16], &[u32])> {
+    pub fn row(&self, row: usize) -> PolarsResult<(&[u16], &[u32])> {
         let range = self.offsets[row]..self.offsets[row + 1];
         Ok((&self.bins.cont_slice()?[range.clone()], &self.counts.cont_slice()?[range]))
     }

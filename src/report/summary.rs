@@ -99,7 +99,8 @@ fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
     if claim.ci.is_some_and(|ends| ends.holds(same)) {
         let estimate = format::estimate(claim.value, claim.ci, unit);
         let of = if is_ratio { "of its old level" } else { "less" };
-        return Some(format!("{noun} shows no sure change ({estimate} {of})"));
+        let verb = if noun.ends_with('s') { "show" } else { "shows" };
+        return Some(format!("{noun} {verb} no sure change ({estimate} {of})"));
     }
     if is_ratio {
         let direction = if claim.value >= 1.0 { "rose" } else { "fell" };

@@ -45,7 +45,7 @@ fn rollout() -> Place {
     place.write("results/phase1.xml", "<testsuite><testcase classname='a' name='b'/></testsuite>");
     place.write(
         "rollout.toml",
-        "title = \"Test\"\n[input]\nfiles = [\"logs/*.jsonl\"]\n[[tests]]\nname = \"phase 1\"\nexpected = 1\nfiles = [\"results/*.xml\"]\n[notes]\nfindings = \"notes/findings.md\"\n[validation]\nconsultation_id = \"c-1\"\n[bundle]\nexclude = [\"generated.txt\"]\n[bundle.providers.kimi]\nmax_tokens = 9000\n",
+        "title = \"Test\"\n[input]\nfiles = [\"logs/*.jsonl\"]\n[[tests]]\nname = \"phase 1\"\nexpected = 1\nfiles = [\"results/*.xml\"]\n[notes]\nfindings = \"notes/findings.md\"\n[validation]\nconsultation_id = \"c-1\"\n[completion]\ncriteria = [\"tests\", \"validation\"]\n[bundle]\nexclude = [\"generated.txt\"]\n[bundle.providers.kimi]\nmax_tokens = 9000\n",
     );
     git(&place, &["init", "-q"]);
     git(&place, &["add", "-A"]);

@@ -37,7 +37,7 @@ fn check_tells_met_missed_and_unsettled_apart() {
     place.generate("bad.jsonl", "regression", 30_000);
     place.run(&["check", "good.jsonl"]).expect(1);
     place.run(&["check", "bad.jsonl"]).expect(1);
-    let lenient = "[[stages]]\nname='baseline'\npercentage=0\n[[stages]]\nname='100%'\npercentage=100\n[stages.criteria]\nsuccess_rate=0.5\nerror_rate=0.5\nlatency_vs_baseline=9\nuploads=1\n[targets]\nmemory_reduction={min=0.01}\nthroughput_ratio={min=0.01}\nlatency_reduction={min=-9}\ntimeout_reduction={min=-99}\n[completion]\ncriteria=['deployment', 'success_rate', 'file_types', 'performance']\n";
+    let lenient = "[[stages]]\nname='baseline'\npercentage=0\n[[stages]]\nname='100%'\npercentage=100\n[stages.criteria]\nsuccess_rate=0.5\nerror_rate=0.5\nlatency_vs_baseline=9\nuploads=1\n[targets]\nmemory_reduction={min=0.01}\nthroughput_ratio={min=0.01}\nlatency_reduction={min=-9}\ntimeout_reduction={min=-99}\n[variants]\nfile_types=['text', 'json', 'csv', 'md', 'python', 'binary']\n[completion]\ncriteria=['deployment', 'success_rate', 'file_types', 'performance']\n";
     place.write("lenient.toml", lenient);
     place.generate("two.jsonl", "good", 4000);
     let two: String = place
@@ -133,7 +133,7 @@ fn what_cannot_be_read_is_refused_with_place_and_remedy() {
       help: known keys here: latency_statistic, timeout_errors, critical_errors, size_bounds_mb, min_window_uploads, regression_margin, max_fallback_rate, replicates, seed
     "#);
     assert!(refused(&place, &["--config", "type.toml"]).starts_with("error: type.toml:2:14: "));
-    assert!(refused(&place, &["--config", "missing.toml"]).contains("cannot read the config"));
+    assert!(refused(&place, &["--config", "missing.toml"]).contains("missing.toml: cannot read"));
     assert!(refused(&place, &[]).contains("no file matches data/*.jsonl"));
 }
 
@@ -162,7 +162,7 @@ fn test_results_coverage_and_notes_stand_in_every_output() {
     place.write("before.xml", passed(10));
     place.write("cover.info", "LF:200\nLH:150\n");
     place.write("lessons.md", "# Lesson\n\n<script>alert(1)</script>\n\n[x](javascript:y) *kept*\n");
-    let config = "[[tests]]\nname='phase1'\nexpected=16\nfiles=['one.xml']\n[[tests]]\nname='phase2'\nexpected=12\nfiles=['two.xml']\nprevious=['before.xml']\n[coverage]\nfile='cover.info'\n[notes]\nlessons_learned='lessons.md'\n";
+    let config = "[[tests]]\nname='phase1'\nexpected=16\nfiles=['one.xml']\n[[tests]]\nname='phase2'\nexpected=12\nfiles=['two.xml']\nprevious=['before.xml']\n[coverage]\nfile='cover.info'\n[notes]\nlessons_learned='lessons.md'\n[completion]\ncriteria=['tests']\n";
     place.write("rollout.toml", config);
     let report = place.report("out", &["log.jsonl"]);
     let phase = &report["tests"]["phases"][1];

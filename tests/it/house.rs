@@ -17,6 +17,7 @@ const HOUSE: &[&str] = &[
     // the validated sections are the plan
     "config/values.rs",
     "config/asked.rs",
+    "config/triggers.rs",
     "config/sections.rs",
     "config/by_day.rs",
     "config/plan.rs",
@@ -60,6 +61,7 @@ const HOUSE: &[&str] = &[
     "cube/fold.rs",
     "cube/passes.rs",
     "cube/mod.rs",
+    "cube/check.rs",
     "cube/merge.rs",
     "cube/store.rs",
     "cube/slice/hours.rs",

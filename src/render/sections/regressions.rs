@@ -34,8 +34,9 @@ pub fn regressions(report: &Report, segments: &[&Comparison]) -> RegressionsView
     let regressions = &report.regressions;
     let margin = format::share(regressions.margin);
     let text = format!(
-        "{} of provider, file type and size were tested for being worse by more than {margin} (success rate and headline latency, with the reference's mix where half of it can be compared), corrected for testing many (Benjamini-Hochberg, false discovery rate {}): {} worse, {} surely within the margin, {} not settled, {} not measured.",
+        "{} of provider, file type and size {} tested for being worse by more than {margin} (success rate and headline latency, with the reference's mix where half of it can be compared), corrected for testing many (Benjamini-Hochberg, false discovery rate {}): {} worse, {} surely within the margin, {} open, {} not measured.",
         format::counted(regressions.tested, "segment figure"),
+        format::were(regressions.tested),
         format::share(regressions.false_discovery_rate),
         format::count(regressions.found.len() as u64),
         format::count(regressions.within_margin),

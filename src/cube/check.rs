@@ -1,0 +1,167 @@
+//! Does a table that was read hold what it must? A cube may come from another program, or from nobody's friend:
+//! whatever passes here is safe to add up.
+
+use polars::prelude::*;
+
+use super::busy::BYTES;
+use super::header::Header;
+use super::histogram::{Grid, MAX_FINE_BIN};
+use super::table::{Add, Bins, HistogramRows, TableSpec};
+use crate::ingest::ledger::FileLedger;
+
+/// Minutes since 1970-01-01 that a table may speak of, either way: three hundred years.
+const MOST_MINUTES: i64 = 300 * 366 * 24 * 60;
+/// Names of a dimension: nine bits hold their numbers.
+const MAX_NAMES: usize = 512;
+/// Largest count: no sum of a table's rows leaves 64 bits.
+const MOST_COUNT: u64 = 1 << 40;
+/// Largest number of bytes or lines of one file.
+const MOST_OF_FILE: u64 = 1 << 50;
+/// Largest sum, in units of its last digit.
+const MOST_SUM: i128 = 1 << 100;
+
+/// Columns, types, no nulls, and numbers that stand for something: a cube may come from
+/// another program, or from nobody's friend.
+pub fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) -> PolarsResult<()> {
+    let want = |name: &str| match name {
+        "minute" | "hour" => DataType::Int32,
+        "at_ns" => DataType::Int64,
+        "provider" | "file_type" | "error_type" => DataType::UInt16,
+        "event_type" | "text" => DataType::String,
+        "value" => DataType::Float64,
+        _ => DataType::UInt8,
+    };
+    let below = |name: &str| match name {
+        "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stages.len()),
+        "execution_type" | "metric" => Some(3),
+        "provider" => Some(header.providers.names.len()),
+        "file_type" => Some(header.file_types.names.len()),
+        "error_type" => Some(header.error_types.names.len()),
+        "size_bucket" => Some(header.rules.size_bounds_mb.len() + 2),
+        _ => None,
+    };
+    for key in spec.keys {
+        check_type(table, key, &want(key))?;
+        let limit = below(key).map_or(f64::INFINITY, |limit| limit as f64);
+        let largest = if table.height() == 0 || limit.is_infinite() {
+            -1.0
+        } else {
+            table.column(key)?.cast(&DataType::Float64)?.f64()?.max().unwrap_or(-1.0)
+        };
+        polars_ensure!(largest < limit, ComputeError: "{} {} is none of the header's", key, largest);
+    }
+    for (name, add) in spec.values {
+        let wanted = match add {
+            Add::Count => DataType::UInt64,
+            Add::Sum { scale } => DataType::Decimal(38, *scale),
+            Add::Max => DataType::Float64,
+            Add::Bits => DataType::Binary,
+        };
+        check_type(table, name, &wanted)?;
+    }
+    check_values(spec, table)?;
+    if spec.bins == Bins::Listed {
+        check_type(table, "bins", &DataType::List(Box::new(DataType::UInt16)))?;
+        check_type(table, "counts", &DataType::List(Box::new(DataType::UInt32)))?;
+        let lengths = |name: &str| -> PolarsResult<IdxCa> { Ok(table.column(name)?.list()?.lst_lengths()) };
+        let same = lengths("bins")?.iter().eq(lengths("counts")?.iter());
+        polars_ensure!(same, ComputeError: "bins and counts differ in length");
+        check_histograms(table, grid(spec))?;
+    }
+    Ok(())
+}
+
+fn check_type(table: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<()> {
+    let column = table.column(name)?;
+    polars_ensure!(column.dtype() == wanted, ComputeError: "column {} is {}, not {}", name, column.dtype(), wanted);
+    polars_ensure!(column.null_count() == 0, ComputeError: "column {} has nulls", name);
+    Ok(())
+}
+
+/// Lists that are searched by halves are sorted, and numbers are such that they can be added up.
+pub fn check_header(header: &Header) -> Result<(), String> {
+    for (what, list) in
+        [("providers", &header.providers), ("file_types", &header.file_types), ("error_types", &header.error_types)]
+    {
+        if !list.names.is_sorted_by(|a, b| a < b) || list.names.len() > MAX_NAMES {
+            return Err(format!("{what} are not sorted, or too many"));
+        }
+    }
+    let starts = header.timeline.starts();
+    let sane = |percentage: f64| (0.0..=100.0).contains(&percentage);
+    if !starts.is_sorted_by(|a, b| a.at <= b.at) || !starts.iter().all(|start| sane(start.percentage)) {
+        return Err("the timeline is not in order".into());
+    }
+    let counts = |file: &FileLedger| {
+        let rejected = file.rejected.values().chain(file.event_types.values()).copied();
+        let own = [file.bytes, file.lines, file.uploads, file.events, file.blank, file.out_of_order];
+        own.into_iter().chain(rejected).all(|count| count <= MOST_OF_FILE)
+    };
+    match header.files.iter().find(|file| !counts(file)) {
+        Some(file) => Err(format!("{} has more lines than a file can have", file.path)),
+        None => Ok(()),
+    }
+}
+
+/// The grid of a table's histograms.
+fn grid(spec: &TableSpec) -> Grid {
+    match spec.name {
+        "minutes" => Grid::MINUTE,
+        "segments" => Grid::SEGMENT,
+        _ => Grid::FINE,
+    }
+}
+
+/// Bins rise and lie on the grid; one stands twice only where its count was full.
+fn check_histograms(table: &DataFrame, grid: Grid) -> PolarsResult<()> {
+    let rows = HistogramRows::new(table)?;
+    let last = grid.coarsen(MAX_FINE_BIN);
+    for row in 0..table.height() {
+        let (bins, counts) = rows.row(row)?;
+        let rises = bins
+            .windows(2)
+            .zip(counts)
+            .all(|(pair, count)| pair[0] < pair[1] || (pair[0] == pair[1] && *count == u32::MAX));
+        polars_ensure!(rises, ComputeError: "the bins of row {} do not rise", row);
+        polars_ensure!(bins.last().is_none_or(|bin| *bin <= last), ComputeError: "row {} has a bin above {}", row, last);
+        polars_ensure!(counts.iter().all(|count| *count > 0), ComputeError: "row {} has an empty bin", row);
+    }
+    Ok(())
+}
+
+/// Times within centuries, counts and sums that can be added up, maxima that are numbers, whole hours of seconds.
+fn check_values(spec: &TableSpec, table: &DataFrame) -> PolarsResult<()> {
+    for (key, minutes) in [("minute", 1), ("hour", 60)] {
+        if spec.keys.contains(&key) {
+            let times = table.column(key)?.i32()?;
+            let inside = times.no_null_iter().all(|time| (i64::from(time) * minutes).abs() <= MOST_MINUTES);
+            polars_ensure!(inside, ComputeError: "{} lies centuries away", key);
+        }
+    }
+    if spec.keys.contains(&"at_ns") {
+        let most = MOST_MINUTES.saturating_mul(60_000_000_000);
+        let inside = table.column("at_ns")?.i64()?.no_null_iter().all(|at| (-most..=most).contains(&at));
+        polars_ensure!(inside, ComputeError: "at_ns lies centuries away");
+        let finite = table.column("value")?.f64()?.no_null_iter().all(|value| value.is_finite() && value.abs() < 1e15);
+        polars_ensure!(finite, ComputeError: "value is no number that an event can have");
+    }
+    for (name, add) in spec.values {
+        let column = table.column(name)?;
+        let good = match add {
+            Add::Count => column.u64()?.no_null_iter().all(|count| count <= MOST_COUNT),
+            Add::Sum { .. } => column.decimal()?.physical().no_null_iter().all(|sum| (0..=MOST_SUM).contains(&sum)),
+            Add::Max => column.f64()?.no_null_iter().all(|largest| (0.0..4_294_967_296.0).contains(&largest)),
+            Add::Bits => column.binary()?.no_null_iter().all(|bits| bits.len() == BYTES),
+        };
+        polars_ensure!(good, ComputeError: "column {} holds what it cannot", name);
+    }
+    if spec.values.iter().any(|(name, _)| *name == "successes") {
+        let counts = |name: &str| -> PolarsResult<Vec<u64>> { Ok(table.column(name)?.u64()?.no_null_iter().collect()) };
+        let uploads = counts("uploads")?;
+        for part in ["successes", "memory_uploads"] {
+            let fits = counts(part)?.iter().zip(&uploads).all(|(part, all)| part <= all);
+            polars_ensure!(fits, ComputeError: "more {} than uploads", part);
+        }
+    }
+    Ok(())
+}
