@@ -1,6 +1,6 @@
-//! Files and folders, whoever they belong to: read whole and bounded, put in place in one step.
+//! Files of any kind: read whole and bounded.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -46,20 +46,6 @@ pub fn read_text(path: &Path, name: &str, most: u64) -> Result<String> {
     })
 }
 
-/// Puts the folder `fresh` where `target` is; what stood there goes to `old`.
-///
-/// # Errors
-/// The disk refuses.
-pub fn replace_folder(fresh: &Path, target: &Path, old: &Path) -> Result<()> {
-    let cannot = |error: std::io::Error| {
-        Error::new(format!("cannot write: {error}")).at(Position::file(target.display().to_string()))
-    };
-    if target.symlink_metadata().is_ok() {
-        fs::rename(target, old).map_err(cannot)?;
-    }
-    fs::rename(fresh, target).map_err(cannot)
-}
-
 /// The folder that a path lies in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -67,6 +53,8 @@ pub fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

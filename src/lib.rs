@@ -24,6 +24,7 @@ pub mod report;
 pub mod reports;
 pub mod run;
 pub mod simulate;
+pub mod staging;
 
 use config::Plan;
 use cube::Cube;

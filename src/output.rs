@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use crate::error::{Error, Position, Result};
 use crate::files::{OutputFile, folder_of};
 use crate::packing::{Compression, pack};
+use crate::staging::Staging;
 
 const ZSTD_LEVEL: i32 = 6;
 
@@ -16,56 +17,21 @@ fn cannot(path: &Path, error: impl std::fmt::Display) -> Error {
 }
 
 /// Writes the files below `folder`, which is made where it is missing. Nothing is replaced until
-/// everything has been written.
+/// everything has been written, and then all at once.
 ///
 /// # Errors
 /// A path that leaves the folder, or a disk that refuses.
 pub fn write(folder: &Path, files: &[OutputFile]) -> Result<()> {
-    let mut staged = Vec::new();
+    let staging = Staging::new(folder).map_err(|error| cannot(folder, error))?;
     for file in files {
-        if !file.path.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(cannot(&file.path, "the path leaves its folder"));
-        }
-        let target = folder.join(&file.path);
-        let parent = target.parent().unwrap_or(folder);
-        let mut temporary = temporary_in(parent).map_err(|error| cannot(parent, error))?;
-        temporary.write_all(&file.content).map_err(|error| cannot(&target, error))?;
-        staged.push((temporary, target));
+        staging.stage(&file.path, &file.content).map_err(|error| cannot(&folder.join(&file.path), error))?;
     }
-    for (temporary, target) in staged {
-        temporary.persist(&target).map_err(|error| cannot(&target, error.error))?;
-    }
-    Ok(())
+    staging.commit(folder).map_err(|error| cannot(folder, error))
 }
 
 /// The bytes of a file that another program wrote for us; `None` where it did not.
 pub fn read(path: &Path) -> Option<Vec<u8>> {
     fs::read(path).ok()
-}
-
-/// A temporary file in a folder, which is made where it is missing.
-fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let temporary = private_temporary_in(folder)?;
-    make_readable(&temporary)?;
-    Ok(temporary)
-}
-
-/// As [`temporary_in`], for its owner's eyes only.
-fn private_temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    fs::create_dir_all(folder)?;
-    tempfile::Builder::new().prefix(".stagegate-").tempfile_in(folder)
-}
-
-/// Temporary files are private; a report is not.
-#[cfg(unix)]
-fn make_readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    Ok(())
 }
 
 /// Writes one new file, such as `stagegate init` does.
@@ -97,9 +63,11 @@ pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
 /// The disk refuses.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
-        let mut temporary = private_temporary_in(folder_of(path))?;
-        temporary.write_all(content)?;
-        temporary.persist(path).map(|_| ()).map_err(|error| error.error)
+        let staging = Staging::new(folder_of(path))?;
+        // Temporary files are their owner's alone.
+        let mut private = tempfile::NamedTempFile::new_in(staging.path())?;
+        private.write_all(content)?;
+        private.persist(path).map(|_| ()).map_err(|error| error.error)
     };
     write().map_err(|error| cannot(path, error))
 }
@@ -110,15 +78,14 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// `path` names no file, or the disk refuses.
 pub fn stream_packed(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let folder = folder_of(path);
-    let stream = || -> std::io::Result<tempfile::NamedTempFile> {
-        let temporary = temporary_in(folder)?;
-        let out = std::io::BufWriter::with_capacity(1 << 20, temporary.as_file());
+    let stream = || -> std::io::Result<()> {
+        let staging = Staging::new(folder_of(path))?;
+        let fresh = staging.path().join("whole");
+        let out = std::io::BufWriter::with_capacity(1 << 20, fs::File::create(&fresh)?);
         pack(out, Compression::named(path), ZSTD_LEVEL, write)?;
-        Ok(temporary)
+        fs::rename(fresh, path)
     };
-    let temporary = stream().map_err(|error| cannot(path, error))?;
-    temporary.persist(path).map(|_| ()).map_err(|error| cannot(path, error.error))
+    stream().map_err(|error| cannot(path, error))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! The bundle's folder as one .zip: sorted, without times, so that the same bundle has the same bytes.
+//! The bundle's folder as one .zip: sorted, with one date for all, so that the same bundle has the same bytes.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
+use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter, ZipDataWriterConfig, ZipEntryWriter};
 use rayon::prelude::*;
 
@@ -17,6 +18,8 @@ const BATCH: u64 = 32 << 20;
 /// Speed before size: most of a bundle is read once.
 const LEVEL: u32 = 1;
 const PERMISSIONS: u32 = 0o100_644;
+/// 1980-01-01T00:00:00Z, the first date that the format has: without one it would be month 0, which is none.
+const FIRST_DATE: i64 = 315_532_800;
 /// Endings of files that are packed already.
 const PACKED: [&str; 12] = ["gz", "zst", "xz", "bz2", "zip", "png", "jpg", "jpeg", "webp", "woff2", "parquet", "pdf"];
 
@@ -68,6 +71,7 @@ fn begin<'a, W: Write>(
         .new_file(format!("{top}/{}", file.name))
         .compression_method(method(&file.name))
         .unix_permissions(PERMISSIONS)
+        .last_modified(UtcDateTime::from_unix(FIRST_DATE))
         .start()
         .map_err(io::Error::other)
 }

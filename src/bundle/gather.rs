@@ -1,6 +1,6 @@
 //! What goes into a bundle, under which name, and what stays out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,10 +85,10 @@ pub fn tasks(
         evidence("data/notes", &note.file, plan.base.join(&note.file));
     }
     for log in logs {
-        if options.raw_logs && log.path.is_file() && log.name != "-" {
+        if options.raw_logs && log.path.is_file() && !log.is_spooled() {
             evidence("data/metrics/logs", &log.name, log.path.clone());
         } else {
-            let reason = if options.raw_logs { "standard input is not kept" } else { RAW_LOG };
+            let reason = if options.raw_logs { "a stream is not kept" } else { RAW_LOG };
             left_out.push(LeftOut { file: content.redaction.text(&log.name), reason: reason.into() });
         }
     }
@@ -175,7 +175,10 @@ pub fn refuse_leaks(leaks: &[Leak], plan: &Plan) -> Result<Vec<String>> {
     if open.len() > LEAKS_LISTED {
         message.push_str(&format!("\n  … and {} more", open.len() - LEAKS_LISTED));
     }
-    Err(Error::new(message).help(
-        "take it out and revoke it, exclude the file ([bundle] exclude), or, where it is none, allow it:\n  [[bundle.allow]]\n  fingerprint = \"the 16 digits in brackets\"\n  reason = \"why it is no secret\"",
-    ))
+    let mut help = "take it out and revoke it, exclude the file ([bundle] exclude), or, where it is none, paste this into the config and say why:".to_owned();
+    let fingerprints: BTreeSet<&str> = open.iter().map(|leak| leak.finding.fingerprint.as_str()).collect();
+    for fingerprint in fingerprints.iter().take(LEAKS_LISTED) {
+        help.push_str(&format!("\n  [[bundle.allow]]\n  fingerprint = \"{fingerprint}\"\n  reason = \"\""));
+    }
+    Err(Error::new(message).help(help))
 }

@@ -24,8 +24,8 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{Error, Position, Result};
-use crate::files;
 use crate::run::Run;
+use crate::staging::{self, Staging};
 pub use content::{Bundled, Content, Options};
 pub use keys::read_key;
 use payload::{Intake, Payload};
@@ -47,17 +47,13 @@ pub fn write(content: &mut Content<'_>, options: &Options<'_>, run: &Run) -> Res
     let signing_key = options.signing_key.as_deref().map(statement::signing_key).transpose().map_err(|error| {
         Error::new(format!("--sign-key: {error}")).help("openssl genpkey -algorithm ed25519 makes one")
     })?;
-    fs::create_dir_all(options.out).map_err(|error| cannot(options.out, &error))?;
     let target = options.out.join(TOP);
     if target.symlink_metadata().is_ok() && !target.join(manifest::DECLARATION).is_file() {
         return Err(Error::new("something that is not a bundle stands there")
             .at(Position::file(target.display().to_string()))
             .help("remove it, or give another --out"));
     }
-    let staging = tempfile::Builder::new()
-        .prefix(".bundle-")
-        .tempdir_in(options.out)
-        .map_err(|error| cannot(options.out, &error))?;
+    let staging = Staging::new(options.out).map_err(|error| cannot(options.out, &error))?;
     let root = staging.path().join(TOP);
     fs::create_dir(&root).map_err(|error| cannot(&root, &error))?;
 
@@ -88,7 +84,7 @@ pub fn write(content: &mut Content<'_>, options: &Options<'_>, run: &Run) -> Res
         archive::write(&root, TOP, &all, &mut zip, run).map_err(|error| cannot(&archive, &error))
     })?;
     let archive_target = options.out.join(format!("{TOP}.zip"));
-    files::replace_folder(&root, &target, &staging.path().join("old"))?;
+    staging::replace_folder(&root, &target).map_err(|error| cannot(&target, &error))?;
     fs::rename(&archive, &archive_target).map_err(|error| cannot(&archive_target, &error))?;
     Ok(Bundled {
         folder: target,

@@ -18,6 +18,7 @@ use crate::error::{Error, Position, Result};
 use crate::files;
 use crate::ingest::source::CUBE_HEADER;
 use crate::packing::{self, Hashed};
+use crate::staging::{self, Staging};
 
 /// The table of request ids, beside those of [`TABLES`].
 const REQUEST_IDS: &str = "request_ids";
@@ -41,13 +42,11 @@ pub fn write(cube: &mut Cube, path: &Path) -> Result<()> {
             .help("give another name, or remove it"));
     }
     let parent = files::folder_of(path);
-    fs::create_dir_all(parent).map_err(|error| cannot("write", parent, error))?;
-    let staging =
-        tempfile::Builder::new().prefix(".cube-").tempdir_in(parent).map_err(|error| cannot("write", parent, error))?;
+    let staging = Staging::new(parent).map_err(|error| cannot("write", parent, error))?;
     let fresh = staging.path().join("new");
     fs::create_dir(&fresh).map_err(|error| cannot("write", &fresh, error))?;
     write_tables(cube, &fresh)?;
-    files::replace_folder(&fresh, path, &staging.path().join("old"))
+    staging::replace_folder(&fresh, path).map_err(|error| cannot("write", path, error))
 }
 
 fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {

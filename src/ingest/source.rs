@@ -1,4 +1,4 @@
-//! Which files a run reads, and their bytes: globs resolved, standard input spooled,
+//! Which files a run reads, and their bytes: globs resolved, standard input and pipes spooled,
 //! `.gz` and `.zst` opened by their magic numbers. It never looks into a line.
 
 use std::fs::File;
@@ -25,8 +25,15 @@ pub struct Source {
     pub stage: Option<usize>,
     /// What is known to be lost before a byte is read.
     pub loss: Option<String>,
-    /// Keeps the spool of standard input alive.
-    _spool: Option<tempfile::NamedTempFile>,
+    /// Keeps the spool of a stream alive.
+    spool: Option<tempfile::NamedTempFile>,
+}
+
+impl Source {
+    /// Whether it came as a stream, of which only this run's copy is left.
+    pub fn is_spooled(&self) -> bool {
+        self.spool.is_some()
+    }
 }
 
 /// What a run reads.
@@ -41,10 +48,13 @@ pub struct Inputs {
 /// Name and size of every log, for those who wait for one to grow.
 ///
 /// # Errors
-/// See [`resolve`].
+/// See [`resolve`]; standard input or a pipe, which nobody can wait for.
 pub fn sizes(plan: &Plan) -> Result<Vec<(String, u64)>> {
-    if plan.input.files.iter().any(|file| file == "-") {
-        return Ok(Vec::new());
+    let once = plan.input.files.iter().find(|file| *file == "-" || is_pipe(&literal(file, plan)));
+    if let Some(once) = once {
+        return Err(Error::new("a stream can be read only once, and does not grow when it has ended")
+            .at(Position::file(once))
+            .help("--watch needs files that another program appends to"));
     }
     Ok(resolve(plan)?.logs.into_iter().map(|source| (source.name, source.bytes)).collect())
 }
@@ -63,7 +73,7 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
     for pattern in &plan.input.files {
         if pattern == "-" {
             if seen.insert(PathBuf::from("-")) {
-                inputs.logs.push(standard_input(plan)?);
+                inputs.logs.push(spooled("-".into(), &mut io::stdin().lock(), plan)?);
             }
             continue;
         }
@@ -72,6 +82,13 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
             return Err(no_match(&format!("no file matches {pattern:?}")));
         }
         for path in found {
+            if is_pipe(&path) {
+                if seen.insert(path.clone()) {
+                    let mut pipe = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+                    inputs.logs.push(spooled(display_name(&path, plan), &mut pipe, plan)?);
+                }
+                continue;
+            }
             let canonical = folders.canonical(&path).map_err(|error| unreadable(&path, &error))?;
             if seen.insert(canonical.clone()) {
                 add(path, &canonical, plan, &mut inputs)?;
@@ -132,14 +149,23 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::new(format!("cannot read: {error}")).at(Position::file(path.display().to_string()))
 }
 
+/// Where the plan's files are relative to.
+fn base_of(plan: &Plan) -> &Path {
+    if plan.files_from_command_line { Path::new("") } else { &plan.base }
+}
+
+/// The path that a pattern is where it is none.
+fn literal(pattern: &str, plan: &Plan) -> PathBuf {
+    base_of(plan).join(pattern)
+}
+
 /// The paths a pattern names: itself where such a file exists (names may hold brackets), else its matches.
 fn expand(pattern: &str, plan: &Plan) -> Result<Vec<PathBuf>> {
-    let base = if plan.files_from_command_line { PathBuf::new() } else { plan.base.clone() };
-    let literal = base.join(pattern);
+    let literal = literal(pattern, plan);
     if literal.symlink_metadata().is_ok() {
         return Ok(vec![literal]);
     }
-    let base_text = glob::Pattern::escape(&base.to_string_lossy());
+    let base_text = glob::Pattern::escape(&base_of(plan).to_string_lossy());
     let full = Path::new(&base_text).join(pattern);
     let bad = |message: String| Error::new(message);
     let matches = glob::glob(&full.to_string_lossy()).map_err(|error| bad(format!("bad glob {pattern:?}: {error}")))?;
@@ -200,20 +226,27 @@ fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempf
     let compression = Compression::of(&magic);
     let named_packed = path.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
     let loss = (bytes == 0 && named_packed).then(|| "the archive is empty: not even its header was written".to_owned());
-    Ok(Source { name, path, bytes, compression, stage, loss, _spool: spool })
+    Ok(Source { name, path, bytes, compression, stage, loss, spool })
 }
 
-/// Standard input is read twice (timeline, then lines), so it is put into a file first.
-fn standard_input(plan: &Plan) -> Result<Source> {
+/// Whether a path is what can be read only once and has no length: a pipe, a process substitution, a device.
+fn is_pipe(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// A stream is read twice (timeline, then lines), so it is put into a file first.
+fn spooled(name: String, stream: &mut dyn Read, plan: &Plan) -> Result<Source> {
     let fail = |error: io::Error| {
-        Error::new(format!("cannot spool standard input: {error}")).help("set TMPDIR to a folder with room")
+        Error::new(format!("cannot spool it: {error}"))
+            .at(Position::file(if name == "-" { "standard input" } else { &name }))
+            .help("set TMPDIR to a folder with room")
     };
     let mut spool = tempfile::NamedTempFile::new().map_err(fail)?;
-    io::copy(&mut io::stdin().lock(), spool.as_file_mut()).map_err(fail)?;
+    io::copy(stream, spool.as_file_mut()).map_err(fail)?;
     let path = spool.path().to_path_buf();
-    let stage =
-        plan.placing_stages().iter().position(|stage| stage.files.iter().any(|pattern| pattern.as_str() == "-"));
-    source("-".into(), path, stage, Some(spool))
+    let is_named = |stage: &crate::config::Stage| stage.files.iter().any(|pattern| pattern.as_str() == name);
+    let stage = plan.placing_stages().iter().position(is_named);
+    source(name, path, stage, Some(spool))
 }
 
 /// The bytes of a source as they lie on disk, to the length it had when the run started.
