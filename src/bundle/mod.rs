@@ -17,6 +17,7 @@ mod repository;
 pub mod secrets;
 pub mod statement;
 mod tags;
+mod tokens;
 pub mod verify;
 
 use std::fs::{self, File};

@@ -179,6 +179,7 @@ const HOUSE: &[&str] = &[
     "bundle/verify/opened.rs",
     "bundle/verify.rs",
     "bundle/gather.rs",
+    "bundle/tokens.rs",
     "bundle/context.rs",
     "bundle/reading_order.rs",
     "bundle/tags.rs",
