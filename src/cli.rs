@@ -271,7 +271,7 @@ pub struct InputArguments {
     /// rollout.toml [default: that of the working directory, else the built-in rollout].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Logs (globs, .gz, .zst, - for standard input) or cubes; they replace [input] files.
+    /// Logs (globs, .gz, .zst, - for standard input) or cubes; they replace the files of the config.
     #[arg(value_name = "FILES")]
     pub files: Vec<String>,
 }

@@ -83,7 +83,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints what `write` writes to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     quiet_broken_pipe(write(&mut out).and_then(|()| out.flush()))
@@ -92,7 +92,7 @@ pub fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Resul
 /// Tells what is not an error.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn warn(text: &str) -> Result<()> {
     quiet_broken_pipe(writeln!(io::stderr(), "warning: {text}"))
 }

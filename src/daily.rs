@@ -10,7 +10,7 @@ use crate::run::Run;
 /// 1970-01-01. Without `day` it is the last one of the log.
 ///
 /// # Errors
-/// See [`crate::cube`]; a cube among the inputs, which does not know days by themselves; no upload that day.
+/// See [`crate::cube()`]; a cube among the inputs, which does not know days by themselves; no upload that day.
 pub fn report(plan: &Plan, day: Option<i64>, generated_at: String, run: &Run) -> Result<(Report, i64)> {
     let inputs = ingest::source::resolve(plan)?;
     if !inputs.cubes.is_empty() {

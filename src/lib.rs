@@ -10,6 +10,8 @@ pub mod config;
 pub mod console;
 pub mod cube;
 pub mod daily;
+#[cfg(test)]
+mod damage;
 pub mod error;
 pub mod evidence;
 pub mod files;
@@ -37,7 +39,7 @@ use run::Run;
 /// The plan's logs and cubes -> the report, as of `generated_at` (RFC 3339).
 ///
 /// # Errors
-/// See [`cube`]; evidence that the plan names cannot be read.
+/// See [`cube()`]; evidence that the plan names cannot be read.
 pub fn report(plan: &Plan, generated_at: String, run: &Run) -> Result<Report> {
     report_of(plan, &cube(plan, &[], run)?, generated_at, run)
 }
@@ -59,10 +61,10 @@ pub fn cube(plan: &Plan, timeline_files: &[String], run: &Run) -> Result<Cube> {
     cube_of(plan, &ingest::source::resolve(plan)?, timeline_files, run)
 }
 
-/// As [`cube`], of inputs that were resolved already: standard input is there only once.
+/// As [`cube()`], of inputs that were resolved already: standard input is there only once.
 ///
 /// # Errors
-/// See [`cube`].
+/// See [`cube()`].
 pub fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], run: &Run) -> Result<Cube> {
     let beside = ingest::source::resolve_beside(plan, timeline_files)?;
     let mut cubes = run.time("cubes", || {

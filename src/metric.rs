@@ -286,11 +286,53 @@ mod tests {
         }
     }
 
+    /// Which way each metric gets better, written a second time: no report may praise a rise of what should fall.
     #[test]
-    fn every_metric_is_documented() {
-        let methodology = include_str!("../docs/methodology.md");
-        for metric in METRICS {
-            assert!(methodology.contains(metric.id), "docs/methodology.md does not define {}", metric.id);
+    fn one_direction_turned_over_is_noticed() {
+        let of = |better| METRICS.iter().filter(move |metric| metric.better == better).map(|metric| metric.id);
+        let higher: Vec<_> = of(Better::Higher).collect();
+        assert_eq!(higher, ["success_rate", "throughput_uploads_per_s", "throughput_mb_per_s"]);
+        assert_eq!(of(Better::Neither).collect::<Vec<_>>(), ["concurrency"]);
+        let costs = ["error_rate", "timeout_rate", "fallback_rate", "latency_", "memory_"];
+        assert!(of(Better::Lower).all(|id| costs.iter().any(|cost| id.starts_with(cost))));
+    }
+
+    /// How an estimator's interval is made.
+    fn interval(estimator: Estimator) -> &'static str {
+        match estimator {
+            Estimator::Rate(_) => "Wilson on effective counts",
+            Estimator::Mean(_) | Estimator::UploadThroughput | Estimator::MegabyteThroughput => {
+                "studentised bootstrap of hours"
+            }
+            Estimator::Quantile(..) => "Woodruff",
+            Estimator::Maximum => "percentiles of a bootstrap",
+            Estimator::Concurrency => "none",
         }
+    }
+
+    /// The table of docs/methodology.md.
+    fn table() -> String {
+        let mut table =
+            "| id | name | unit | better | definition | interval |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
+        for Metric { id, label, unit, better, definition, estimator } in METRICS {
+            let better = match better {
+                Better::Higher => "higher",
+                Better::Lower => "lower",
+                Better::Neither => "neither",
+            };
+            let (unit, interval) = (unit.word(), interval(*estimator));
+            table.push_str(&format!("| `{id}` | {label} | {unit} | {better} | {definition} | {interval} |\n"));
+        }
+        table
+    }
+
+    #[test]
+    fn the_documented_table_is_the_registry() {
+        let methodology = include_str!("../docs/methodology.md");
+        let heading = "## Figures of a group\n\n";
+        let section = methodology.split_once(heading).expect("the heading").1;
+        let documented = section.split_once("\n\n").expect("a table").0;
+        let table = table();
+        assert_eq!(documented, table.trim_end(), "put this into docs/methodology.md:\n{table}");
     }
 }

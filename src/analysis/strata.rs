@@ -399,3 +399,60 @@ impl Question<'_> {
         mix_difference(&reference, &candidate, weights).map(|(_, z)| z)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cube::histogram::fine_bin;
+    use crate::metric;
+
+    /// Ten hours of 100 uploads each, all of one segment and 200 ms.
+    fn group(successes: u64, fallbacks: u64) -> SegmentedGroup {
+        let segment = Segment { provider: 0, file_type: 0, size_bucket: 0 };
+        let mut bins = Histogram::with_capacity(1);
+        bins.push(Grid::SEGMENT.coarsen(fine_bin(200.0)), successes);
+        let row = |hour| SegmentHour {
+            segment,
+            hour,
+            uploads: 100,
+            successes,
+            treated: 50,
+            fallbacks,
+            timeouts: 0,
+            success_duration_ns: i128::from(successes) * 200 * NANOS_PER_MS as i128,
+            success_duration_max_ms: 200.0,
+            memory_uploads: 0,
+            memory_nano_mb: 0,
+            durations: bins.clone(),
+        };
+        SegmentedGroup { hours: (0..10).map(row).collect(), latencies: vec![(segment, bins.clone())] }
+    }
+
+    fn of(reference: &SegmentedGroup, candidate: &SegmentedGroup, metric: &Metric) -> Standardised {
+        compare(reference, candidate, metric, Pairing::DifferentHours, (0.05, Level::P95)).expect("both are measured")
+    }
+
+    /// The registry's direction decides what is worse, and nothing beside it.
+    #[test]
+    fn a_metric_turned_over_is_judged_the_other_way_round() {
+        let (good, bad) = (group(95, 5), group(70, 5));
+        for id in ["success_rate", "error_rate"] {
+            let metric = metric::find(id).expect("a metric");
+            let turned = match metric.better {
+                Better::Higher => Better::Lower,
+                Better::Lower | Better::Neither => Better::Higher,
+            };
+            let turned = Metric { id: metric.id, label: "", definition: "", better: turned, ..*metric };
+            let p_value = |metric| of(&good, &bad, metric).regression_p_value.expect("a p-value");
+            assert!(p_value(metric) < 1e-6 && p_value(&turned) > 0.99, "{id}");
+            assert!(!of(&good, &bad, metric).within_margin && of(&good, &bad, &turned).within_margin, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_fallback_rate_counts_fallbacks_of_the_treated() {
+        let compared = of(&group(95, 10), &group(70, 20), metric::find("fallback_rate").expect("a metric"));
+        assert!((compared.crude - 2.0).abs() < 1e-12, "{}", compared.crude);
+        assert_eq!(compared.n, [500, 500]);
+    }
+}

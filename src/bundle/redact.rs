@@ -34,7 +34,7 @@ const OWNER: &str = "USER";
 /// What is hidden, and with which key.
 #[derive(Debug)]
 pub struct Redaction {
-    /// Values of the named fields; `None` where none is named.
+    /// The named fields up to their values; `None` where none is named.
     fields: Option<Regex>,
     names: Vec<String>,
     key: Vec<u8>,
@@ -59,10 +59,8 @@ impl Redaction {
         }
         let names: Vec<String> = fields.iter().map(|field| regex::escape(field)).collect();
         let compiled = |pattern: &str| Regex::new(pattern).expect("a pattern of escaped names");
-        let pattern = format!(
-            r#"(?P<head>"(?:{})"\s*:\s*)(?P<value>"(?:[^"\\]|\\.)*"?|\{{[^}}]*\}}|\[[^\]]*\]|[^,\s}}\]]+)"#,
-            names.join("|")
-        );
+        // The opening quote may be lost where a line was torn.
+        let pattern = format!(r#"\b{{start-half}}(?:{})"\s*:\s*"#, names.join("|"));
         Ok(Self {
             fields: (!names.is_empty()).then(|| compiled(&pattern)),
             names: fields.to_vec(),
@@ -100,14 +98,9 @@ impl Redaction {
                     },
                     None => Cow::Borrowed(text),
                 };
-                let replace = |captures: &Captures<'_>| {
-                    let mut new = captures["head"].to_vec();
-                    new.extend(self.digest(&captures["value"]).bytes());
-                    new
-                };
-                match plain {
-                    Cow::Borrowed(text) => fields.replace_all(text, replace),
-                    Cow::Owned(text) => Cow::Owned(fields.replace_all(&text, replace).into_owned()),
+                match self.without_values(fields, &plain) {
+                    Some(hidden) => Cow::Owned(hidden),
+                    None => plain,
                 }
             }
         };
@@ -115,6 +108,27 @@ impl Redaction {
             Cow::Borrowed(text) => self.without_homes(text),
             Cow::Owned(text) => Cow::Owned(self.without_homes(&text).into_owned()),
         }
+    }
+
+    /// Digests in place of the values of `fields`; `None` where there are none.
+    fn without_values(&self, fields: &Regex, text: &[u8]) -> Option<Vec<u8>> {
+        let (mut hidden, mut copied) = (Vec::new(), 0);
+        while let Some(head) = fields.find_at(text, copied) {
+            let end = value_end(text, head.end());
+            hidden.extend_from_slice(&text[copied..head.end()]);
+            // `x-user` is another field than `user`.
+            let is_longer = head.start() > 0 && matches!(text[head.start() - 1], b'-' | b'.');
+            if !is_longer && end > head.end() {
+                hidden.extend(self.digest(&text[head.end()..end]).bytes());
+                copied = end;
+            } else {
+                copied = head.end();
+            }
+        }
+        (copied > 0).then(|| {
+            hidden.extend_from_slice(&text[copied..]);
+            hidden
+        })
     }
 
     /// A text with its fields and homes hidden.
@@ -162,6 +176,62 @@ impl Redaction {
     }
 }
 
+/// Where the JSON value that begins at `start` ends, or the line where it does not. In a torn line a value may be a
+/// key that has one of its own: then both are the value.
+fn value_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    loop {
+        at = match text.get(at) {
+            Some(b'"') => string_end(text, at),
+            Some(b'{' | b'[') => nested_end(text, at),
+            _ => at + text[at..].iter().take_while(|byte| !b",}]\" \t\r\n".contains(byte)).count(),
+        };
+        let behind = at + blanks(&text[at..]);
+        if text.get(behind) != Some(&b':') {
+            return at;
+        }
+        at = behind + 1 + blanks(&text[behind + 1..]);
+    }
+}
+
+fn blanks(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+/// Behind the closing quote of the string that begins at `start`.
+fn string_end(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\n' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// Behind the bracket that closes the one at `start`.
+fn nested_end(text: &[u8], start: usize) -> usize {
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at = string_end(text, at);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return at + 1,
+            b'}' | b']' => depth -= 1,
+            b'\n' => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +253,11 @@ mod tests {
             r#"{"request_id": 98765432109, "broken"#,
             r#"{"request_id": "r-qz cut"#,
             r#"{"user": {"name": "r-qz"}, "b": 2}"#,
+            r#"{"user": {"a": {"b": [1]}, "name": "r-qz"}, "b": 2}"#,
+            r#"{"user": [["}"], "r-qz"], "b": 2}"#,
+            r#"{"request_id": "r-1{"request_id": "r-qz"}"#,
+            r#"{"request_id":"request_id": "r-qz"}"#,
+            r#"{"request_id": r-1"request_id": "r-qz"}"#,
         ] {
             let hidden = hide.text(line);
             assert!(
@@ -195,6 +270,20 @@ mod tests {
         assert_ne!(same(r#"{"request_id":"a"}"#), same(r#"{"request_id":"b"}"#));
         // printf 'r-17' | openssl dgst -sha256 -hmac key
         assert!(same(r#"{"request_id":"r-17"}"#).contains("redacted-caf41d9d02eefbe03a9a8f4e"));
+    }
+
+    /// A line may be cut, doubled or torn: what stands behind the name of a hidden field is gone all the same.
+    #[test]
+    fn what_is_hidden_stays_hidden_in_damaged_lines() {
+        let hide = redaction(&["request_id"]);
+        let sound = r#"{"a": [1, "x"], "request_id": "secret-of-alice", "success": true, "p": "C:\\Users\\bob\\x"}"#;
+        crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
+            let hidden = hide.apply(bytes);
+            let named = |text: &[u8]| memchr::memmem::find(text, b"\"request_id\": \"secret-of-alice\"").is_some();
+            assert!(!named(&hidden), "{}", String::from_utf8_lossy(&hidden));
+            // What was hidden once is not hidden again behind another digest of its own making.
+            assert_eq!(hide.apply(&hidden).len(), hidden.len());
+        });
     }
 
     #[test]

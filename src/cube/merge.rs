@@ -121,10 +121,11 @@ fn agree(header: &Header, whole: &Timeline) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::panic::AssertUnwindSafe;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use polars::prelude::Column;
     use proptest::prelude::*;
-    use stagegate_stats::random::Stream;
 
     use super::super::{fold, store};
     use super::*;
@@ -243,20 +244,6 @@ mod tests {
         }
     }
 
-    /// Damages one file of a cube: a bit, a byte, a piece, its end.
-    fn damage(bytes: &mut Vec<u8>, stream: &mut Stream) {
-        let at = stream.below(bytes.len().max(1) as u32) as usize;
-        match stream.below(5) {
-            0 | 1 => bytes[at] ^= 1 << stream.below(8),
-            2 => bytes[at] = stream.below(256) as u8,
-            3 => bytes.truncate(at),
-            _ => {
-                let end = (at + 1 + stream.below(40) as usize).min(bytes.len());
-                bytes[at..end].reverse();
-            }
-        }
-    }
-
     fn some_lines() -> Vec<String> {
         let line = |second: u32| {
             let (kind, failed) = (["sync", "async", "sync_fallback"][second as usize % 3], second.is_multiple_of(7));
@@ -283,25 +270,27 @@ mod tests {
         store::write(&mut cube, &path).unwrap();
         let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        let stream = &mut Stream::new(20_251_118, "damage");
-        let (mut refused, mut same) = (0, 0);
-        for _ in 0..1000 {
-            let file = &files[stream.below(files.len() as u32) as usize];
+        let (refused, same) = (AtomicU64::new(0), AtomicU64::new(0));
+        let check = AssertUnwindSafe(|which: u8, edits: &[crate::damage::Edit]| {
+            let file = &files[usize::from(which) % files.len()];
             let whole = std::fs::read(file).unwrap();
-            let mut bytes = whole.clone();
-            damage(&mut bytes, stream);
-            std::fs::write(file, &bytes).unwrap();
+            std::fs::write(file, crate::damage::damaged(&whole, edits)).unwrap();
             match store::read("x.cube", &path, &plan()) {
-                Err(_) => refused += 1,
+                Err(_) => refused.fetch_add(1, Ordering::Relaxed),
                 Ok(read) => {
                     assert_same(&read, &cube);
                     assert_eq!(read.header, cube.header);
-                    same += 1;
+                    same.fetch_add(1, Ordering::Relaxed)
                 }
-            }
+            };
             std::fs::write(file, whole).unwrap();
-        }
-        assert!(refused > 900, "{refused} refused, {same} the same");
+        });
+        bolero::check!()
+            .with_type::<(u8, Vec<crate::damage::Edit>)>()
+            .with_iterations(1000)
+            .for_each(|(which, edits)| check(*which, edits));
+        let (refused, same) = (refused.load(Ordering::Relaxed), same.load(Ordering::Relaxed));
+        assert!(refused > 5 * same && same > 0, "{refused} refused, {same} the same");
         assert_same(&store::read("x.cube", &path, &plan()).unwrap(), &cube);
     }
 

@@ -198,7 +198,7 @@ fn read_table(path: &Path, expected: &StoredTable) -> Result<DataFrame> {
     let mut table =
         read.ok_or_else(|| damaged_file(path, "it is no Parquet file"))?.map_err(|error| damaged_file(path, error))?;
     if table.height() as u64 != expected.rows {
-        return Err(damaged_file(path, format!("{} rows, where the header says otherwise", table.height())));
+        return Err(damaged_file(path, format!("{} rows, where the header says {}", table.height(), expected.rows)));
     }
     table.rechunk_mut();
     Ok(table)

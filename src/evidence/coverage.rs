@@ -51,6 +51,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn damage_is_refused_or_still_a_share() {
+        for sound in [
+            "<coverage line-rate=\"0.5\" lines-covered=\"30\" lines-valid=\"40\"/>",
+            "SF:a\nLF:10\nLH:9\nend_of_record\n",
+        ] {
+            crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
+                if let Ok(share) = read("c", &String::from_utf8_lossy(bytes)) {
+                    assert!((0.0..=1.0).contains(&share), "{share}");
+                }
+            });
+        }
+    }
+
+    #[test]
     fn cobertura_and_lcov() {
         let counted = "<?xml version=\"1.0\"?><!DOCTYPE coverage SYSTEM \"x.dtd\"><coverage line-rate=\"0.5\" lines-covered=\"30\" lines-valid=\"40\"/>";
         assert_eq!(read("c.xml", counted).unwrap(), 0.75);

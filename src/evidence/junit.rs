@@ -165,6 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn damage_is_refused_with_its_place_or_read() {
+        let sound = r#"<?xml version="1.0"?><testsuites><testsuite name="s"><testcase classname="c" name="a&lt;b"><failure message="no">text</failure></testcase><testcase name="é"><![CDATA[x]]><skipped/></testcase></testsuite></testsuites>"#;
+        crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            match parse("a.xml", &text) {
+                Ok(cases) => assert!(cases.len() <= text.matches("<testcase").count()),
+                Err(error) => assert!(error.to_string().starts_with("a.xml:"), "{error}"),
+            }
+        });
+    }
+
+    #[test]
     fn hostile_and_broken_files_are_refused_with_their_place() {
         let message = |text: &str| parse("a.xml", text).unwrap_err().to_string();
         let bomb = "<?xml version=\"1.0\"?>\n<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;\">]><testsuite>&c;</testsuite>";

@@ -353,6 +353,21 @@ mod tests {
         assert!(message("{\"verdict\": \"approved\"}").starts_with("r.md:1:"));
     }
 
+    #[test]
+    fn damage_never_invents_an_answer() {
+        let markdown = parse("r.md", MARKDOWN, &asked()).unwrap();
+        for sound in [MARKDOWN.to_owned(), serde_json::to_string(&markdown).unwrap()] {
+            crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
+                let Ok(response) = parse("r", &String::from_utf8_lossy(bytes), &asked()) else { return };
+                // Every claim that is answered is one that was asked, and none twice.
+                let mut ids: Vec<&str> = response.claims.iter().map(|claim| claim.id.as_str()).collect();
+                ids.sort_unstable();
+                assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+                assert!(ids.iter().all(|id| asked().claim_ids().any(|known| known == *id)), "{ids:?}");
+            });
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "(?s).{0,400}") {

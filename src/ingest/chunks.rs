@@ -363,3 +363,62 @@ pub fn line_ranges(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
         Some(range)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives as many bytes at a time as it is told, over and over.
+    struct Trickle<'a>(&'a [u8], std::iter::Cycle<std::slice::Iter<'a, u8>>);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let wanted = usize::from(*self.1.next().unwrap_or(&0)) + 1;
+            let (now, later) = self.0.split_at(wanted.min(buffer.len()).min(self.0.len()));
+            buffer[..now.len()].copy_from_slice(now);
+            self.0 = later;
+            Ok(now.len())
+        }
+    }
+
+    /// A plain log, whose name is all that the cutter asks for.
+    fn some_source() -> Source {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut plan = crate::config::parse("rollout.toml", "", Default::default()).unwrap();
+        plan.input.files = vec![file.path().to_str().unwrap().to_owned()];
+        source::resolve(&plan).unwrap().logs.remove(0)
+    }
+
+    fn lines(source: &Source, bytes: &[u8], steps: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        let each = |content: Content| match content {
+            Content::Lines(lines) => {
+                for part in lines.parts() {
+                    let text = |range: Range<usize>| String::from_utf8_lossy(&part[range]).into_owned();
+                    found.extend(line_ranges(part).map(text));
+                }
+            }
+            Content::TooLong(text) => found.push(text),
+        };
+        let mut stream = Trickle(bytes, steps.iter().cycle());
+        Cutter::new(source, each).cut(&mut stream, &Pool::default(), |_| {}).unwrap();
+        found
+    }
+
+    /// However a stream comes, its lines are those of the whole.
+    #[test]
+    fn lines_are_the_same_however_few_bytes_come_at_a_time() {
+        let source = some_source();
+        bolero::check!().with_type::<(Vec<u8>, Vec<u8>, u8)>().with_iterations(200).for_each(
+            |(bytes, steps, newlines)| {
+                let with_newlines: Vec<u8> =
+                    bytes.iter().map(|byte| if byte % 8 < newlines % 8 { b'\n' } else { *byte }).collect();
+                let whole: Vec<String> = {
+                    let bytes = with_newlines.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&with_newlines);
+                    line_ranges(bytes).map(|range| String::from_utf8_lossy(&bytes[range]).into_owned()).collect()
+                };
+                assert_eq!(lines(&source, &with_newlines, steps), whole);
+            },
+        );
+    }
+}

@@ -429,6 +429,41 @@ mod tests {
         check_fault(&format!("{{\"a\": {}", "[".repeat(129)), 6 + 128, "nesting of at most 128 levels");
     }
 
+    /// Raw bytes: what is read is what serde_json reads, and what it refuses is refused, but for what Python alone
+    /// writes (NaN, Infinity, lone surrogates), numbers beyond 64 bits, and nesting deeper than either goes.
+    #[test]
+    fn damaged_lines_are_read_as_serde_json_reads_them() {
+        let sound =
+            r#"{"a": -12.5e3, "b\u00e9": "x\n\"y\"", "c": [1, {"d": null}, "é"], "e": true, "f": 0.1, "g": {}}"#;
+        crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
+            let Ok(text) = std::str::from_utf8(bytes) else { return };
+            let theirs = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+            let python = ["NaN", "Infinity", "\\u"].iter().any(|word| text.contains(word));
+            let too_large = theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range"));
+            if python || too_large {
+                return;
+            }
+            let ours = read(text);
+            assert_eq!(ours.is_ok(), theirs.is_ok(), "{text}: {ours:?} / {theirs:?}");
+            // Of a key that stands twice both keep one; which one is told elsewhere.
+            let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return };
+            for (key, value) in ours {
+                match (value, &theirs[&key]) {
+                    (Value::Number(_, number), serde_json::Value::Number(other)) => {
+                        assert_eq!(Some(number), other.as_f64(), "{text}");
+                    }
+                    (Value::String(string), serde_json::Value::String(other)) => assert_eq!(string, *other),
+                    (Value::True, other) => assert_eq!(*other, true),
+                    (Value::False, other) => assert_eq!(*other, false),
+                    (Value::Null, other) => assert!(other.is_null()),
+                    (Value::Array, other) => assert!(other.is_array()),
+                    (Value::Object, other) => assert!(other.is_object()),
+                    (value, other) => panic!("{value:?} where serde_json has {other}"),
+                }
+            }
+        });
+    }
+
     #[test]
     fn deep_but_legal_nesting_is_skipped() {
         let text = format!("{{\"a\": {}{}, \"b\": true}}", "[".repeat(128), "]".repeat(128));

@@ -135,6 +135,11 @@ fn a_bundle_holds_what_it_should_and_nothing_else() {
     }
     place.run(&["verify", "out/validation-bundle"]).expect(0);
     let verified = place.run(&["verify", "out/validation-bundle.zip"]).expect(0);
+    // Every entry of the directory has a date: 1980-01-01, the first that the format can tell.
+    let zip = std::fs::read(place.path("out/validation-bundle.zip")).unwrap();
+    let entries = zip.windows(16).filter(|bytes| bytes.starts_with(b"PK\x01\x02"));
+    let dates: Vec<u16> = entries.map(|bytes| u16::from_le_bytes([bytes[14], bytes[15]])).collect();
+    assert!(dates.len() == files.len() && dates.iter().all(|date| *date == (1 << 5 | 1)), "{dates:?}");
     assert!(verified.out.contains("complete and unchanged") && verified.out.contains("not signed"), "{}", verified.out);
     // Its cube tells the same as the log.
     let of_log = place.run(&["check"]);
@@ -191,15 +196,10 @@ fn a_secret_stops_the_bundle_until_it_is_allowed_with_a_reason() {
     assert!(!refused.err.contains(&token), "the secret is shown");
     let left: Vec<_> = std::fs::read_dir(place.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "something was written: {left:?}");
-    let allow: String = refused
-        .err
-        .lines()
-        .filter_map(|line| line.rsplit_once('[')?.1.strip_suffix(']'))
-        .filter(|word| word.len() == 16)
-        .map(|fingerprint| {
-            format!("[[bundle.allow]]\nfingerprint = \"{fingerprint}\"\nreason = \"a token of the test\"\n")
-        })
-        .collect();
+    // The block that it prints is pasted, and the reason filled in.
+    let printed = refused.err.lines().map(str::trim).skip_while(|line| *line != "[[bundle.allow]]");
+    let allow: String = printed.map(|line| line.replace("\"\"", "\"a token of the test\"") + "\n").collect();
+    assert!(allow.matches("[[bundle.allow]]").count() >= 2, "{allow}");
     let config = place.read("rollout.toml");
     place.write("rollout.toml", format!("{config}{allow}"));
     let allowed = bundle(&place, &[]).expect(0);

@@ -84,10 +84,10 @@ fn what_does_not_fit_is_refused() {
     assert!(place.run(&["cube", "log.jsonl", "-o", "mine"]).expect(2).err.contains("not a cube"));
     assert_eq!(place.read("mine/keep.txt"), "keep");
     place.write("a.cube/fine.parquet", "not parquet");
-    assert!(place.run(&["check", "a.cube"]).expect(2).err.contains("fine.parquet: cannot read"));
-    let header = place.read("b.cube/header.json").replace("\"version\": 2", "\"version\": 99");
+    assert!(place.run(&["check", "a.cube"]).expect(2).err.contains("fine.parquet: cannot use"));
+    let header = place.read("b.cube/header.json").replace("\"version\": 3", "\"version\": 99");
     place.write("b.cube/header.json", header);
-    assert!(place.run(&["check", "b.cube"]).expect(2).err.contains("reads version 2"));
+    assert!(place.run(&["check", "b.cube"]).expect(2).err.contains("reads version 3"));
 }
 
 #[test]

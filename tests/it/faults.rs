@@ -1,8 +1,13 @@
 //! Kinds of fault that people met, each with the small log on which it showed.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::{Place, repository};
+use super::{Place, Run, files_below, repository};
 
 impl Place {
     /// A copy of a small log and its config.
@@ -97,4 +102,113 @@ fn no_quantile_is_above_the_longest() {
             }
         }
     }
+}
+
+/// A report is written over an older one and killed at some moment, sooner or later.
+#[cfg(unix)]
+#[test]
+fn killed_while_it_writes_a_run_leaves_one_report_whole() {
+    let place = Place::new();
+    place.generate("new.jsonl", "good", 3000);
+    let log = place.read("new.jsonl");
+    let shorter: Vec<&str> = log.lines().take(2600).collect();
+    place.write("old.jsonl", shorter.join("\n"));
+    let files = |out: &str| -> BTreeMap<PathBuf, Vec<u8>> {
+        let left_behind = |path: &PathBuf| path.to_string_lossy().starts_with(".stagegate");
+        files_below(&place.path(out)).into_iter().filter(|(path, _)| !left_behind(path)).collect()
+    };
+    let name = |out: &str, log: &str| {
+        std::fs::copy(place.path(log), place.path("log.jsonl")).expect("a copy");
+        place.report(out, &["log.jsonl"]);
+        files(out)
+    };
+    let (old, new) = (name("old", "old.jsonl"), name("new", "new.jsonl"));
+    assert!(old.keys().eq(new.keys()) && old != new);
+    let arguments = ["report", "-q", "--generated-at", "2025-11-18T12:00:00Z", "--out", "out", "log.jsonl"];
+    let mut ends = [0, 0];
+    for pause_us in [0, 200, 500, 1000, 1500, 2000, 3000, 5000, 8000, 12_000] {
+        let _ = std::fs::remove_dir_all(place.path("out"));
+        std::fs::create_dir_all(place.path("out/charts")).expect("a folder");
+        old.iter().for_each(|(path, content)| std::fs::write(place.path("out").join(path), content).expect("a file"));
+        let mut run = Command::new(env!("CARGO_BIN_EXE_stagegate"))
+            .args(arguments)
+            .current_dir(place.path("."))
+            .spawn()
+            .expect("stagegate starts");
+        let begun = || std::fs::read_dir(place.path("out")).expect("a folder").flatten().count() > 4;
+        while !begun() && run.try_wait().expect("a child").is_none() {}
+        std::thread::sleep(Duration::from_micros(pause_us));
+        let _ = run.kill();
+        run.wait().expect("a child");
+        let found = files("out");
+        assert!(found == old || found == new, "a mixture {pause_us} us after the first file");
+        ends[usize::from(found == new)] += 1;
+        // The next run finds nothing in its way and leaves nothing behind.
+        place.report("out", &["log.jsonl"]);
+        assert!(files("out") == new && files_below(&place.path("out")).len() == new.len());
+    }
+    assert!(ends[0] > 0, "no run was killed before it had decided: {ends:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_a_file_like_any_other() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 1000);
+    let of_file = place.report("file", &["log.jsonl"]);
+    assert!(Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo").success());
+    let feed = |to: PathBuf| {
+        let log = place.read("log.jsonl");
+        std::thread::spawn(move || std::fs::write(to, log).expect("somebody reads"))
+    };
+    let fed = feed(place.path("pipe"));
+    let of_pipe = place.report("pipe-out", &["pipe"]);
+    fed.join().expect("written whole");
+    let log = std::fs::File::open(place.path("log.jsonl")).expect("the log");
+    let mut cat = Command::new("cat").stdin(log).stdout(Stdio::piped()).spawn().expect("cat");
+    let run = Run::of(
+        Command::new(env!("CARGO_BIN_EXE_stagegate"))
+            .args(["report", "-q", "--out", "stdin-out", "/dev/stdin"])
+            .current_dir(place.path("."))
+            .stdin(cat.stdout.take().expect("piped")),
+    );
+    cat.wait().expect("cat ends");
+    run.expect(0);
+    let of_stdin: Value = serde_json::from_str(&place.read("stdin-out/report.json")).expect("JSON");
+    for (other, name) in [(of_pipe, "pipe"), (of_stdin, "/dev/stdin")] {
+        assert_eq!(other["stages"], of_file["stages"]);
+        assert_eq!(
+            (&other["inputs"][0]["path"], &other["inputs"][0]["sha256"]),
+            (&name.into(), &of_file["inputs"][0]["sha256"])
+        );
+    }
+}
+
+#[test]
+fn a_stream_cannot_be_watched() {
+    let place = Place::new();
+    let run = place.run(&["report", "--watch", "-"]).expect(2);
+    assert!(
+        run.err.contains("a stream can be read only once") && run.err.contains("--watch needs files"),
+        "{}",
+        run.err
+    );
+}
+
+/// A report of a later version may know improvements that this one does not.
+#[test]
+fn a_difference_names_an_improvement_that_it_does_not_know() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 2000);
+    let mut report = place.report("out", &["log.jsonl"]);
+    report["improvements"][0]["id"] = "cost_reduction".into();
+    report["improvements"][0]["label"] = "Cost reduction".into();
+    report["improvements"][0]["metric"] = "cost_mean_usd".into();
+    place.write("before.json", report.to_string());
+    report["improvements"][0]["status"] = "not_met".into();
+    report["improvements"][0]["value"] = (-0.5).into();
+    report["improvements"][0]["ci"] = serde_json::json!([-0.6, -0.4]);
+    place.write("after.json", report.to_string());
+    let difference = place.run(&["diff", "before.json", "after.json"]).expect(0).out;
+    assert!(difference.contains("- cost reduction: "), "{difference}");
 }

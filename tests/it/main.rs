@@ -11,6 +11,7 @@ mod hostile;
 mod house;
 mod ingest;
 mod judgement;
+mod plan;
 mod scale;
 
 use std::path::{Path, PathBuf};

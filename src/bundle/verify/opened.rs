@@ -277,3 +277,39 @@ impl Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::archive;
+    use crate::bundle::payload::Payload;
+    use crate::run::Run;
+
+    /// A damaged archive is refused, or gives no file more than its size says and none outside of its folder.
+    #[test]
+    fn a_damaged_archive_is_refused_or_stays_within_its_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let payload = |name: &str, content: &str| {
+            fs::create_dir_all(folder.path().join("data")).unwrap();
+            fs::write(folder.path().join(name), content).unwrap();
+            let sha256 = crate::packing::sha256(content);
+            Payload { name: name.into(), bytes: content.len() as u64, sha256, lines: None, redacted: false }
+        };
+        let files = [payload("bagit.txt", "BagIt"), payload("data/a.txt", &"lines of text\n".repeat(200))];
+        let path = folder.path().join("b.zip");
+        archive::write(folder.path(), "b", &files, &mut File::create(&path).unwrap(), &Run::new(1)).unwrap();
+        let sound = fs::read(&path).unwrap();
+        crate::damage::for_each_damage(&sound, |bytes| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), bytes).unwrap();
+            let (opened, problems) = super::archive(file.path()).unwrap();
+            let Some(opened) = opened else { return assert!(!problems.is_empty()) };
+            for item in &opened.items {
+                assert!(!item.name.split('/').any(|part| part == "..") || !problems.is_empty(), "{}", item.name);
+                let mut content = Vec::new();
+                let read = opened.read(item).and_then(|mut stream| stream.read_to_end(&mut content));
+                assert!(read.is_err() || content.len() as u64 <= item.bytes + 1);
+            }
+        });
+    }
+}
