@@ -1,10 +1,10 @@
 //! What a disk, a network or an enemy makes of sound bytes: for the fuzz targets beside the code that reads them.
 
 /// Where, what, and with which byte.
-pub type Edit = (u16, u8, u8);
+pub(crate) type Edit = (u16, u8, u8);
 
 /// `sound` with some edits done to it: a bit or a byte changed, a piece removed, doubled or put in, the end cut off.
-pub fn damaged(sound: &[u8], edits: &[Edit]) -> Vec<u8> {
+pub(crate) fn damaged(sound: &[u8], edits: &[Edit]) -> Vec<u8> {
     let mut bytes = sound.to_vec();
     for (at, what, byte) in edits.iter().take(6) {
         // Spread over files longer than 64 KiB, too.
@@ -27,7 +27,7 @@ pub fn damaged(sound: &[u8], edits: &[Edit]) -> Vec<u8> {
 }
 
 /// Runs `check` on a thousand damaged copies of `sound`; a fuzzer that drives the target makes as many as it likes.
-pub fn for_each_damage(sound: &[u8], check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
+pub(crate) fn for_each_damage(sound: &[u8], check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
     bolero::check!()
         .with_type::<Vec<Edit>>()
         .with_iterations(1000)

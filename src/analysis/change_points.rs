@@ -17,6 +17,7 @@ use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{ChangePoint, ChangePointSearch, Trigger};
 use stagegate_stats::change_point::{FEWEST_VALUES, shifts};
 use stagegate_stats::distributions::binomial_upper_tail;
+use stagegate_stats::median::median;
 
 const NANOS_PER_HOUR: i64 = 3600 * 1_000_000_000;
 /// Widths of a bucket: they divide the day.
@@ -34,7 +35,7 @@ const FEWEST_DAYS: usize = 3;
 ///
 /// # Errors
 /// The cube is damaged.
-pub fn change_points(
+pub(super) fn change_points(
     plan: &Plan,
     cube: &Cube,
     data: &[StageData],
@@ -104,14 +105,9 @@ impl<'a> Series<'a> {
     /// Deviations from the series' own median, by the hour of the day.
     fn by_hour_of_day(&self) -> Vec<(i64, f64)> {
         let scaled = self.scaled();
-        let middle = median(scaled.clone());
+        let middle = median(scaled.clone()).unwrap_or(0.0);
         self.values.iter().zip(scaled).map(|((hour, _), value)| (hour.rem_euclid(24), value - middle)).collect()
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The metric of each bucket that has it.
@@ -162,8 +158,9 @@ fn search(series: &[Series<'_>], index: usize) -> Vec<usize> {
             usual.entry(hour).or_default().push(deviation);
         }
     }
-    let height =
-        |hour: i64| usual.get(&hour).filter(|seen| seen.len() >= FEWEST_DAYS).map_or(0.0, |seen| median(seen.clone()));
+    let height = |hour: i64| {
+        usual.get(&hour).filter(|seen| seen.len() >= FEWEST_DAYS).and_then(|seen| median(seen.clone())).unwrap_or(0.0)
+    };
     let scaled = own.scaled();
     let level: Vec<f64> =
         own.values.iter().zip(scaled).map(|((hour, _), value)| value - height(hour.rem_euclid(24))).collect();

@@ -41,7 +41,7 @@ impl Pair {
 }
 
 /// What the segments of every stage and arm hold, asked once.
-pub struct Segmented {
+pub(super) struct Segmented {
     /// By stage, in the order of [`Arm::ALL`].
     groups: Vec<[SegmentedGroup; 3]>,
 }
@@ -51,7 +51,7 @@ impl Segmented {
     ///
     /// # Errors
     /// The cube is damaged.
-    pub fn new(plan: &Plan, cube: &Cube) -> Result<Self> {
+    pub(super) fn new(plan: &Plan, cube: &Cube) -> Result<Self> {
         let stage = |stage| {
             let [all, treated, control] =
                 [Arm::All, Arm::Treated, Arm::Control].map(|arm| SegmentedGroup::new(plan, cube, stage, arm));
@@ -61,7 +61,7 @@ impl Segmented {
     }
 
     /// The segments of a group; per protocol has none of its own.
-    pub fn group(&self, stage: usize, arm: Arm) -> &SegmentedGroup {
+    pub(super) fn group(&self, stage: usize, arm: Arm) -> &SegmentedGroup {
         &self.groups[stage][match arm {
             Arm::All | Arm::PerProtocol => 0,
             Arm::Treated => 1,
@@ -71,7 +71,7 @@ impl Segmented {
 }
 
 /// Every comparison: groups, providers, then segments with the test for regressions.
-pub fn comparisons(
+pub(super) fn comparisons(
     plan: &Plan,
     cube: &Cube,
     data: &[StageData],

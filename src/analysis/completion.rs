@@ -12,7 +12,7 @@ use crate::report::model::{
 };
 
 /// What completion is read off.
-pub struct Evidence<'a> {
+pub(super) struct Facts<'a> {
     pub plan: &'a Plan,
     pub cube: &'a Cube,
     pub names: &'a Names<'a>,
@@ -25,16 +25,16 @@ pub struct Evidence<'a> {
 }
 
 /// The criteria that the config asks for, in the order of the plan.
-pub fn completion(evidence: &Evidence<'_>) -> Vec<Completion> {
-    let asked = |criterion: &CompletionCriterion| evidence.plan.completion.criteria.contains(criterion);
-    CompletionCriterion::ALL.into_iter().filter(asked).map(|criterion| evidence.of(criterion)).collect()
+pub(super) fn completion(facts: &Facts<'_>) -> Vec<Completion> {
+    let asked = |criterion: &CompletionCriterion| facts.plan.completion.criteria.contains(criterion);
+    CompletionCriterion::ALL.into_iter().filter(asked).map(|criterion| facts.of(criterion)).collect()
 }
 
 fn item(id: &str, label: &str, status: CompletionStatus, evidence: String) -> Completion {
     Completion { id: id.into(), label: label.into(), status, evidence }
 }
 
-impl Evidence<'_> {
+impl Facts<'_> {
     fn of(&self, criterion: CompletionCriterion) -> Completion {
         match criterion {
             CompletionCriterion::Deployment => self.deployment(),

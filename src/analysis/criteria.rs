@@ -15,7 +15,7 @@ use crate::metric::{Estimator, Metric, Share, Unit};
 use crate::report::model::{Criterion, Direction, FigureWarning, Status};
 
 /// The criteria of every stage, in the order of the plan.
-pub fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
+pub(super) fn criteria(plan: &Plan, data: &[StageData]) -> Vec<Criterion> {
     let stages = plan.stages.par_iter().zip(data).map(|(stage, data_of_stage)| {
         let asked = stage.criteria().iter();
         asked.filter_map(|asked| Some(Question::new(plan, &stage.name, asked)?.ask(data, data_of_stage))).collect()

@@ -20,7 +20,7 @@ use crate::report::words::{answer_text, status_word};
 const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "file_sizes", "validation"];
 
 /// What the decision is made of.
-pub struct Judged<'a> {
+pub(super) struct Judged<'a> {
     pub plan: &'a Plan,
     pub data: &'a [StageData],
     pub stages: &'a [Stage],
@@ -36,7 +36,7 @@ pub struct Judged<'a> {
 }
 
 /// The decision and every reason that speaks against `go`, the worst first.
-pub fn decide(judged: &Judged<'_>) -> Decision {
+pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     let mut reasons: Vec<Reason> = judged.last_stage().into_iter().collect();
     reasons.extend(judged.rollback_incidents());
     reasons.extend(judged.criteria());

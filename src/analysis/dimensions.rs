@@ -7,17 +7,17 @@ use crate::format;
 
 /// A dimension of the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dimension {
+pub(super) enum Dimension {
     Provider,
     FileType,
     Size,
 }
 
 impl Dimension {
-    pub const ALL: [Self; 3] = [Self::Provider, Self::FileType, Self::Size];
+    pub(super) const ALL: [Self; 3] = [Self::Provider, Self::FileType, Self::Size];
 
     /// The word of the report contract.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Provider => "provider",
             Self::FileType => "file_type",
@@ -26,7 +26,7 @@ impl Dimension {
     }
 
     /// The number of a segment's value.
-    pub fn value(self, segment: Segment) -> u16 {
+    pub(super) fn value(self, segment: Segment) -> u16 {
         match self {
             Self::Provider => segment.provider,
             Self::FileType => segment.file_type,
@@ -36,7 +36,7 @@ impl Dimension {
 }
 
 /// Numbers of the cube -> names.
-pub struct Names<'a> {
+pub(super) struct Names<'a> {
     providers: &'a [String],
     file_types: &'a [String],
     /// Rising, MB.
@@ -44,7 +44,7 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub fn new(plan: &'a Plan, cube: &'a Cube) -> Self {
+    pub(super) fn new(plan: &'a Plan, cube: &'a Cube) -> Self {
         Self {
             providers: &cube.header.providers.names,
             file_types: &cube.header.file_types.names,
@@ -52,7 +52,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub fn name(&self, dimension: Dimension, value: u16) -> String {
+    pub(super) fn name(&self, dimension: Dimension, value: u16) -> String {
         let named = |names: &[String]| names.get(usize::from(value)).cloned().unwrap_or_else(|| "unknown".into());
         match dimension {
             Dimension::Provider => named(self.providers),
@@ -75,7 +75,7 @@ impl<'a> Names<'a> {
     }
 
     /// The bucket that a file of this size falls into.
-    pub fn size_bucket(&self, size_mb: f64) -> u16 {
+    pub(super) fn size_bucket(&self, size_mb: f64) -> u16 {
         let bounds = self.size_bounds_mb;
         bounds.iter().position(|bound| size_mb <= *bound).unwrap_or(bounds.len()) as u16
     }

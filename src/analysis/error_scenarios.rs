@@ -64,7 +64,7 @@ const SCENARIOS: [(&str, &[&str]); 5] = [
 const OTHER: &str = "other";
 
 /// The five scenarios that end-to-end testing is to cover, seen or not; and what fits none of them, where there is any.
-pub fn error_scenarios(plan: &Plan, stages: &[Stage]) -> Vec<ErrorScenario> {
+pub(super) fn error_scenarios(plan: &Plan, stages: &[Stage]) -> Vec<ErrorScenario> {
     let mut all: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for stage in stages {
         for (name, count) in &stage.groups.all.errors {

@@ -18,13 +18,13 @@ use stagegate_stats::random::Stream;
 use stagegate_stats::{Interval, Level};
 
 /// Why a metric has no value.
-pub type NotMeasured = String;
+pub(super) type NotMeasured = String;
 
 /// The reason of a group that has none.
-pub const NO_UPLOADS: &str = "no uploads";
+pub(super) const NO_UPLOADS: &str = "no uploads";
 
 /// The figure of a metric; `id` seeds its random numbers.
-pub fn figure(
+pub(super) fn figure(
     group: &GroupData,
     estimator: Estimator,
     analysis: &AnalysisSection,
@@ -62,7 +62,7 @@ pub fn figure(
 
 /// Events, observations and design effect of a rate.
 #[derive(Debug, Clone, Copy)]
-pub struct Rate {
+pub(super) struct Rate {
     pub events: u64,
     pub n: u64,
     pub design_effect: DesignEffect,
@@ -72,28 +72,28 @@ pub struct Rate {
 
 impl Rate {
     /// From (events, observations) by hour, at least one of them above 0.
-    pub fn new(hours: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> Self {
+    pub(super) fn new(hours: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> Self {
         let (events, n, count) = hours.clone().fold((0, 0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n, sum.2 + 1));
         Self { events, n, design_effect: design_effect(hours, level), hours: count, level }
     }
 
-    pub fn value(self) -> f64 {
+    pub(super) fn value(self) -> f64 {
         self.events as f64 / self.n as f64
     }
 
     /// Events and observations after the design effect.
-    pub fn effective(self) -> (f64, f64) {
+    pub(super) fn effective(self) -> (f64, f64) {
         (self.events as f64 / self.design_effect.divisor, self.n as f64 / self.design_effect.divisor)
     }
 
     /// Wilson's interval on effective counts.
-    pub fn interval(self) -> Option<Interval> {
+    pub(super) fn interval(self) -> Option<Interval> {
         let (events, n) = self.effective();
         wilson(events, n, self.level).map(|ends| ends.holding(self.value()))
     }
 
     /// As the report has it.
-    pub fn figure(self) -> Figure {
+    pub(super) fn figure(self) -> Figure {
         let few = self.hours < FEWEST_CLUSTERS as u64;
         Figure {
             value: self.value(),
@@ -108,7 +108,7 @@ impl Rate {
 }
 
 /// A rate, for intervals at `level`.
-pub fn rate(group: &GroupData, share: Share, level: Level) -> Result<Rate, NotMeasured> {
+pub(super) fn rate(group: &GroupData, share: Share, level: Level) -> Result<Rate, NotMeasured> {
     Ok(Rate::new(events_by_hour(group, share)?.into_iter(), level))
 }
 
@@ -132,7 +132,7 @@ fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, No
 }
 
 /// Value and n of a metric.
-pub fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotMeasured> {
+pub(super) fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotMeasured> {
     let (uploads, successes, busy) = (group.uploads(), group.successes(), group.busy_seconds() as f64);
     let sum = |of: fn(&HourSums) -> i128| group.hours.iter().map(of).sum::<i128>() as f64;
     let needs_success = || if successes == 0 { Err("no successful upload".to_owned()) } else { Ok(()) };
@@ -203,7 +203,7 @@ fn woodruff(known: &HourlyHistograms, q: f64, level: Level) -> Option<Interval> 
 }
 
 /// Bootstrap replicates of a metric.
-pub struct Replicates {
+pub(super) struct Replicates {
     pub values: Vec<f64>,
     /// Of ratios of sums: the estimate, and each replicate with its own standard error.
     pub studentised: Option<(LogEstimate, Vec<LogEstimate>)>,
@@ -227,7 +227,7 @@ impl Replicates {
 
 /// Replicates of a metric that is not a rate: of hours, or of single uploads (throughput: of
 /// minutes) where there are fewer than 8 hours.
-pub fn replicates(group: &GroupData, estimator: Estimator, analysis: &AnalysisSection, id: &str) -> Replicates {
+pub(super) fn replicates(group: &GroupData, estimator: Estimator, analysis: &AnalysisSection, id: &str) -> Replicates {
     let stream = &mut Stream::new(analysis.seed, id);
     let count = analysis.replicates;
     let none = || Replicates {

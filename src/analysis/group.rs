@@ -9,11 +9,11 @@ use crate::cube::slice::{Arm, HourMemory, HourSums, Measured, MinuteCounts};
 use crate::error::Result;
 use crate::report::model::MemorySource;
 
-pub const NANOS_PER_MS: f64 = 1e6;
-pub const NANO_MB_PER_MB: f64 = 1e9;
+pub(super) const NANOS_PER_MS: f64 = 1e6;
+pub(super) const NANO_MB_PER_MB: f64 = 1e9;
 
 /// The uploads of one arm of one stage.
-pub struct GroupData {
+pub(super) struct GroupData {
     pub stage: usize,
     pub arm: Arm,
     /// Rising.
@@ -26,7 +26,7 @@ pub struct GroupData {
 }
 
 /// Histograms by hour, and their sum: five figures of a group ask for it.
-pub struct HourlyHistograms {
+pub(super) struct HourlyHistograms {
     /// Rising.
     pub hours: Vec<(i64, Histogram)>,
     pub pooled: Histogram,
@@ -44,7 +44,7 @@ impl HourlyHistograms {
     }
 
     /// The nearest-rank quantile, q in (0, 1]; `None` when empty.
-    pub fn quantile(&self, q: f64) -> Option<f64> {
+    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
         self.pooled.quantile_bin(q).map(|bin| self.extremes.middle(bin))
     }
 }
@@ -58,7 +58,7 @@ fn latency_extremes<'a>(hours: impl Iterator<Item = &'a HourSums>) -> Extremes {
 }
 
 /// The groups of one stage.
-pub struct StageData {
+pub(super) struct StageData {
     /// In the order of [`Arm::ALL`].
     groups: [GroupData; 4],
     /// Minutes in which an upload ended, rising.
@@ -70,7 +70,7 @@ impl StageData {
     ///
     /// # Errors
     /// The cube is damaged.
-    pub fn new(plan: &Plan, cube: &Cube, stage: usize) -> Result<Self> {
+    pub(super) fn new(plan: &Plan, cube: &Cube, stage: usize) -> Result<Self> {
         let groups = Arm::ALL.into_par_iter().map(|arm| GroupData::new(plan, cube, stage, arm));
         let groups: Vec<GroupData> = groups.collect::<Result<_>>()?;
         let Ok(groups) = groups.try_into() else { unreachable!("a group for each arm") };
@@ -78,13 +78,13 @@ impl StageData {
     }
 
     /// The data of an arm.
-    pub fn arm(&self, arm: Arm) -> &GroupData {
+    pub(super) fn arm(&self, arm: Arm) -> &GroupData {
         &self.groups[arm as usize]
     }
 }
 
 /// Memory of a group by hour.
-pub struct Memory {
+pub(super) struct Memory {
     pub source: MemorySource,
     pub histograms: HourlyHistograms,
     /// Rising.
@@ -129,7 +129,7 @@ impl GroupData {
     }
 
     /// The same group from an hour to another, exclusive; without its minutes.
-    pub fn between(&self, from: i64, to: i64) -> Self {
+    pub(super) fn between(&self, from: i64, to: i64) -> Self {
         let inside = |hour: i64| (from..to).contains(&hour);
         Self {
             stage: self.stage,
@@ -145,15 +145,15 @@ impl GroupData {
         }
     }
 
-    pub fn uploads(&self) -> u64 {
+    pub(super) fn uploads(&self) -> u64 {
         self.hours.iter().map(|hour| hour.uploads).sum()
     }
 
-    pub fn successes(&self) -> u64 {
+    pub(super) fn successes(&self) -> u64 {
         self.hours.iter().map(|hour| hour.successes).sum()
     }
 
-    pub fn busy_seconds(&self) -> u64 {
+    pub(super) fn busy_seconds(&self) -> u64 {
         self.hours.iter().map(|hour| hour.busy_seconds).sum()
     }
 }

@@ -17,7 +17,7 @@ use crate::report::model::{
 /// The improvements that the plan asks for: baseline (all uploads) against the final stage (treated).
 ///
 /// `comparisons` hold the mix-adjusted figures of the same pair.
-pub fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Comparison]) -> Vec<Improvement> {
+pub(super) fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Comparison]) -> Vec<Improvement> {
     let Some(baseline) = plan.baseline() else { return Vec::new() };
     let (reference, candidate) = (data[baseline].arm(Arm::All), data[plan.final_stage()].arm(Arm::Treated));
     let asked = plan.improvements.par_iter();

@@ -10,7 +10,7 @@ use crate::metric::{Distribution, Estimator, METRICS, Share, Unit};
 use crate::report::model::{IntentionToTreat, IntentionToTreatFigure};
 
 /// One answer for each stage whose treated arm holds a fallback.
-pub fn intention_to_treat(plan: &Plan, data: &[StageData]) -> Vec<IntentionToTreat> {
+pub(super) fn intention_to_treat(plan: &Plan, data: &[StageData]) -> Vec<IntentionToTreat> {
     let stages = plan.stages.iter().zip(data);
     stages.filter_map(|(stage, data)| of_stage(plan, &stage.name, data)).collect()
 }

@@ -33,7 +33,7 @@ use crate::evidence;
 use crate::format::rfc3339;
 use crate::report::model::{Event, Generator, Report, SCHEMA_VERSION};
 use crate::report::{claims, summary};
-use completion::Evidence;
+use completion::Facts;
 use decision::Judged;
 
 /// Events that the report lists: the first ones.
@@ -68,7 +68,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     let inputs = quality::inputs(cube);
     let claims = claims::claims(&inputs, &stages, &improvements, &criteria);
     let validation = evidence.validation.as_ref().map(|record| validation::validation(plan, record, &claims));
-    let completion = completion::completion(&Evidence {
+    let completion = completion::completion(&Facts {
         plan,
         cube,
         names: &names,

@@ -14,7 +14,7 @@ const MOST_STEPS: usize = 8;
 const NAMES_TOLD: usize = 3;
 
 /// The steps, the most urgent first.
-pub fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) -> Vec<NextStep> {
+pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) -> Vec<NextStep> {
     let mut steps = Vec::new();
     if decision.value == DecisionValue::Rollback {
         let finding = decision.reasons.first().map_or("decision", |reason| reason.finding.as_str());

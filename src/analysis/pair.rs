@@ -6,22 +6,22 @@ use crate::cube::slice::Arm;
 use crate::metric::{Estimator, METRICS};
 
 /// `stage/arm`, as the report names a group.
-pub fn place(plan: &Plan, group: &GroupData) -> String {
+pub(super) fn place(plan: &Plan, group: &GroupData) -> String {
     place_of(plan, group.stage, group.arm)
 }
 
 /// `stage/arm` of a stage's number.
-pub fn place_of(plan: &Plan, stage: usize, arm: Arm) -> String {
+pub(super) fn place_of(plan: &Plan, stage: usize, arm: Arm) -> String {
     format!("{}/{}", plan.stages[stage].name, arm.name())
 }
 
 /// The id of a comparison, which also seeds its random numbers: the same pair and metric have the
 /// same interval wherever they appear.
-pub fn pair_id(plan: &Plan, reference: &GroupData, candidate: &GroupData, estimator: Estimator) -> String {
+pub(super) fn pair_id(plan: &Plan, reference: &GroupData, candidate: &GroupData, estimator: Estimator) -> String {
     format!("{}..{}.{}", place(plan, reference), place(plan, candidate), metric_id(estimator))
 }
 
 /// The id of the metric that an estimator computes.
-pub fn metric_id(estimator: Estimator) -> &'static str {
+pub(super) fn metric_id(estimator: Estimator) -> &'static str {
     METRICS.iter().find(|metric| metric.estimator == estimator).map_or("unknown", |metric| metric.id)
 }

@@ -21,7 +21,7 @@ const GAP_MINUTES: i64 = 60;
 const GAPS_SHOWN: usize = 20;
 
 /// The files of the log.
-pub fn inputs(cube: &Cube) -> Vec<Input> {
+pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
     let input = |file: &FileLedger| Input {
         path: file.path.clone(),
         bytes: file.bytes,
@@ -36,7 +36,7 @@ pub fn inputs(cube: &Cube) -> Vec<Input> {
 }
 
 /// Rejected lines, duplicates, gaps and findings.
-pub fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> DataQuality {
+pub(super) fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> DataQuality {
     let files = &cube.header.files;
     let rejected_total: u64 = files.iter().map(FileLedger::rejected_total).sum();
     let lines: u64 = files.iter().map(|file| file.lines).sum();

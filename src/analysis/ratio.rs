@@ -13,7 +13,7 @@ use stagegate_stats::ratio::koopman;
 use stagegate_stats::{Interval, Level, Z_POWER};
 
 /// candidate / reference of a metric, or what was made of it.
-pub struct Ratio {
+pub(super) struct Ratio {
     pub value: f64,
     /// `None` where there is too little for one.
     pub interval: Option<Interval>,
@@ -28,7 +28,7 @@ pub struct Ratio {
 
 impl Ratio {
     /// 1 - ratio: by what share the candidate is below the reference.
-    pub fn reduction(self) -> Self {
+    pub(super) fn reduction(self) -> Self {
         Self { value: 1.0 - self.value, interval: self.interval.map(|ends| ends.turned(|end| 1.0 - end)), ..self }
     }
 }
@@ -36,13 +36,13 @@ impl Ratio {
 /// By what factor a ratio with this interval must differ from another so that an interval at this level
 /// would exclude it in 80 of 100 rollouts like this one: exp((z + z_0.8) s), s the standard
 /// error of the log ratio (Cohen 1988). Above 1.
-pub fn detectable(interval: Option<Interval>, level: Level) -> Option<f64> {
+pub(super) fn detectable(interval: Option<Interval>, level: Level) -> Option<f64> {
     let Interval { low, high } = interval.filter(|ends| ends.low > 0.0 && ends.high.is_finite())?;
     Some(detectable_factor((high / low).ln() / 2.0 / level.z(), level))
 }
 
 /// The factor that a log ratio with this standard error would have told from 1.
-pub fn detectable_factor(log_error: f64, level: Level) -> f64 {
+pub(super) fn detectable_factor(log_error: f64, level: Level) -> f64 {
     ((level.z() + Z_POWER) * log_error).exp()
 }
 
@@ -50,7 +50,7 @@ pub fn detectable_factor(log_error: f64, level: Level) -> f64 {
 ///
 /// # Errors
 /// Why there is none.
-pub fn of_groups(
+pub(super) fn of_groups(
     analysis: &AnalysisSection,
     reference: &GroupData,
     candidate: &GroupData,

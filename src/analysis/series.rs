@@ -19,7 +19,7 @@ const FEWEST_FOR_P50: u64 = 5;
 const FEWEST_FOR_P95: u64 = 20;
 
 /// The series of a rollout.
-pub fn series(plan: &Plan, data: &[StageData]) -> Series {
+pub(super) fn series(plan: &Plan, data: &[StageData]) -> Series {
     let with_uploads = |stage: &StageData| {
         let hours = stage.arm(Arm::All).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour);
         hours.collect::<Vec<_>>()

@@ -9,7 +9,7 @@ use stagegate_stats::chi_square::split_p_value;
 const MISMATCH_P_VALUE: f64 = 0.001;
 
 /// The split check of a stage with the percentage that was set.
-pub fn check(percentage: f64, stage: &StageData) -> Split {
+pub(super) fn check(percentage: f64, stage: &StageData) -> Split {
     let (treated, total) = (stage.arm(Arm::Treated).uploads(), stage.arm(Arm::All).uploads());
     let applicable = percentage > 0.0 && percentage < 100.0;
     let expected = percentage / 100.0;

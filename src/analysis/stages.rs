@@ -19,7 +19,7 @@ use crate::report::model::{Group, Groups, Stage};
 ///
 /// # Errors
 /// The cube is damaged.
-pub fn gather(plan: &Plan, cube: &Cube) -> Result<Vec<StageData>> {
+pub(super) fn gather(plan: &Plan, cube: &Cube) -> Result<Vec<StageData>> {
     (0..plan.stages.len()).into_par_iter().map(|stage| StageData::new(plan, cube, stage)).collect()
 }
 
@@ -27,7 +27,7 @@ pub fn gather(plan: &Plan, cube: &Cube) -> Result<Vec<StageData>> {
 ///
 /// # Errors
 /// The cube is damaged.
-pub fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec<Stage>> {
+pub(super) fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec<Stage>> {
     let figures = data.par_iter().map(|stage| Arm::ALL.map(|arm| group(plan, cube, stage.arm(arm))));
     let figures: Vec<[Result<Group>; 4]> = figures.collect();
     let mut stages = Vec::new();

@@ -17,7 +17,7 @@ use stagegate_stats::standardisation::{Cell, Estimate, crude, mix, mix_differenc
 use stagegate_stats::{Interval, Level};
 
 /// Everything the cube knows of one arm of one stage by segment.
-pub struct SegmentedGroup {
+pub(super) struct SegmentedGroup {
     hours: Vec<SegmentHour>,
     /// Fine histograms of the latency of successful uploads.
     latencies: Vec<(Segment, Histogram)>,
@@ -28,7 +28,7 @@ impl SegmentedGroup {
     ///
     /// # Errors
     /// The cube is damaged.
-    pub fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
+    pub(super) fn new(plan: &Plan, cube: &Cube, stage: usize, arm: Arm) -> Result<Self> {
         Ok(Self {
             hours: cube.segment_hours(stage, arm, &plan.analysis.timeout_errors)?,
             latencies: cube.segment_histograms(stage, arm, Measured::SuccessDuration)?,
@@ -36,7 +36,7 @@ impl SegmentedGroup {
     }
 
     /// The uploads of some of its segments.
-    pub fn only(&self, inside: impl Fn(Segment) -> bool) -> Self {
+    pub(super) fn only(&self, inside: impl Fn(Segment) -> bool) -> Self {
         Self {
             hours: self.hours.iter().filter(|row| inside(row.segment)).cloned().collect(),
             latencies: self.latencies.iter().filter(|(segment, _)| inside(*segment)).cloned().collect(),
@@ -44,7 +44,7 @@ impl SegmentedGroup {
     }
 
     /// The uploads of one provider, as if providers were no part of the mix: for provider against provider.
-    pub fn of_provider(&self, provider: u16) -> Self {
+    pub(super) fn of_provider(&self, provider: u16) -> Self {
         let mut group = self.only(|segment| segment.provider == provider);
         group.hours.iter_mut().for_each(|row| row.segment.provider = 0);
         group.latencies.iter_mut().for_each(|(segment, _)| segment.provider = 0);
@@ -52,7 +52,7 @@ impl SegmentedGroup {
     }
 
     /// Uploads, successes and hours of each segment: (hour, successes, uploads).
-    pub fn successes_by_segment(&self) -> BTreeMap<Segment, Vec<(i64, u64, u64)>> {
+    pub(super) fn successes_by_segment(&self) -> BTreeMap<Segment, Vec<(i64, u64, u64)>> {
         let mut segments: BTreeMap<Segment, Vec<(i64, u64, u64)>> = BTreeMap::new();
         for row in &self.hours {
             segments.entry(row.segment).or_default().push((row.hour, row.successes, row.uploads));
@@ -60,11 +60,11 @@ impl SegmentedGroup {
         segments
     }
 
-    pub fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+    pub(super) fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
         self.hours.iter().map(|row| row.segment)
     }
 
-    pub fn uploads(&self) -> u64 {
+    pub(super) fn uploads(&self) -> u64 {
         self.hours.iter().map(|row| row.uploads).sum()
     }
 
@@ -144,7 +144,7 @@ enum Additive {
 }
 
 /// A crude and a mix-adjusted ratio, and what they say of each other.
-pub struct Standardised {
+pub(super) struct Standardised {
     pub n: [u64; 2],
     pub crude: f64,
     pub crude_interval: Option<Interval>,
@@ -160,7 +160,7 @@ pub struct Standardised {
 
 /// Whether the two groups' uploads fell into the same hours, so that what an hour does to both cancels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pairing {
+pub(super) enum Pairing {
     SharedHours,
     DifferentHours,
 }
@@ -185,7 +185,7 @@ struct Side {
 
 /// candidate / reference of a metric, crude and with the reference's mix, from segment hours. `None` where a
 /// side has no observation or the reference is 0.
-pub fn compare(
+pub(super) fn compare(
     reference: &SegmentedGroup,
     candidate: &SegmentedGroup,
     metric: &Metric,

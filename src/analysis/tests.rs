@@ -9,12 +9,12 @@ use crate::report::model::{FailingTest, Note, TestPhase, Tests};
 const MOST_NAMES: usize = 100;
 
 /// Test results against the expected counts.
-pub fn tests(evidence: &Evidence) -> Tests {
+pub(super) fn tests(evidence: &Evidence) -> Tests {
     Tests { phases: evidence.phases.iter().map(phase).collect(), coverage: evidence.coverage }
 }
 
 /// The notes as they were written.
-pub fn notes(evidence: &Evidence) -> Vec<Note> {
+pub(super) fn notes(evidence: &Evidence) -> Vec<Note> {
     let note = |note: &crate::evidence::Note| Note {
         kind: note.kind.into(),
         file: note.file.clone(),

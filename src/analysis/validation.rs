@@ -7,7 +7,7 @@ use crate::report::claims::figures_digest;
 use crate::report::model::{Claim, ClaimReview, QuestionReview, Validation};
 
 /// The recorded review beside the claims of this report.
-pub fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation {
+pub(super) fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation {
     let response = &record.response;
     let review = |id: &String| {
         let given = response.claims.iter().find(|answer| answer.id == *id);
@@ -42,12 +42,12 @@ pub fn validation(plan: &Plan, record: &Record, claims: &[Claim]) -> Validation 
 }
 
 /// Whether the review leaves something to settle: an objection, or a claim that is disputed.
-pub fn is_open(review: &Validation) -> bool {
+pub(super) fn is_open(review: &Validation) -> bool {
     !review.objections.is_empty() || review.disagreed > 0 || review.verdict == "approved_with_objections"
 }
 
 /// The review in a few words.
-pub fn told(review: &Validation) -> String {
+pub(super) fn told(review: &Validation) -> String {
     let asked = review.claims.len() as u64;
     let mut told = format!(
         "{}: {} of {} agreed",

@@ -14,7 +14,7 @@ type Hours = BTreeMap<i64, (u64, u64)>;
 
 /// Every combination that the config asks for or the log holds, over the treated uploads of all
 /// stages: file type, then size, then provider.
-pub fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) -> Vec<Variant> {
+pub(super) fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) -> Vec<Variant> {
     let mut seen: BTreeMap<(String, u16, String), Hours> = BTreeMap::new();
     let named = |segment: Segment| {
         let name = |dimension: Dimension| names.name(dimension, dimension.value(segment));

@@ -33,7 +33,7 @@ struct Packed {
 ///
 /// # Errors
 /// A file cannot be read, or the disk refuses.
-pub fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, run: &Run) -> io::Result<()> {
+pub(super) fn write(root: &Path, top: &str, files: &[Payload], zip: &mut File, run: &Run) -> io::Result<()> {
     let mut archive = ZipArchiveWriter::new(BufWriter::with_capacity(1 << 20, zip));
     let mut rest = files;
     while let Some(first) = rest.first() {

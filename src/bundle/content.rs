@@ -75,7 +75,7 @@ pub struct Content<'a> {
 
 /// A file that stays out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct LeftOut {
+pub(super) struct LeftOut {
     pub file: String,
     pub reason: String,
 }

@@ -22,14 +22,14 @@ const SEGMENT: usize = 256 << 10;
 
 /// What a part must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(super) struct Limits {
     pub max_tokens: u64,
     pub max_bytes: u64,
 }
 
 /// A text of the bundle that is to be packed.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(super) struct Source {
     /// Inside the bundle.
     pub name: String,
     pub lines: u64,
@@ -37,7 +37,7 @@ pub struct Source {
 
 /// A part that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(super) struct Part {
     /// File name in the context folder.
     pub name: String,
     pub tokens: u64,
@@ -53,7 +53,7 @@ pub struct Part {
 ///
 /// # Errors
 /// A file cannot be read or written.
-pub fn pack(
+pub(super) fn pack(
     root: &Path,
     folder: &Path,
     sources: &[Source],
@@ -75,7 +75,7 @@ pub fn pack(
 }
 
 /// `index.md`: what is in which part, what is not packed, and which provider takes the parts.
-pub fn index(
+pub(super) fn index(
     parts: &[Part],
     not_packed: &[&Payload],
     limits: Limits,

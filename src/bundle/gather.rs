@@ -25,14 +25,14 @@ const ELSEWHERE: &str = "no code: the config, notes and tests have folders of th
 const LEAKS_LISTED: usize = 50;
 
 /// The report without personal data.
-pub fn hidden(report: &Report, redaction: &Redaction) -> Report {
+pub(super) fn hidden(report: &Report, redaction: &Redaction) -> Report {
     let mut value = serde_json::to_value(report).expect("the model has only string keys and finite numbers");
     redaction.value(&mut value);
     serde_json::from_value(value).expect("texts stay texts")
 }
 
 /// Everything that goes in, named, but what is made of it; and what stays out.
-pub fn tasks(
+pub(super) fn tasks(
     content: &mut Content<'_>,
     options: &Options<'_>,
     report: &Report,
@@ -149,7 +149,7 @@ fn code(
 }
 
 /// Secrets that the config does not allow are an error; allowed ones that are gone are worth a word.
-pub fn refuse_leaks(leaks: &[Leak], plan: &Plan) -> Result<Vec<String>> {
+pub(super) fn refuse_leaks(leaks: &[Leak], plan: &Plan) -> Result<Vec<String>> {
     let allowed = |leak: &&Leak| plan.bundle.allow.iter().any(|allow| allow.fingerprint == leak.finding.fingerprint);
     let open: Vec<&Leak> = leaks.iter().filter(|leak| !allowed(leak)).collect();
     if open.is_empty() {

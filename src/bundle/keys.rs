@@ -25,7 +25,7 @@ pub fn read_key(path: &Path) -> Result<String> {
 ///
 /// # Errors
 /// It cannot be read or written.
-pub fn redaction_key(path: Option<&Path>, out: &Path) -> Result<Vec<u8>> {
+pub(super) fn redaction_key(path: Option<&Path>, out: &Path) -> Result<Vec<u8>> {
     if let Some(path) = path {
         return read_key(path).map(String::into_bytes);
     }

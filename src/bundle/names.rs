@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::packing::sha256;
 
 /// Longest name inside a bundle, in bytes.
-pub const MAX_NAME: usize = 1024;
+pub(super) const MAX_NAME: usize = 1024;
 
 /// Files that hold keys whatever their content.
 const KEY_FILES: [&str; 17] = [
@@ -39,7 +39,7 @@ const KEY_FOLDERS: [&str; 6] = [".git", ".ssh", ".gnupg", ".aws", ".kube", ".doc
 const ENV_TEMPLATES: [&str; 5] = ["example", "sample", "template", "dist", "defaults"];
 
 /// Why a file never goes into a bundle, whatever it holds; `None` where it may.
-pub fn forbidden(path: &str) -> Option<&'static str> {
+pub(super) fn forbidden(path: &str) -> Option<&'static str> {
     let path = path.to_ascii_lowercase();
     let mut parts: Vec<&str> = path.split('/').collect();
     let name = parts.pop().unwrap_or_default();
@@ -56,7 +56,7 @@ pub fn forbidden(path: &str) -> Option<&'static str> {
 }
 
 /// A name of others as a terminal may show it: it steers nothing.
-pub fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
@@ -70,7 +70,7 @@ fn is_device(part: &str) -> bool {
 }
 
 /// Under this key, file systems that fold case or accents may take two names for one.
-pub fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     name.nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
 
@@ -78,7 +78,7 @@ pub fn folded(name: &str) -> String {
 ///
 /// # Errors
 /// The reason why not.
-pub fn check(name: &str) -> Result<(), &'static str> {
+pub(super) fn check(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > MAX_NAME {
         return Err("the name is empty or too long");
     }
@@ -118,14 +118,14 @@ fn is_awkward(character: char) -> bool {
 
 /// Gives every file a name that is safe everywhere and its alone.
 #[derive(Debug, Default)]
-pub struct Names {
+pub(super) struct Names {
     taken: HashSet<String>,
 }
 
 impl Names {
     /// The name below `folder` for a file that is called `original` outside. Where that is not safe, or
     /// is taken on a file system that folds case, a digest of the original name is added.
-    pub fn place(&mut self, folder: &str, original: &[u8]) -> String {
+    pub(super) fn place(&mut self, folder: &str, original: &[u8]) -> String {
         let text = String::from_utf8_lossy(original);
         let plain = format!("{folder}/{text}");
         let awkward = text.contains(is_awkward) || check(&plain).is_err();

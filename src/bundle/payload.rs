@@ -41,7 +41,7 @@ pub struct Payload {
 
 /// Where a file comes from.
 #[derive(Debug)]
-pub enum Origin {
+pub(super) enum Origin {
     /// An object of the repository.
     Object(String),
     /// A text or log on disk, whose personal data is hidden.
@@ -54,7 +54,7 @@ pub enum Origin {
 
 /// A file that is to go in.
 #[derive(Debug)]
-pub struct Task {
+pub(super) struct Task {
     pub name: String,
     /// What messages call it.
     pub shown: String,
@@ -65,20 +65,20 @@ pub struct Task {
 
 impl Task {
     /// A file of this run's own making.
-    pub fn made(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn made(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         let (name, content) = (name.into(), content.into());
         Self { shown: name.clone(), name, bytes: content.len() as u64, origin: Origin::Made(content) }
     }
 
     /// A file that lies in the bundle already.
-    pub fn written(name: String, bytes: u64) -> Self {
+    pub(super) fn written(name: String, bytes: u64) -> Self {
         Self { shown: name.clone(), name, bytes, origin: Origin::Written }
     }
 }
 
 /// A secret in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leak {
+pub(super) struct Leak {
     pub file: String,
     pub finding: Finding,
 }
@@ -94,7 +94,7 @@ struct Worker {
 
 /// What takes files in.
 #[derive(Debug)]
-pub struct Intake<'a> {
+pub(super) struct Intake<'a> {
     /// The bundle's folder while it is being made.
     pub root: &'a Path,
     pub repository: Option<&'a Repository>,
@@ -112,7 +112,7 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub fn take_all(&self, tasks: &[Task]) -> Result<(Vec<Payload>, Vec<Leak>)> {
+    pub(super) fn take_all(&self, tasks: &[Task]) -> Result<(Vec<Payload>, Vec<Leak>)> {
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Result<Taken>)>> = Mutex::default();
         std::thread::scope(|scope| {
@@ -148,7 +148,7 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// As [`Self::take_all`].
-    pub fn hash_all(&self, tasks: &[Task]) -> Result<Vec<Payload>> {
+    pub(super) fn hash_all(&self, tasks: &[Task]) -> Result<Vec<Payload>> {
         Ok(self.take_all(tasks)?.0)
     }
 

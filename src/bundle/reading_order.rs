@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::run::Run;
 
 /// The strictest of the command line, the config and its providers.
-pub fn limits(plan: &Plan, options: &Options<'_>) -> Limits {
+pub(super) fn limits(plan: &Plan, options: &Options<'_>) -> Limits {
     let bundle = &plan.bundle;
     let mut limits = Limits {
         max_tokens: options.max_tokens.unwrap_or(bundle.max_tokens),
@@ -40,7 +40,7 @@ fn reading_order(name: &str) -> Option<(u8, &str)> {
     Some((rank, name))
 }
 
-pub fn pack(
+pub(super) fn pack(
     plan: &Plan,
     root: &Path,
     files: &[Payload],

@@ -203,7 +203,7 @@ impl Drop for Objects {
 
 /// The rules of the commit's .gitignore files, and of the config's `exclude`.
 #[derive(Debug)]
-pub struct Ignored {
+pub(super) struct Ignored {
     /// Deepest folder first: its path, and the rules that stand in it.
     rules: Vec<(String, Gitignore)>,
     exclude: Gitignore,
@@ -214,7 +214,7 @@ impl Ignored {
     ///
     /// # Errors
     /// A pattern of `exclude` cannot be read, or git fails.
-    pub fn read(entries: &[Entry], objects: &mut Objects, exclude: &[String]) -> Result<Self> {
+    pub(super) fn read(entries: &[Entry], objects: &mut Objects, exclude: &[String]) -> Result<Self> {
         let mut rules = Vec::new();
         for entry in entries {
             let path = String::from_utf8_lossy(&entry.path);
@@ -246,7 +246,7 @@ impl Ignored {
     }
 
     /// Why a path is left out; `None` where it is not.
-    pub fn reason(&self, path: &str) -> Option<&'static str> {
+    pub(super) fn reason(&self, path: &str) -> Option<&'static str> {
         if self.exclude.matched_path_or_any_parents(path, false).is_ignore() {
             return Some("excluded by [bundle] exclude");
         }

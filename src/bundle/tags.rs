@@ -16,7 +16,7 @@ use crate::report::claims::figures_digest;
 use crate::report::model::Report;
 
 /// The tag files of the bag, written.
-pub fn tags(
+pub(super) fn tags(
     content: &Content<'_>,
     report: &Report,
     files: &[Payload],
@@ -97,7 +97,7 @@ fn parameters(content: &Content<'_>, files: &[Payload], config: Option<&String>)
 }
 
 /// REQUEST.md, and the same facts for machines.
-pub fn request(
+pub(super) fn request(
     content: &Content<'_>,
     options: &Options<'_>,
     report: &Report,

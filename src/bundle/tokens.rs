@@ -9,7 +9,7 @@
 const RANDOM_FROM: usize = 24;
 
 /// Tokens of a text, estimated.
-pub fn tokens(text: &str) -> u64 {
+pub(super) fn tokens(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut tokens = 0;
     let mut at = 0;

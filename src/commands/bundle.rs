@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::run::Run;
 use crate::{console, ingest};
 
-pub fn run(session: &Session, arguments: &BundleArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &BundleArguments) -> Result<u8> {
     let BundleArguments {
         input,
         out,

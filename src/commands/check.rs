@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::render::{check, terminal};
 use crate::report::model::DecisionValue;
 
-pub fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
     let plan = load(&arguments.input)?;
     let generated_at = clock(None)?;
     let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;

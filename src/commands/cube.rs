@@ -5,7 +5,7 @@ use crate::cli::CubeArguments;
 use crate::cube::store;
 use crate::error::Result;
 
-pub fn run(session: &Session, arguments: &CubeArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &CubeArguments) -> Result<u8> {
     let CubeArguments { input, output, timeline } = arguments;
     let plan = load(input)?;
     let mut cube = session.with_progress(|| crate::cube(&plan, timeline, &session.run))?;

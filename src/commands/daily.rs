@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::render::terminal;
 use crate::{console, daily, output, render};
 
-pub fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
     let DailyArguments { input, date, out, generated_at } = arguments;
     let plan = load(input)?;
     let day = date.as_deref().map(parse_day).transpose()?;

@@ -7,7 +7,7 @@ use crate::cli::GenerateArguments;
 use crate::error::Result;
 use crate::{console, output, simulate};
 
-pub fn run(arguments: &GenerateArguments) -> Result<u8> {
+pub(super) fn run(arguments: &GenerateArguments) -> Result<u8> {
     let GenerateArguments { scenario, uploads, seed, output, truth } = arguments;
     let mut planted = None;
     let mut write =

@@ -5,7 +5,7 @@ use crate::cli::InitArguments;
 use crate::error::Result;
 use crate::{config, output};
 
-pub fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
     let path = &arguments.path;
     output::write_new(path, config::commented_rollout_file().as_bytes())?;
     session.console.tell(&format!("wrote {}\n", path.display()))?;

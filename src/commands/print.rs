@@ -6,7 +6,7 @@ use crate::cli::{Cli, CompletionsArguments, SchemaArguments, SchemaOf};
 use crate::error::Result;
 use crate::{config, console, report};
 
-pub fn schema(arguments: &SchemaArguments) -> Result<u8> {
+pub(super) fn schema(arguments: &SchemaArguments) -> Result<u8> {
     let schema = match arguments.of {
         SchemaOf::Config => config::schema(),
         SchemaOf::Report => report::schema(),
@@ -15,7 +15,7 @@ pub fn schema(arguments: &SchemaArguments) -> Result<u8> {
     Ok(0)
 }
 
-pub fn completions(arguments: &CompletionsArguments) -> Result<u8> {
+pub(super) fn completions(arguments: &CompletionsArguments) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "stagegate", &mut script);
     console::print(&String::from_utf8_lossy(&script))?;

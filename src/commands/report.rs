@@ -12,7 +12,7 @@ use crate::{ingest, output, pdf, render};
 /// How often a watched log is looked at.
 const WATCH_PAUSE: Duration = Duration::from_millis(500);
 
-pub fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> {
     let ReportArguments { input, out, generated_at, summary, pdf, watch } = arguments;
     let plan = load(input)?;
     loop {

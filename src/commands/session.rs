@@ -10,39 +10,39 @@ use crate::error::Result;
 use crate::run::Run;
 
 /// What every command is given beside its own arguments.
-pub struct Session {
+pub(super) struct Session {
     pub console: Console,
     pub run: Run,
 }
 
 impl Session {
     /// See [`Console::with_progress`].
-    pub fn with_progress<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    pub(super) fn with_progress<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         self.console.with_progress(&self.run, work)
     }
 }
 
 /// The plan that the arguments name.
-pub fn load(input: &InputArguments) -> Result<Plan> {
+pub(super) fn load(input: &InputArguments) -> Result<Plan> {
     config::load(input.config.as_deref(), &input.files)
 }
 
 /// When a run says that it happened: as asked, else SOURCE_DATE_EPOCH, else now.
-pub fn clock(argument: Option<&str>) -> Result<String> {
+pub(super) fn clock(argument: Option<&str>) -> Result<String> {
     clock_or(argument, None)
 }
 
 /// As [`clock`], but `time` (seconds since 1970-01-01) stands in for now.
-pub fn clock_or(argument: Option<&str>, time: Option<i64>) -> Result<String> {
+pub(super) fn clock_or(argument: Option<&str>, time: Option<i64>) -> Result<String> {
     let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().or_else(|| time.map(|time| time.to_string()));
     clock::generated_at(argument, epoch.as_deref())
 }
 
 /// What was written, in lines.
-pub fn written(folder: &Path, names: &[&str]) -> String {
+pub(super) fn written(folder: &Path, names: &[&str]) -> String {
     let lines: String = names.iter().map(|name| format!("  {}\n", folder.join(name).display())).collect();
     format!("\nwrote\n{lines}")
 }
 
 /// The files of a report.
-pub const REPORT_FILES: [&str; 4] = ["report.html", "report.md", "report.json", "charts/"];
+pub(super) const REPORT_FILES: [&str; 4] = ["report.html", "report.md", "report.json", "charts/"];

@@ -7,7 +7,7 @@ use crate::files::OutputFile;
 use crate::render::dashboard;
 use crate::{output, reports};
 
-pub fn run(session: &Session, arguments: &StatusArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &StatusArguments) -> Result<u8> {
     let StatusArguments { out, generated_at } = arguments;
     let generated_at = clock(generated_at.as_deref())?;
     let found = reports::find(out)?;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::evidence::{self, validation::record_name};
 use crate::{config, format, output};
 
-pub fn run(session: &Session, arguments: &ValidationArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &ValidationArguments) -> Result<u8> {
     match &arguments.action {
         ValidationAction::Record(arguments) => record(session, arguments),
     }

@@ -6,7 +6,7 @@ use crate::cli::VerifyArguments;
 use crate::console;
 use crate::error::Result;
 
-pub fn run(session: &Session, arguments: &VerifyArguments) -> Result<u8> {
+pub(super) fn run(session: &Session, arguments: &VerifyArguments) -> Result<u8> {
     let VerifyArguments { bundle, public_key } = arguments;
     let key = public_key.as_deref().map(read_key).transpose()?;
     let verified = session.with_progress(|| verify::verify(bundle, key.as_deref(), &session.run))?;

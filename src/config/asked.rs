@@ -34,6 +34,14 @@ pub enum Bound {
     AtMostTimesBaseline(f64),
 }
 
+impl Bound {
+    /// The one that is given; `None` where none or several are.
+    pub(super) fn only<const N: usize>(given: [Option<Self>; N]) -> Option<Self> {
+        let mut bounds = given.into_iter().flatten();
+        bounds.next().filter(|_| bounds.next().is_none())
+    }
+}
+
 /// A metric and the one bound that it must keep: `[[criteria]]`, or `[[stages.criteria]]`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a criterion: a metric and a bound")]
@@ -87,8 +95,7 @@ impl Criterion {
             self.at_least_times_baseline.map(Bound::AtLeastTimesBaseline),
             self.at_most_times_baseline.map(Bound::AtMostTimesBaseline),
         ];
-        let mut bounds = given.into_iter().flatten();
-        bounds.next().filter(|_| bounds.next().is_none())
+        Bound::only(given)
     }
 }
 

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use crate::error::{Error, Position, Result, did_you_mean};
 
 /// The text of a config file beside its parsed, spanned tree.
-pub struct Located<'a> {
+pub(super) struct Located<'a> {
     name: &'a str,
     text: &'a str,
     root: Spanned<DeTable<'a>>,
@@ -16,7 +16,7 @@ pub struct Located<'a> {
 
 impl<'a> Located<'a> {
     /// Parses `text`; `name` is how messages call the file.
-    pub fn parse(name: &'a str, text: &'a str) -> Result<Self> {
+    pub(super) fn parse(name: &'a str, text: &'a str) -> Result<Self> {
         match DeTable::parse(text) {
             Ok(root) => Ok(Self { name, text, root }),
             Err(error) => Err(syntax_error(name, text, &error)),
@@ -25,7 +25,7 @@ impl<'a> Located<'a> {
 
     /// The position of the value at `path`, or of its nearest parent that stands in the file; steps that do not fit
     /// are left out, so that one path serves a table and a list.
-    pub fn position(&self, path: &[Step]) -> Position {
+    pub(super) fn position(&self, path: &[Step]) -> Position {
         let mut span = None;
         let mut table = Some(self.root.get_ref());
         let mut array = None;
@@ -54,7 +54,7 @@ impl<'a> Located<'a> {
     }
 
     /// Refuses the first key that the schema does not know.
-    pub fn refuse_unknown_keys(&self, schema: &Value) -> Result<()> {
+    pub(super) fn refuse_unknown_keys(&self, schema: &Value) -> Result<()> {
         self.check_table(self.root.get_ref(), schema, schema, "")
     }
 
@@ -91,7 +91,7 @@ impl<'a> Located<'a> {
 
 /// One step of a path into the config.
 #[derive(Clone, Copy)]
-pub enum Step {
+pub(super) enum Step {
     Key(&'static str),
     Index(usize),
 }
@@ -106,7 +106,7 @@ fn resolve<'s>(node: &'s Value, schema: &'s Value, wanted: &str) -> &'s Value {
 }
 
 /// A TOML or type error, with its place.
-pub fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> Error {
+pub(super) fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> Error {
     let position = match error.span() {
         Some(span) => position_in(name, text, span.start),
         None => Position::file(name),

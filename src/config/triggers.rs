@@ -58,8 +58,7 @@ impl Watch {
             self.at_most.map(Bound::AtMost),
             self.at_most_times_baseline.map(Bound::AtMostTimesBaseline),
         ];
-        let mut bounds = given.into_iter().flatten();
-        bounds.next().filter(|_| bounds.next().is_none())
+        Bound::only(given)
     }
 }
 

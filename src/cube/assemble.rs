@@ -21,7 +21,7 @@ use super::table::{
 use crate::config::EpochNanos;
 
 /// The workers' parts -> tables, in the numbers of the finished dimensions.
-pub fn assemble(
+pub(super) fn assemble(
     mut header: Header,
     parts: Vec<Parts>,
     interners: &[Interner; 3],
@@ -71,7 +71,7 @@ pub fn assemble(
 
 /// What was folded, in sorted runs.
 #[derive(Default)]
-pub struct Parts {
+pub(super) struct Parts {
     minutes: Vec<Vec<(u64, UploadSums)>>,
     segments: Vec<Vec<(u64, UploadSums)>>,
     errors: Vec<Vec<(u64, u64)>>,
@@ -129,6 +129,7 @@ impl Parts {
 }
 
 /// For each dimension, which numbers some upload uses.
+#[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
 fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> [Vec<bool>; 3] {
     let mut used: [Vec<bool>; 3] = std::array::from_fn(|_| vec![false; 1 << NAME_BITS]);
     for (key, _) in segments {
@@ -170,6 +171,7 @@ impl Renumberings {
     }
 
     /// A packed row key of the table -> the same in the new numbers.
+    #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
     fn of_keys(&self, spec: &TableSpec) -> impl Fn(u64) -> u64 {
         let of = |column: &str| DIMENSION_COLUMNS.iter().position(|name| *name == column);
         let fields = spec.keys.iter().rev().map(|column| (key_bits(column), of(column).map(|of| &self.maps[of])));
@@ -221,6 +223,7 @@ impl BinRuns {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
     fn each_row_as_it_came(self, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
         let mut histogram = Histogram::default();
         let mut row = None;
@@ -239,6 +242,7 @@ impl BinRuns {
 }
 
 /// Packed keys -> the key columns of a table.
+#[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
 fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
     let mut keys = keys.to_vec();
     let mut columns: Vec<Column> = TABLES[table]
@@ -289,6 +293,7 @@ fn upload_table(
     DataFrame::new_infer_height(columns)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
 fn upload_column(name: &str, add: Add, groups: &[&[(u64, UploadSums)]]) -> Column {
     let integer = |sums: &UploadSums| match name {
         "uploads" => sums.uploads,
@@ -344,6 +349,7 @@ fn busy_table(busy: BTreeMap<u64, BusySeconds>) -> PolarsResult<DataFrame> {
     DataFrame::new_infer_height(columns)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
 fn memory_sample_table(samples: BTreeMap<(i64, u8), SampleSums>) -> PolarsResult<DataFrame> {
     let column = |name: &str, values: Vec<u8>| UInt8Chunked::from_vec(name.into(), values).into_series().into();
     let minutes: Vec<i32> = samples.keys().map(|(minute, _)| *minute as i32).collect();

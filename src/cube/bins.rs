@@ -10,7 +10,7 @@ const COUNTED_BINS: usize = 512;
 
 /// The bins of one cell: a list in [`Blocks`].
 #[derive(Debug, Clone, Copy, Default)]
-pub struct BinList {
+pub(super) struct BinList {
     first: u32,
     last: u32,
     length: u32,
@@ -20,7 +20,7 @@ pub struct BinList {
 
 /// The lists of many cells.
 #[derive(Debug, Default)]
-pub struct Blocks(Vec<Block>);
+pub(super) struct Blocks(Vec<Block>);
 
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -31,18 +31,19 @@ struct Block {
 
 impl Blocks {
     /// Blocks in use, of 64 bytes each.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Forgets all lists.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Appends a bin to a list of these blocks.
     #[inline]
-    pub fn push(&mut self, list: &mut BinList, bin: u16) {
+    #[expect(clippy::cast_possible_truncation, reason = "memory ends long before 2^32 blocks")]
+    pub(super) fn push(&mut self, list: &mut BinList, bin: u16) {
         if list.length == 0 || list.filled as usize == BLOCK_BINS {
             let fresh = self.0.len() as u32;
             self.0.push(Block { bins: [0; BLOCK_BINS], next: 0 });
@@ -73,14 +74,14 @@ impl Blocks {
 
 /// Counts the bins of a list.
 #[derive(Debug, Default)]
-pub struct Counter {
+pub(super) struct Counter {
     bins: Vec<u16>,
     counts: Vec<u32>,
 }
 
 impl Counter {
     /// Calls `each` with every bin of the list, rising, and how often it stands there.
-    pub fn count(&mut self, blocks: &Blocks, list: BinList, mut each: impl FnMut(u16, u64)) {
+    pub(super) fn count(&mut self, blocks: &Blocks, list: BinList, mut each: impl FnMut(u16, u64)) {
         blocks.collect(list, &mut self.bins);
         if self.bins.len() < COUNTED_BINS {
             self.bins.sort_unstable();

@@ -52,6 +52,7 @@ impl BusySeconds {
 }
 
 /// Splits the epoch seconds `first..=last` by hour: hour, first and last second within it.
+#[expect(clippy::cast_possible_truncation, reason = "seconds of one hour")]
 pub fn split_by_hour(first: i64, last: i64) -> impl Iterator<Item = (i64, usize, usize)> {
     (first.div_euclid(SECONDS_PER_HOUR)..=last.div_euclid(SECONDS_PER_HOUR)).map(move |hour| {
         let start = hour * SECONDS_PER_HOUR;

@@ -14,7 +14,7 @@ const OPEN_CELLS: usize = 1 << 13;
 const OPEN_BLOCKS: usize = 1 << 15;
 
 /// A value that is added up.
-pub trait Sum: Default + Copy {
+pub(super) trait Sum: Default + Copy {
     /// Adds `other`, or leaves both as they are and returns `false` where a field would overflow.
     fn try_add(&mut self, other: &Self) -> bool;
 }
@@ -34,7 +34,7 @@ impl Sum for u64 {
 /// What the cube keeps of the uploads of a minute or a segment's hour. Integers only: a sum
 /// does not depend on the order. Units: nanoseconds, 10^-9 MB.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct UploadSums {
+pub(super) struct UploadSums {
     pub uploads: u64,
     pub successes: u64,
     /// Size of the successful uploads whose size is known.
@@ -73,7 +73,7 @@ impl Sum for UploadSums {
 
 /// Cells by key: sums, and `LISTS` histograms of bins of `BIN_BITS` bits.
 #[derive(Debug, Default)]
-pub struct Cells<S, const LISTS: usize, const BIN_BITS: u32> {
+pub(super) struct Cells<S, const LISTS: usize, const BIN_BITS: u32> {
     open: FxHashMap<u64, Cell<S, LISTS>>,
     blocks: Blocks,
     counter: Counter,
@@ -94,7 +94,7 @@ impl<S: Sum, const LISTS: usize> Default for Cell<S, LISTS> {
 }
 
 /// What the cells held, in runs.
-pub struct ClosedCells<S> {
+pub(super) struct ClosedCells<S> {
     /// For [`merge_cells`].
     pub sums: Vec<Vec<(u64, S)>>,
     /// For [`merge`](super::runs::merge). A key is the cell's, the metric where there are several lists, and the bin.
@@ -105,7 +105,7 @@ impl<S: Sum, const LISTS: usize, const BIN_BITS: u32> Cells<S, LISTS, BIN_BITS> 
     /// Adds `sums` to the cell, and to each of its histograms the bin that is given. Sums that would overflow go on in
     /// a second cell of the same key; whoever reads the cells adds such twins up in wider integers.
     #[inline]
-    pub fn add(&mut self, key: u64, sums: &S, bins: [Option<u16>; LISTS]) {
+    pub(super) fn add(&mut self, key: u64, sums: &S, bins: [Option<u16>; LISTS]) {
         let mut cell = self.open.entry(key).or_default();
         if !cell.sums.try_add(sums) {
             self.close();
@@ -145,14 +145,14 @@ impl<S: Sum, const LISTS: usize, const BIN_BITS: u32> Cells<S, LISTS, BIN_BITS> 
     }
 
     /// All that was added.
-    pub fn finish(mut self) -> ClosedCells<S> {
+    pub(super) fn finish(mut self) -> ClosedCells<S> {
         self.close();
         ClosedCells { sums: self.closed_sums.finish(), bins: self.closed_bins.finish() }
     }
 }
 
 /// All cells, sorted by key; equal keys are added up unless that overflows.
-pub fn merge_cells<V: Sum>(runs: Vec<Vec<(u64, V)>>) -> Vec<(u64, V)> {
+pub(super) fn merge_cells<V: Sum>(runs: Vec<Vec<(u64, V)>>) -> Vec<(u64, V)> {
     let mut all = Vec::with_capacity(runs.iter().map(Vec::len).sum());
     runs.into_iter().for_each(|mut run| all.append(&mut run));
     // In place: a sort with a buffer would need half as much memory again.
@@ -162,7 +162,7 @@ pub fn merge_cells<V: Sum>(runs: Vec<Vec<(u64, V)>>) -> Vec<(u64, V)> {
 }
 
 /// Adds neighbours of the same key up, in place.
-pub fn add_up_twins<V: Sum>(cells: &mut Vec<(u64, V)>) {
+pub(super) fn add_up_twins<V: Sum>(cells: &mut Vec<(u64, V)>) {
     cells.dedup_by(|next, kept| next.0 == kept.0 && kept.1.try_add(&next.1));
 }
 

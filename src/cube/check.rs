@@ -22,7 +22,7 @@ const MOST_SUM: i128 = 1 << 100;
 
 /// Columns, types, no nulls, and numbers that stand for something: a cube may come from
 /// another program, or from nobody's friend.
-pub fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) -> PolarsResult<()> {
+pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) -> PolarsResult<()> {
     let want = |name: &str| match name {
         "minute" | "hour" => DataType::Int32,
         "at_ns" => DataType::Int64,
@@ -79,7 +79,7 @@ fn check_type(table: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<
 }
 
 /// Lists that are searched by halves are sorted, and numbers are such that they can be added up.
-pub fn check_header(header: &Header) -> Result<(), String> {
+pub(super) fn check_header(header: &Header) -> Result<(), String> {
     for (what, list) in
         [("providers", &header.providers), ("file_types", &header.file_types), ("error_types", &header.error_types)]
     {

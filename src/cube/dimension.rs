@@ -52,6 +52,7 @@ impl NameList {
     }
 
     /// The number of a name.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 512 names")]
     pub fn number(&self, name: &str) -> Option<u16> {
         self.names.binary_search_by(|known| known.as_str().cmp(name)).ok().map(|index| index as u16)
     }
@@ -92,6 +93,7 @@ struct Interned {
 }
 
 impl Interner {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 512 names")]
     pub fn new(listed: Listed, max_distinct: usize) -> Self {
         let mut inner = Interned::default();
         for name in &listed.0 {
@@ -102,6 +104,7 @@ impl Interner {
     }
 
     /// The number of `name`. Takes a lock: workers remember what they asked.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 512 names")]
     fn number(&self, name: &str) -> u16 {
         // A poisoned lock means that another worker panicked: go down with it.
         let known = self.inner.read().expect("no worker panicked").numbers.get(name).copied();
@@ -124,6 +127,7 @@ impl Interner {
     }
 
     /// The dimension of the names in use, and the change from the interner's numbers to its.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 512 names")]
     pub fn finish(&self, used: impl Fn(u16) -> bool) -> (NameList, Renumbering) {
         let inner = self.inner.read().expect("no worker panicked");
         let in_use = inner.names.iter().enumerate().filter(|(number, _)| used(*number as u16));

@@ -24,7 +24,7 @@ use crate::ingest::timestamp::NANOS_PER_SECOND;
 const NANOS_PER_MS: f64 = 1e6;
 
 /// What a worker folded since it last handed something over.
-pub struct Batch {
+pub(super) struct Batch {
     pub parts: Parts,
     /// What was placed by which timeline: the span of its starts.
     placed_by: Vec<(Arc<Timeline>, Span)>,
@@ -34,7 +34,7 @@ pub struct Batch {
 
 impl Batch {
     /// Whether the whole timeline places something elsewhere than it was placed.
-    pub fn misplaced(&self, whole: &Timeline) -> bool {
+    pub(super) fn misplaced(&self, whole: &Timeline) -> bool {
         let differs = |timeline: &Timeline, (from, to)| timeline.first_disagreement(whole, from, to).is_some();
         self.placed_by.iter().any(|(timeline, span)| span.is_some_and(|span| differs(timeline, span)))
     }
@@ -42,7 +42,7 @@ impl Batch {
 
 /// Whether request ids are counted, or were when the same lines were read before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ids {
+pub(super) enum Ids {
     Count,
     Known,
 }
@@ -66,7 +66,7 @@ impl Folded {
 }
 
 /// What the workers share.
-pub struct Shared<'p> {
+pub(super) struct Shared<'p> {
     plan: &'p Plan,
     pub sources: &'p [Source],
     providers: Interner,
@@ -77,7 +77,7 @@ pub struct Shared<'p> {
 }
 
 impl<'p> Shared<'p> {
-    pub fn new(plan: &'p Plan, sources: &'p [Source]) -> Self {
+    pub(super) fn new(plan: &'p Plan, sources: &'p [Source]) -> Self {
         let listed = ListedNames::of(plan);
         Self {
             plan,
@@ -91,12 +91,12 @@ impl<'p> Shared<'p> {
     }
 
     /// Forgets the lines of a source, which is to be read again.
-    pub fn forget_lines(&self, source: usize) {
+    pub(super) fn forget_lines(&self, source: usize) {
         *self.ledgers[source].lock().expect("no worker panicked") = FileLedgerBuilder::default();
     }
 
     /// What was folded of all sources, under the whole timeline.
-    pub fn folded(self, whole: &Timeline, parts: Vec<Parts>, outcomes: Outcomes) -> Folded {
+    pub(super) fn folded(self, whole: &Timeline, parts: Vec<Parts>, outcomes: Outcomes) -> Folded {
         let mut by_source = vec![Outcome::default(); self.sources.len()];
         outcomes.into_iter().for_each(|(index, outcome)| by_source[index] = outcome);
         let builders = self.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
@@ -127,7 +127,7 @@ impl<'p> Shared<'p> {
 }
 
 /// Folds chunks.
-pub struct Worker<'s> {
+pub(super) struct Worker<'s> {
     shared: &'s Shared<'s>,
     partial: Partial,
     providers: Numbers<'s>,
@@ -152,7 +152,7 @@ type Span = Option<(EpochNanos, EpochNanos)>;
 const ID_BATCH: usize = 1 << 15;
 
 impl<'s> Worker<'s> {
-    pub fn new(shared: &'s Shared<'s>, timeline: Arc<Timeline>, ids: Ids) -> Self {
+    pub(super) fn new(shared: &'s Shared<'s>, timeline: Arc<Timeline>, ids: Ids) -> Self {
         Self {
             shared,
             partial: Partial::default(),
@@ -201,7 +201,7 @@ impl<'s> Worker<'s> {
     }
 
     /// Gives what was folded since the last time.
-    pub fn hand_over(&mut self) -> Batch {
+    pub(super) fn hand_over(&mut self) -> Batch {
         self.hand_over_ids();
         Batch {
             parts: std::mem::take(&mut self.partial).into(),
@@ -216,7 +216,7 @@ impl<'s> Worker<'s> {
     }
 
     /// Folds a chunk, placed by the timeline that was known when it was read.
-    pub fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
+    pub(super) fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
         let mut ledger = ChunkLedger::default();
         let file_stage = self.shared.sources[chunk.source].stage;
         self.place_by(&chunk.mark);
@@ -311,6 +311,7 @@ impl<'s> Worker<'s> {
         Ok(())
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn upload(&mut self, line: &str, upload: &Upload<'_>, file_stage: Option<usize>) -> Result<(), Reject> {
         let duration_ns = (upload.duration_ms * NANOS_PER_MS).round() as i64;
         let (start, end) = match self.shared.plan.input.timestamp_marks {
@@ -356,6 +357,7 @@ impl<'s> Worker<'s> {
 
     /// A critical error counts by the minute, not by the hour as the others do: the clock for a
     /// rollback starts with it.
+    #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn critical_upload(&mut self, upload: &Upload<'_>, place: &Place) {
         let critical = &self.shared.plan.analysis.critical_errors;
         let Some(name) = upload.error_type.as_deref().filter(|name| critical.iter().any(|known| known == name)) else {
@@ -366,6 +368,7 @@ impl<'s> Worker<'s> {
         self.partial.event((minute, CRITICAL_UPLOAD.into(), place.stage as u8, kind.to_bits(), name.to_owned()));
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn event(&mut self, event: Event, file_stage: Option<usize>) {
         let Some(at) = event.timestamp else { return };
         let placed = self.place(file_stage, None, at).ok().map(|placed| placed.stage);

@@ -33,7 +33,7 @@ pub struct Header {
 }
 
 /// A table each, in the order of [`TABLES`].
-pub type Tables = [DataFrame; TABLES.len()];
+pub(super) type Tables = [DataFrame; TABLES.len()];
 
 /// A cube in memory. Ask it through [`slice`].
 #[derive(Debug, Clone)]
@@ -58,14 +58,14 @@ impl Cube {
 }
 
 /// The config's names that a dimension never absorbs.
-pub struct ListedNames {
+pub(super) struct ListedNames {
     pub providers: Listed,
     pub file_types: Listed,
     pub error_types: Listed,
 }
 
 impl ListedNames {
-    pub fn of(plan: &Plan) -> Self {
+    pub(super) fn of(plan: &Plan) -> Self {
         Self {
             providers: Listed::new(&plan.variants.providers),
             file_types: Listed::new(&plan.variants.file_types),
@@ -75,16 +75,16 @@ impl ListedNames {
 }
 
 /// Column names of the dimensions.
-pub const DIMENSION_COLUMNS: [&str; 3] = ["provider", "file_type", "error_type"];
+pub(super) const DIMENSION_COLUMNS: [&str; 3] = ["provider", "file_type", "error_type"];
 
 /// A failure of polars on a table that stagegate itself made is a bug or a damaged cube.
-pub fn damaged(error: PolarsError) -> Error {
+pub(super) fn damaged(error: PolarsError) -> Error {
     Error::new(format!("the cube's tables cannot be read: {error}"))
         .help("make the cube again from the logs with `stagegate cube`")
 }
 
 /// The span of both.
-pub fn join_spans(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+pub(super) fn join_spans(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
     match (a, b) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
         (a, b) => a.or(b),
@@ -92,7 +92,7 @@ pub fn join_spans(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, 
 }
 
 /// Refuses cubes, or a cube and a plan, that place or bucket uploads differently.
-pub fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()> {
+pub(super) fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()> {
     let differs = if made_with.timestamp_marks != wanted.timestamp_marks {
         "[input] timestamp_marks"
     } else if made_with.size_bounds_mb != wanted.size_bounds_mb {

@@ -18,6 +18,7 @@ pub const MAX_FINE_BIN: FineBin = 26_624;
 
 /// The fine bin of a value in 0..2^32.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "within the range that the line above sets")]
 pub fn fine_bin(value: f64) -> FineBin {
     debug_assert!((0.0..4_294_967_296.0).contains(&value), "{value}");
     let top = value.to_bits() >> SHIFT;
@@ -83,6 +84,7 @@ pub struct Extremes {
 impl Extremes {
     /// Of `n` values at or above 0 with this largest one and this sum, in 1 / `per_unit` of their unit. The least is
     /// known where all of them are the largest; elsewhere it is 0.
+    #[expect(clippy::cast_possible_truncation, reason = "within the range that the line above sets")]
     pub fn new(largest: f64, sum: i128, n: u64, per_unit: f64) -> Self {
         let all_equal = n > 0 && sum == i128::from(n) * (largest * per_unit).round() as i128;
         Self { least: if all_equal { largest } else { 0.0 }, largest }
@@ -134,6 +136,7 @@ impl Histogram {
     }
 
     /// Adds `count` to `bin`, which is not below the last one.
+    #[expect(clippy::cast_possible_truncation, reason = "within the range that the line above sets")]
     pub fn push(&mut self, bin: u16, count: u64) {
         let same = self.bins.last() == Some(&bin);
         let mut rest = count;
@@ -208,6 +211,7 @@ impl Histogram {
 
 /// ceil(q n), at least 1; `None` when n is 0. The product is taken a hair down, so that
 /// 0.95 x 100, which is 95.00000000000001 in floating point on some paths, stays 95.
+#[expect(clippy::cast_possible_truncation, reason = "within the range that the line above sets")]
 pub fn nearest_rank(q: f64, n: u64) -> Option<u64> {
     let exact = q * n as f64;
     (n > 0).then(|| ((exact - exact * 1e-12).ceil() as u64).clamp(1, n))

@@ -2,39 +2,39 @@
 //! the tables' keys.
 
 /// The metrics of the fine tables.
-pub const METRIC_DURATION: u64 = 0;
-pub const METRIC_MEMORY: u64 = 1;
-pub const METRIC_MEMORY_SAMPLE: u64 = 2;
-pub const METRICS: usize = 3;
+pub(super) const METRIC_DURATION: u64 = 0;
+pub(super) const METRIC_MEMORY: u64 = 1;
+pub(super) const METRIC_MEMORY_SAMPLE: u64 = 2;
+pub(super) const METRICS: usize = 3;
 /// The stage of an event that none places.
-pub const NO_STAGE: u8 = 255;
+pub(super) const NO_STAGE: u8 = 255;
 
 // Widths of the fields. Time comes first: a log is nearly in time order, so that runs hardly overlap.
-pub const STAGE_BITS: u32 = 6;
-pub const EXECUTION_TYPE_BITS: u32 = 2;
-pub const NAME_BITS: u32 = 9;
-pub const SIZE_BITS: u32 = 4;
-pub const METRIC_BITS: u32 = 2;
-pub const FINE_BIN_BITS: u32 = 15;
-pub const MINUTE_BIN_BITS: u32 = 10;
-pub const SEGMENT_BIN_BITS: u32 = 9;
+pub(super) const STAGE_BITS: u32 = 6;
+pub(super) const EXECUTION_TYPE_BITS: u32 = 2;
+pub(super) const NAME_BITS: u32 = 9;
+pub(super) const SIZE_BITS: u32 = 4;
+pub(super) const METRIC_BITS: u32 = 2;
+pub(super) const FINE_BIN_BITS: u32 = 15;
+pub(super) const MINUTE_BIN_BITS: u32 = 10;
+pub(super) const SEGMENT_BIN_BITS: u32 = 9;
 
 /// Puts a field of `width` bits below a key.
 #[inline]
-pub fn join(key: u64, width: u32, field: u64) -> u64 {
+pub(super) fn join(key: u64, width: u32, field: u64) -> u64 {
     debug_assert!(field < 1 << width, "{field} does not fit {width} bits");
     (key << width) | field
 }
 
 /// Takes the lowest field off a key.
-pub fn split(key: &mut u64, width: u32) -> u64 {
+pub(super) fn split(key: &mut u64, width: u32) -> u64 {
     let field = *key & ((1 << width) - 1);
     *key >>= width;
     field
 }
 
 /// Width of a key column in its packed key.
-pub fn key_bits(column: &str) -> u32 {
+pub(super) fn key_bits(column: &str) -> u32 {
     match column {
         "stage" => STAGE_BITS,
         "execution_type" => EXECUTION_TYPE_BITS,

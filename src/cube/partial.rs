@@ -19,16 +19,16 @@ const NANOS_PER_MINUTE: i64 = 60 * NANOS_PER_SECOND;
 const NANOS_PER_HOUR: i64 = 3600 * NANOS_PER_SECOND;
 const NANO_MB_PER_MB: f64 = 1e9;
 /// Distinct events that are kept; a log with more keeps the earliest.
-pub const MAX_EVENTS: usize = 100_000;
+pub(super) const MAX_EVENTS: usize = 100_000;
 
 /// Time, type, stage, bits of the value, text.
-pub type EventKey = (EpochNanos, String, u8, u64, String);
+pub(super) type EventKey = (EpochNanos, String, u8, u64, String);
 /// Count, sum (10^-9 MB) and maximum (MB) of memory samples.
-pub type SampleSums = (u64, u128, f64);
+pub(super) type SampleSums = (u64, u128, f64);
 
 /// Where and when an upload counts, in numbers.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub(super) struct Place {
     pub stage: u64,
     pub provider: u16,
     pub file_type: u16,
@@ -41,7 +41,7 @@ pub struct Place {
 
 /// What one worker has folded.
 #[derive(Default)]
-pub struct Partial {
+pub(super) struct Partial {
     pub minutes: Cells<UploadSums, 1, MINUTE_BIN_BITS>,
     pub segments: Cells<UploadSums, 1, SEGMENT_BIN_BITS>,
     pub errors: Cells<u64, 0, 0>,
@@ -55,7 +55,8 @@ pub struct Partial {
 
 impl Partial {
     /// Counts an upload where it ended, and its busy seconds where they fell.
-    pub fn upload(&mut self, upload: &Upload<'_>, place: &Place) {
+    #[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
+    pub(super) fn upload(&mut self, upload: &Upload<'_>, place: &Place) {
         let execution_type = upload.execution_type as u64;
         let stage_key = |time| join(join(time, STAGE_BITS, place.stage), EXECUTION_TYPE_BITS, execution_type);
         let segment_of = |key| {
@@ -84,7 +85,8 @@ impl Partial {
     }
 
     /// Counts a `memory_sample` event.
-    pub fn memory_sample(&mut self, at: EpochNanos, stage: u8, rss_mb: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
+    pub(super) fn memory_sample(&mut self, at: EpochNanos, stage: u8, rss_mb: f64) {
         let sample = self.memory_samples.entry((at / NANOS_PER_MINUTE, stage)).or_default();
         sample.0 += 1;
         sample.1 += (rss_mb * NANO_MB_PER_MB).round() as u128;
@@ -98,7 +100,7 @@ impl Partial {
     }
 
     /// Counts any other event.
-    pub fn event(&mut self, key: EventKey) {
+    pub(super) fn event(&mut self, key: EventKey) {
         *self.events.entry(key).or_default() += 1;
         if self.events.len() > MAX_EVENTS {
             self.events.pop_last();
@@ -106,6 +108,7 @@ impl Partial {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
 fn upload_sums(upload: &Upload<'_>, duration_ns: i64) -> UploadSums {
     let nano_mb = |mb: Option<f64>| mb.map_or(0, |mb| (mb * NANO_MB_PER_MB).round() as u64);
     let if_success = |value: u64| if upload.success { value } else { 0 };

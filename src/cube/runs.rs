@@ -18,7 +18,7 @@ fn sum_equal_keys(pairs: impl Iterator<Item = (u64, u64)>) -> impl Iterator<Item
 
 /// Rising keys, each with its count, as variable-length differences.
 #[derive(Debug, Default)]
-pub struct PackedRun {
+pub(super) struct PackedRun {
     bytes: Vec<u8>,
     entries: usize,
     last_key: u64,
@@ -27,7 +27,7 @@ pub struct PackedRun {
 impl PackedRun {
     /// Adds a key that is not below the last one.
     #[inline]
-    pub fn push(&mut self, key: u64, count: u64) {
+    pub(super) fn push(&mut self, key: u64, count: u64) {
         debug_assert!(key >= self.last_key, "{key} after {}", self.last_key);
         write_varint(&mut self.bytes, key - self.last_key);
         write_varint(&mut self.bytes, count);
@@ -36,7 +36,7 @@ impl PackedRun {
     }
 
     /// One run of many.
-    pub fn merged(runs: Vec<Self>) -> Self {
+    pub(super) fn merged(runs: Vec<Self>) -> Self {
         Self::pack(merge(runs))
     }
 
@@ -48,16 +48,17 @@ impl PackedRun {
     }
 
     /// Gives back the room that is not used.
-    pub fn shrink_to_fit(&mut self) {
+    pub(super) fn shrink_to_fit(&mut self) {
         self.bytes.shrink_to_fit();
     }
 }
 
 /// Entries of all runs: no merge of them has more.
-pub fn entries(runs: &[PackedRun]) -> usize {
+pub(super) fn entries(runs: &[PackedRun]) -> usize {
     runs.iter().map(|run| run.entries).sum()
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
 fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -102,7 +103,7 @@ impl Iterator for Unpacker {
 }
 
 /// The keys of all runs, rising, each once, with the sum of its counts.
-pub fn merge(runs: Vec<PackedRun>) -> impl Iterator<Item = (u64, u64)> {
+pub(super) fn merge(runs: Vec<PackedRun>) -> impl Iterator<Item = (u64, u64)> {
     let mut heads = BinaryHeap::new();
     let mut streams: Vec<Unpacker> = runs.into_iter().map(|run| Unpacker { run, at: 0, key: 0 }).collect();
     for (index, stream) in streams.iter_mut().enumerate() {

@@ -9,7 +9,8 @@ const DIGIT_BITS: u32 = 11;
 const DIGITS: u32 = 3;
 
 /// Sorts `hashes`; `scratch` keeps its room for the next call.
-pub fn sort_hashes(hashes: &mut Vec<u64>, scratch: &mut Vec<u64>) {
+#[expect(clippy::cast_possible_truncation, reason = "one digit of the hash")]
+pub(super) fn sort_hashes(hashes: &mut Vec<u64>, scratch: &mut Vec<u64>) {
     if hashes.len() < SMALL {
         hashes.sort_unstable();
         return;

@@ -8,7 +8,7 @@ use super::histogram::Histogram;
 
 /// How the values of equal keys become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Add {
+pub(super) enum Add {
     /// `UInt64`, summed.
     Count,
     /// `Decimal(38, scale)`, summed: exact, whatever the order.
@@ -22,14 +22,14 @@ pub enum Add {
 /// Whether a table carries a histogram: the columns `bins` (`List(UInt16)`) and `counts`
 /// (`List(UInt32)`). Bins rise; a bin whose count would overflow stands twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bins {
+pub(super) enum Bins {
     None,
     Listed,
 }
 
 /// One table.
 #[derive(Debug)]
-pub struct TableSpec {
+pub(super) struct TableSpec {
     pub name: &'static str,
     pub keys: &'static [&'static str],
     pub values: &'static [(&'static str, Add)],
@@ -37,9 +37,9 @@ pub struct TableSpec {
 }
 
 /// Decimals of a duration in ms: nanoseconds.
-pub const DURATION_SCALE: usize = 6;
+pub(super) const DURATION_SCALE: usize = 6;
 /// Decimals of a size or memory in MB.
-pub const MB_SCALE: usize = 9;
+pub(super) const MB_SCALE: usize = 9;
 
 const UPLOAD_VALUES: &[(&str, Add)] = &[
     ("uploads", Add::Count),
@@ -54,7 +54,7 @@ const UPLOAD_VALUES: &[(&str, Add)] = &[
 ];
 
 /// The tables, by number. `docs/cube.md` describes them for other programs.
-pub const TABLES: [TableSpec; 8] = [
+pub(super) const TABLES: [TableSpec; 8] = [
     TableSpec {
         name: "minutes",
         keys: &["minute", "stage", "execution_type"],
@@ -100,46 +100,46 @@ pub const TABLES: [TableSpec; 8] = [
     },
 ];
 
-pub const MINUTES: usize = 0;
-pub const SEGMENTS: usize = 1;
-pub const FINE: usize = 2;
-pub const FINE_SEGMENTS: usize = 3;
-pub const ERRORS: usize = 4;
-pub const BUSY: usize = 5;
-pub const MEMORY_SAMPLES: usize = 6;
-pub const EVENTS: usize = 7;
+pub(super) const MINUTES: usize = 0;
+pub(super) const SEGMENTS: usize = 1;
+pub(super) const FINE: usize = 2;
+pub(super) const FINE_SEGMENTS: usize = 3;
+pub(super) const ERRORS: usize = 4;
+pub(super) const BUSY: usize = 5;
+pub(super) const MEMORY_SAMPLES: usize = 6;
+pub(super) const EVENTS: usize = 7;
 
 /// A column of unsigned 64-bit counts.
-pub fn count_column(name: &str, values: Vec<u64>) -> Column {
+pub(super) fn count_column(name: &str, values: Vec<u64>) -> Column {
     UInt64Chunked::from_vec(name.into(), values).into_series().into()
 }
 
 /// A column of exact sums: `values` times 10^-`scale`.
-pub fn sum_column(name: &str, values: Vec<i128>, scale: usize) -> Column {
+pub(super) fn sum_column(name: &str, values: Vec<i128>, scale: usize) -> Column {
     Int128Chunked::from_vec(name.into(), values).into_decimal_unchecked(38, scale).into_series().into()
 }
 
 /// A column of maxima.
-pub fn max_column(name: &str, values: Vec<f64>) -> Column {
+pub(super) fn max_column(name: &str, values: Vec<f64>) -> Column {
     Float64Chunked::from_vec(name.into(), values).into_series().into()
 }
 
 /// Rewrites the column `text` of a table.
-pub fn rewrite_text(table: &mut DataFrame, text: impl Fn(&str) -> String) -> PolarsResult<()> {
+pub(super) fn rewrite_text(table: &mut DataFrame, text: impl Fn(&str) -> String) -> PolarsResult<()> {
     let rewritten: Vec<String> = table.column("text")?.str()?.no_null_iter().map(text).collect();
     table.with_column(Series::new("text".into(), rewritten).into())?;
     Ok(())
 }
 
 /// Histograms -> the columns `bins` and `counts`.
-pub struct HistogramColumns {
+pub(super) struct HistogramColumns {
     bins: ListPrimitiveChunkedBuilder<UInt16Type>,
     counts: ListPrimitiveChunkedBuilder<UInt32Type>,
 }
 
 impl HistogramColumns {
     /// Room for so many rows and entries: growing by doubling would cost as much again.
-    pub fn with_capacity(rows: usize, entries: usize) -> Self {
+    pub(super) fn with_capacity(rows: usize, entries: usize) -> Self {
         Self {
             bins: ListPrimitiveChunkedBuilder::new("bins".into(), rows, entries, DataType::UInt16),
             counts: ListPrimitiveChunkedBuilder::new("counts".into(), rows, entries, DataType::UInt32),
@@ -147,25 +147,26 @@ impl HistogramColumns {
     }
 
     /// Adds a row: bins, rising, and their counts.
-    pub fn push_row(&mut self, (bins, counts): (&[u16], &[u32])) {
+    pub(super) fn push_row(&mut self, (bins, counts): (&[u16], &[u32])) {
         self.bins.append_slice(bins);
         self.counts.append_slice(counts);
     }
 
-    pub fn finish(mut self) -> [Column; 2] {
+    pub(super) fn finish(mut self) -> [Column; 2] {
         [self.bins.finish().into_series().into(), self.counts.finish().into_series().into()]
     }
 }
 
 /// Read access to the histograms of a table, row by row.
-pub struct HistogramRows {
+pub(super) struct HistogramRows {
     offsets: Vec<usize>,
     bins: UInt16Chunked,
     counts: UInt32Chunked,
 }
 
 impl HistogramRows {
-    pub fn new(table: &DataFrame) -> PolarsResult<Self> {
+    #[expect(clippy::cast_possible_truncation, reason = "offsets of a table that is in memory")]
+    pub(super) fn new(table: &DataFrame) -> PolarsResult<Self> {
         let bins = table.column("bins")?.list()?.rechunk().into_owned();
         let counts = table.column("counts")?.list()?.rechunk().into_owned();
         let offsets: Vec<usize> = bins.offsets()?.iter().map(|offset| *offset as usize).collect();
@@ -178,19 +179,19 @@ impl HistogramRows {
     }
 
     /// Bins and counts of a row.
-    pub fn row(&self, row: usize) -> PolarsResult<(&[u16], &[u32])> {
+    pub(super) fn row(&self, row: usize) -> PolarsResult<(&[u16], &[u32])> {
         let range = self.offsets[row]..self.offsets[row + 1];
         Ok((&self.bins.cont_slice()?[range.clone()], &self.counts.cont_slice()?[range]))
     }
 
     /// The sum of some rows.
-    pub fn sum(&self, rows: impl Iterator<Item = usize>) -> PolarsResult<Histogram> {
+    pub(super) fn sum(&self, rows: impl Iterator<Item = usize>) -> PolarsResult<Histogram> {
         let rows = rows.map(|row| self.row(row)).collect::<PolarsResult<Vec<_>>>()?;
         Ok(Histogram::sum(rows.iter().copied()))
     }
 
     /// A row as a histogram.
-    pub fn histogram(&self, row: usize) -> PolarsResult<Histogram> {
+    pub(super) fn histogram(&self, row: usize) -> PolarsResult<Histogram> {
         let (bins, counts) = self.row(row)?;
         let mut histogram = Histogram::with_capacity(bins.len());
         bins.iter().zip(counts).for_each(|(bin, count)| histogram.push(*bin, u64::from(*count)));
@@ -199,7 +200,7 @@ impl HistogramRows {
 }
 
 /// Replaces the numbers of a dimension column.
-pub fn renumber(table: &mut DataFrame, column: &str, renumbering: &Renumbering) -> PolarsResult<()> {
+pub(super) fn renumber(table: &mut DataFrame, column: &str, renumbering: &Renumbering) -> PolarsResult<()> {
     let identity = renumbering.iter().enumerate().all(|(old, new)| old == usize::from(*new));
     if identity || !table.schema().contains(column) {
         return Ok(());
@@ -231,7 +232,8 @@ fn is_normal(spec: &TableSpec, table: &DataFrame) -> PolarsResult<bool> {
 }
 
 /// Sorts a table by its key and adds rows of equal keys up.
-pub fn normalise(spec: &TableSpec, table: DataFrame) -> PolarsResult<DataFrame> {
+#[expect(clippy::cast_possible_truncation, reason = "offsets of a table that is in memory")]
+pub(super) fn normalise(spec: &TableSpec, table: DataFrame) -> PolarsResult<DataFrame> {
     if is_normal(spec, &table)? {
         return Ok(table);
     }

@@ -6,14 +6,14 @@ const RUNS_PER_TIER: usize = 8;
 
 /// Runs, each tier's about eight times as large as those of the one before.
 #[derive(Debug, Default)]
-pub struct Tiers<Run> {
+pub(super) struct Tiers<Run> {
     /// Each holds fewer than [`RUNS_PER_TIER`] runs.
     tiers: Vec<Vec<Run>>,
 }
 
 impl<Run> Tiers<Run> {
     /// Adds a run; `merge` makes one of many.
-    pub fn add(&mut self, run: Run, merge: impl Fn(Vec<Run>) -> Run) {
+    pub(super) fn add(&mut self, run: Run, merge: impl Fn(Vec<Run>) -> Run) {
         let mut run = run;
         for tier in 0.. {
             if self.tiers.len() == tier {
@@ -28,7 +28,7 @@ impl<Run> Tiers<Run> {
     }
 
     /// All runs.
-    pub fn finish(self) -> Vec<Run> {
+    pub(super) fn finish(self) -> Vec<Run> {
         self.tiers.into_iter().flatten().collect()
     }
 }

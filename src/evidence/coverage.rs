@@ -9,7 +9,7 @@ use crate::error::{Error, Position, Result};
 ///
 /// # Errors
 /// Neither Cobertura XML nor LCOV, or without a line.
-pub fn read(name: &str, text: &str) -> Result<f64> {
+pub(super) fn read(name: &str, text: &str) -> Result<f64> {
     let found = if text.trim_start().starts_with('<') { cobertura(text) } else { lcov(text) };
     found.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| {
         Error::new("no line coverage in it").at(Position::file(name)).help(

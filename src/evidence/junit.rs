@@ -35,7 +35,7 @@ pub enum TestOutcome {
 ///
 /// # Errors
 /// Not well-formed XML, a document type (whose entities could be a bomb), no test suite, too deep, too many cases.
-pub fn parse(name: &str, text: &str) -> Result<Vec<TestCase>> {
+pub(super) fn parse(name: &str, text: &str) -> Result<Vec<TestCase>> {
     let mut reader = Reader::from_str(text);
     let mut cases: Vec<TestCase> = Vec::new();
     let mut open: Option<TestCase> = None;

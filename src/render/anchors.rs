@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// An id for a link: what is not a letter, digit, dot, dash or underscore becomes its code point.
-pub fn anchor(claim: &str) -> String {
+pub(super) fn anchor(claim: &str) -> String {
     let mut id = String::from("claims.");
     for character in claim.chars() {
         match character {
@@ -16,14 +16,14 @@ pub fn anchor(claim: &str) -> String {
 
 /// A sentence that leads to its finding.
 #[derive(Serialize)]
-pub struct Link {
+pub(super) struct Link {
     anchor: String,
     text: String,
 }
 
 impl Link {
     /// `finding` is the id of what the text speaks of.
-    pub fn new(finding: &str, text: impl Into<String>) -> Self {
+    pub(super) fn new(finding: &str, text: impl Into<String>) -> Self {
         Self { anchor: anchor(finding), text: text.into() }
     }
 }

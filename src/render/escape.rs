@@ -2,7 +2,7 @@
 //! HTML by themselves.
 
 /// Text from outside inside a fenced block: one line, which cannot end the block.
-pub fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect()
 }
 
@@ -13,7 +13,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// Text from outside, so that Markdown shows it as it is: marks escaped, one line.
-pub fn markdown_text(text: &str) -> String {
+pub(super) fn markdown_text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -34,7 +34,7 @@ pub fn markdown_text(text: &str) -> String {
 }
 
 /// Text from outside as a code span: no mark inside it is read, and a pipe ends no table cell.
-pub fn markdown_code(text: &str) -> String {
+pub(super) fn markdown_code(text: &str) -> String {
     let clean: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
     let clean = clean.replace('|', "\\|");
     let longest = clean.split(|c| c != '`').map(str::len).max().unwrap_or(0);
@@ -43,7 +43,7 @@ pub fn markdown_code(text: &str) -> String {
 }
 
 /// Text in an XML attribute; characters that XML 1.0 does not have become replacement characters.
-pub fn xml(text: &str) -> String {
+pub(super) fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -60,7 +60,7 @@ pub fn xml(text: &str) -> String {
 }
 
 /// Text from outside without control characters: a log must not steer a terminal.
-pub fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -13,7 +13,7 @@ fn is_safe_link(target: &str) -> bool {
 
 /// HTML of a note. Raw HTML becomes text, pictures their alternative text, other links their text; headings
 /// become bold lines, so that the page's own outline stays whole.
-pub fn to_html(markdown: &str) -> String {
+pub(super) fn to_html(markdown: &str) -> String {
     let parser =
         Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS);
     let mut links: Vec<bool> = Vec::new();
@@ -66,7 +66,7 @@ pub fn to_html(markdown: &str) -> String {
 }
 
 /// Markdown of a note inside report.md: a quotation, its raw HTML shown as text.
-pub fn to_quotation(markdown: &str) -> String {
+pub(super) fn to_quotation(markdown: &str) -> String {
     let visible = |line: &str| {
         let clean: String = line.chars().filter(|character| !character.is_control()).collect();
         format!("> {}\n", clean.replace('<', "&lt;").replace("](javascript:", "](").replace("![", "["))

@@ -8,20 +8,20 @@ use crate::report::words::{completion_word, status_word};
 
 /// A status: its class on the page, sign and word.
 #[derive(Serialize)]
-pub struct Mark {
+pub(super) struct Mark {
     pub class: &'static str,
     pub mark: &'static str,
     pub word: &'static str,
 }
 
 impl Mark {
-    pub fn new(class: &'static str, mark: &'static str, word: &'static str) -> Self {
+    pub(super) fn new(class: &'static str, mark: &'static str, word: &'static str) -> Self {
         Self { class, mark, word }
     }
 }
 
 /// The mark of a criterion or improvement.
-pub fn status(status: Status) -> Mark {
+pub(super) fn status(status: Status) -> Mark {
     let (class, mark) = match status {
         Status::Met => ("met", "✓"),
         Status::Exceeded => ("met", "✓✓"),
@@ -33,7 +33,7 @@ pub fn status(status: Status) -> Mark {
 }
 
 /// The mark of a completion criterion.
-pub fn completion(status: CompletionStatus) -> Mark {
+pub(super) fn completion(status: CompletionStatus) -> Mark {
     let (class, mark) = match status {
         CompletionStatus::Met => ("met", "✓"),
         CompletionStatus::NotMet => ("not-met", "✕"),
@@ -43,7 +43,7 @@ pub fn completion(status: CompletionStatus) -> Mark {
 }
 
 /// The mark of a segment that was tested for a regression.
-pub fn verdict(verdict: Option<RegressionVerdict>) -> Mark {
+pub(super) fn verdict(verdict: Option<RegressionVerdict>) -> Mark {
     match verdict {
         Some(RegressionVerdict::Regression) => Mark::new("not-met", "✕", "worse"),
         Some(RegressionVerdict::WithinMargin) => Mark::new("met", "✓", "within margin"),
@@ -53,7 +53,7 @@ pub fn verdict(verdict: Option<RegressionVerdict>) -> Mark {
 }
 
 /// The class of a decision.
-pub fn level(value: DecisionValue) -> &'static str {
+pub(super) fn level(value: DecisionValue) -> &'static str {
     match value {
         DecisionValue::Go => "go",
         DecisionValue::Incomplete => "incomplete",
@@ -64,7 +64,7 @@ pub fn level(value: DecisionValue) -> &'static str {
 }
 
 /// How an interval was made.
-pub fn method(method: IntervalMethod) -> &'static str {
+pub(super) fn method(method: IntervalMethod) -> &'static str {
     match method {
         IntervalMethod::Wilson => "Wilson score on effective counts",
         IntervalMethod::Koopman => "Koopman score on effective counts",
@@ -88,7 +88,7 @@ fn warning(warning: FigureWarning) -> &'static str {
 }
 
 /// All warnings of a figure.
-pub fn warnings(list: &[FigureWarning]) -> Option<String> {
+pub(super) fn warnings(list: &[FigureWarning]) -> Option<String> {
     let texts: Vec<&str> = list.iter().map(|item| warning(*item)).collect();
     (!texts.is_empty()).then(|| texts.join("; "))
 }

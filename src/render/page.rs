@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("../../templates/page.js");
 
 /// What the templates lay out.
 #[derive(Serialize)]
-pub struct Page<'a> {
+pub(super) struct Page<'a> {
     title: &'a str,
     generated_at: String,
     version: &'a str,
@@ -58,7 +58,7 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// Lays the report out.
-    pub fn new(report: &'a Report, drawn: &'a [Chart]) -> Self {
+    pub(super) fn new(report: &'a Report, drawn: &'a [Chart]) -> Self {
         let (segments, groups): (Vec<&Comparison>, Vec<&Comparison>) =
             report.comparisons.iter().partition(|comparison| !comparison.segment.is_empty());
         let (fired, chance): (Vec<&Trigger>, Vec<&Trigger>) = report.triggers.iter().partition(|trigger| trigger.fired);
@@ -102,12 +102,12 @@ impl<'a> Page<'a> {
     }
 
     /// report.html
-    pub fn html(&self) -> String {
+    pub(super) fn html(&self) -> String {
         render("report.html", self)
     }
 
     /// report.md
-    pub fn markdown(&self) -> String {
+    pub(super) fn markdown(&self) -> String {
         render("report.md", self)
     }
 }

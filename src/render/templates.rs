@@ -68,7 +68,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
 ///
 /// # Panics
 /// When the template does not fit the view: a bug, caught by the tests.
-pub fn render(template: &str, view: &impl serde::Serialize) -> String {
+pub(super) fn render(template: &str, view: &impl serde::Serialize) -> String {
     let context = Context::from_serialize(view).expect("a view has only string keys");
     TEMPLATES.render(template, &context).unwrap_or_else(|error| panic!("{template} does not fit the view: {error}"))
 }

@@ -40,7 +40,7 @@ impl Scenario {
 
 /// One stage of the simulated rollout.
 #[derive(Debug, Clone)]
-pub struct StageSetting {
+pub(super) struct StageSetting {
     pub name: &'static str,
     /// What the rollout_stage event says, 0 to 100.
     pub percentage: f64,
@@ -59,7 +59,7 @@ pub struct StageSetting {
 
 /// The laws of a simulated world.
 #[derive(Debug, Clone)]
-pub struct World {
+pub(super) struct World {
     pub stages: Vec<StageSetting>,
     pub planted: Vec<&'static str>,
     pub async_latency_factor: f64,

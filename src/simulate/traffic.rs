@@ -8,28 +8,28 @@ use crate::ingest::native::ExecutionType;
 use stagegate_stats::random::Stream;
 
 /// What async does to the memory of one upload: it streams.
-pub const ASYNC_MEMORY_FACTOR: f64 = 0.15;
+pub(super) const ASYNC_MEMORY_FACTOR: f64 = 0.15;
 /// After so long the client gives up.
 const TIMEOUT_MS: f64 = 30_000.0;
 /// Uploads in three weeks that one worker can carry synchronously.
 const UPLOADS_PER_WORKER: u64 = 60_000;
 
 /// What the uploads of one hour share.
-pub struct Weather {
+pub(super) struct Weather {
     slowness: f64,
     trouble: f64,
 }
 
 impl Weather {
     /// Log-normal factors with median 1.
-    pub fn draw(random: &mut Stream) -> Self {
+    pub(super) fn draw(random: &mut Stream) -> Self {
         Self { slowness: (0.10 * random.normal()).exp(), trouble: (0.35 * random.normal()).exp() }
     }
 }
 
 /// One line of the log.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub(super) struct Record {
     pub execution_type: ExecutionType,
     pub success: bool,
     pub start_s: f64,
@@ -64,25 +64,25 @@ impl PartialEq for Record {
 impl Eq for Record {}
 
 /// When each worker, and each of its async slots, is free again.
-pub struct Workers {
+pub(super) struct Workers {
     sync_free_s: Vec<f64>,
     async_free_s: Vec<f64>,
 }
 
 impl Workers {
     /// So many workers that the queue of a rollout of this size is worked off.
-    pub fn new(uploads: u64) -> Self {
+    pub(super) fn new(uploads: u64) -> Self {
         let workers = (uploads / UPLOADS_PER_WORKER) as usize + 1;
         Self { sync_free_s: vec![0.0; workers], async_free_s: Vec::new() }
     }
 
     /// Nothing is in flight from `now_s` on.
-    pub fn free_at(&mut self, now_s: f64) {
+    pub(super) fn free_at(&mut self, now_s: f64) {
         self.sync_free_s.iter_mut().chain(&mut self.async_free_s).for_each(|free| *free = free.min(now_s));
     }
 
     /// Carries out an upload that is asked for at `at`, `stage_s` seconds into its stage.
-    pub fn upload(
+    pub(super) fn upload(
         &mut self,
         world: &World,
         stage: &StageSetting,

@@ -14,7 +14,7 @@ use stagegate_stats::random::Stream;
 const ROLLBACK_AFTER_S: f64 = 240.0;
 
 /// Writes the log and counts what it wrote.
-pub struct LogWriter<'w> {
+pub(super) struct LogWriter<'w> {
     out: &'w mut dyn Write,
     scenario: Scenario,
     seed: u64,
@@ -36,7 +36,7 @@ fn timestamp(epoch_s: f64) -> String {
 }
 
 impl<'w> LogWriter<'w> {
-    pub fn new(scenario: Scenario, seed: u64, out: &'w mut dyn Write) -> Self {
+    pub(super) fn new(scenario: Scenario, seed: u64, out: &'w mut dyn Write) -> Self {
         Self {
             out,
             scenario,
@@ -53,7 +53,7 @@ impl<'w> LogWriter<'w> {
     }
 
     /// The first line says that nothing here was measured.
-    pub fn begin(&mut self, at_s: f64) -> io::Result<()> {
+    pub(super) fn begin(&mut self, at_s: f64) -> io::Result<()> {
         let scenario = serde_json::to_value(self.scenario).unwrap_or_default();
         let scenario = scenario.as_str().unwrap_or_default().to_owned();
         let seed = self.seed;
@@ -66,7 +66,7 @@ impl<'w> LogWriter<'w> {
         ))
     }
 
-    pub fn stage_event(&mut self, at_s: f64, stage: &StageSetting) -> io::Result<()> {
+    pub(super) fn stage_event(&mut self, at_s: f64, stage: &StageSetting) -> io::Result<()> {
         self.rollback_at_s = stage.outage.as_ref().map(|(when, _)| at_s + when.start as f64 + ROLLBACK_AFTER_S);
         let number = match stage.percentage as u64 {
             1 => 1,
@@ -93,7 +93,7 @@ impl<'w> LogWriter<'w> {
         self.out.write_all(if crlf { b"\r\n" } else { b"\n" })
     }
 
-    pub fn upload(&mut self, record: &Record) -> io::Result<()> {
+    pub(super) fn upload(&mut self, record: &Record) -> io::Result<()> {
         if let Some(at_s) = self.rollback_at_s.take_if(|at| *at <= record.end_s) {
             self.event(&format!(
                 "{{\"event_type\": \"rollback\", \"timestamp\": \"{}\", \"reason\": \"error rate above 5 %\", \"metrics\": {{}}}}",
@@ -161,7 +161,7 @@ impl<'w> LogWriter<'w> {
     }
 
     /// The last line is cut in mid-write where the log is messy.
-    pub fn finish(mut self, truth: Truth) -> io::Result<Truth> {
+    pub(super) fn finish(mut self, truth: Truth) -> io::Result<Truth> {
         if self.scenario == Scenario::Messy {
             self.lines += 1;
             *self.rejected.entry("not_json").or_default() += 1;

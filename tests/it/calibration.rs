@@ -2,6 +2,8 @@
 //! truth, simulated here and not by `generate`, go through the whole pipeline. The tables that these
 //! tests print stand in docs/methodology.md: `cargo test --release -- --ignored --nocapture calibration`.
 
+#![expect(clippy::print_stdout, reason = "the tables are what these tests are run for")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;

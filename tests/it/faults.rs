@@ -11,7 +11,7 @@ use super::{Place, Run, files_below, repository};
 
 impl Place {
     /// A copy of a small log and its config.
-    pub fn case(name: &str) -> Self {
+    pub(crate) fn case(name: &str) -> Self {
         let place = Self::new();
         for (path, bytes) in super::files_below(&repository(&format!("tests/it/cases/{name}"))) {
             std::fs::write(place.0.path().join(path), bytes).expect("a file in the temporary folder");

@@ -8,6 +8,7 @@ pub mod clusters;
 pub mod distributions;
 mod interval;
 mod level;
+pub mod median;
 pub mod multiple;
 pub mod proportion;
 pub mod random;

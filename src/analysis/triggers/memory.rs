@@ -6,6 +6,7 @@ use crate::cube::Cube;
 use crate::cube::slice::{Arm, MinuteMemory};
 use crate::error::Result;
 use crate::report::model::{Trigger, TriggerSeverity};
+use stagegate_stats::median::median;
 use stagegate_stats::rank_sum::larger_p_value;
 use stagegate_stats::scan::{Minute, Reach, Window, incidents, windows};
 
@@ -68,7 +69,7 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
         tested += 1;
         let sums = inside.iter().fold((0.0, 0.0), |sums, sample| (sums.0 + sample.sum_mb, sums.1 + sample.count));
         let before: Vec<f64> = before.iter().map(|sample| sample.sum_mb / sample.count).collect();
-        let times = sums.0 / sums.1 / median(before.clone());
+        let times = sums.0 / sums.1 / median(before.clone()).unwrap_or(f64::NAN);
         if times > spike {
             let lowered: Vec<f64> = inside.iter().map(|sample| sample.sum_mb / sample.count / spike).collect();
             let p_value = larger_p_value(&lowered, &before).unwrap_or(1.0);
@@ -99,12 +100,6 @@ fn samples(watched: &Watched<'_>, cube: &Cube) -> Result<Vec<Sample>> {
         count: minute.count as f64,
     };
     Ok(events.into_iter().map(sample).collect())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
 }
 
 fn triggers(
@@ -150,15 +145,4 @@ fn run(
     };
     let text = if fired { kind.worst_text(worst.times) } else { crossings_text(held.len()) };
     watched.trigger(kind, &run, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians_of_odd_and_even_samples() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
 }

@@ -27,7 +27,7 @@ const SCOPES: [Arm; 2] = [Arm::All, Arm::Treated];
 ///
 /// # Errors
 /// The cube is damaged.
-pub fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEvent]) -> Result<Vec<Trigger>> {
+pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[LoggedEvent]) -> Result<Vec<Trigger>> {
     let begun: Vec<usize> = (0..plan.stages.len())
         // What happened the day before was that day's report.
         .filter(|stage| plan.by_day.is_none() || *stage == plan.final_stage())

@@ -13,10 +13,10 @@ use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Trigger, TriggerSeverity};
 
 /// Minutes up to which a window grows.
-pub const MOST_MINUTES: i64 = 60;
+pub(super) const MOST_MINUTES: i64 = 60;
 
 /// What the baseline says of ordinary hours, and what is watched.
-pub struct RateAlarms {
+pub(super) struct RateAlarms {
     rules: Vec<Rule>,
     rollback_minutes: i64,
     review_minutes: i64,
@@ -79,7 +79,7 @@ impl Rule {
 }
 
 impl RateAlarms {
-    pub fn new(plan: &Plan, data: &[StageData]) -> Self {
+    pub(super) fn new(plan: &Plan, data: &[StageData]) -> Self {
         let baseline = plan.baseline().map(|stage| data[stage].arm(Arm::All)).filter(|group| group.uploads() > 0);
         let failures = |group: &GroupData| {
             let hours = group.hours.iter().map(|hour| (hour.uploads - hour.successes, hour.uploads));
@@ -99,7 +99,7 @@ impl RateAlarms {
     }
 
     /// How many different questions ask for a rollback: two triggers on one share of failures are one.
-    pub fn rollback_questions(&self) -> usize {
+    pub(super) fn rollback_questions(&self) -> usize {
         let mut shares: Vec<f64> = Vec::new();
         let mut questions = 0;
         for rule in self.rules.iter().filter(|rule| rule.kind.severity == TriggerSeverity::Rollback) {

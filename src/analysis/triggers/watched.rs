@@ -8,10 +8,10 @@ use crate::format::{self, rfc3339};
 use crate::metric::Unit;
 use crate::report::model::{Trigger, TriggerSeverity};
 
-pub const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
+pub(super) const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
 
 /// One stage and scope with its minutes.
-pub struct Watched<'a> {
+pub(super) struct Watched<'a> {
     pub plan: &'a Plan,
     pub stage: usize,
     pub arm: Arm,
@@ -19,7 +19,7 @@ pub struct Watched<'a> {
 }
 
 /// What a trigger is called, how bad it is, and what it counts in.
-pub struct Kind {
+pub(super) struct Kind {
     pub word: String,
     pub severity: TriggerSeverity,
     pub threshold: f64,
@@ -28,7 +28,7 @@ pub struct Kind {
 
 /// What the worst value of a trigger is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum Told {
     SuccessRate,
     ErrorRate,
     LatencyTimesBaseline,
@@ -37,7 +37,7 @@ pub enum Told {
 }
 
 /// A run of windows of one kind.
-pub struct WindowRun<'a> {
+pub(super) struct WindowRun<'a> {
     pub windows: &'a [Window],
     pub fired: bool,
     pub worst: f64,
@@ -52,11 +52,11 @@ impl Watched<'_> {
     }
 
     /// Uploads from a window's first minute to another's last.
-    pub fn uploads(&self, first: &Window, last: &Window) -> u64 {
+    pub(super) fn uploads(&self, first: &Window, last: &Window) -> u64 {
         self.minutes[first.first..=last.last].iter().map(|minute| minute.uploads).sum()
     }
 
-    pub fn trigger(&self, kind: &Kind, run: &WindowRun<'_>, text: String) -> Option<Trigger> {
+    pub(super) fn trigger(&self, kind: &Kind, run: &WindowRun<'_>, text: String) -> Option<Trigger> {
         let (first, last) = (run.windows.first()?, run.windows.last()?);
         let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
         let base = format!("triggers.{}.{}.{}", self.stage_name(), self.arm.name(), kind.word);
@@ -83,13 +83,13 @@ impl Watched<'_> {
 }
 
 /// "crossed in 41 windows, none beyond chance".
-pub fn crossings_text(count: usize) -> String {
+pub(super) fn crossings_text(count: usize) -> String {
     format!("crossed in {}, none beyond chance", format::counted(count as u64, "window"))
 }
 
 impl Kind {
     /// How the worst value is told.
-    pub fn worst_text(&self, worst: f64) -> String {
+    pub(super) fn worst_text(&self, worst: f64) -> String {
         match self.told {
             Told::SuccessRate => format!("success rate {} at worst", format::value(worst, Unit::Fraction)),
             Told::ErrorRate => format!("error rate {} at worst", format::value(worst, Unit::Fraction)),

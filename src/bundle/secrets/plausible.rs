@@ -2,12 +2,12 @@
 
 use super::rule::{Rule, Where};
 
-pub fn is_random_byte(byte: u8) -> bool {
+pub(super) fn is_random_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=')
 }
 
 /// Whether what a pattern found can be a secret rather than a placeholder or a word.
-pub fn is_secret(rule: &Rule, secret: &[u8]) -> bool {
+pub(super) fn is_secret(rule: &Rule, secret: &[u8]) -> bool {
     if entropy(secret) < rule.entropy || is_placeholder(secret, rule.place == Where::Anywhere) {
         return false;
     }
@@ -19,7 +19,7 @@ pub fn is_secret(rule: &Rule, secret: &[u8]) -> bool {
 }
 
 /// Shannon entropy in bits per byte, 0 to 8.
-pub fn entropy(text: &[u8]) -> f64 {
+pub(super) fn entropy(text: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
     let n = text.len() as f64;
@@ -32,7 +32,7 @@ pub fn entropy(text: &[u8]) -> f64 {
 }
 
 /// Words that documentation puts where a secret would stand.
-pub const PLACEHOLDERS: [&str; 22] = [
+pub(super) const PLACEHOLDERS: [&str; 22] = [
     "example",
     "placeholder",
     "changeme",
@@ -58,7 +58,7 @@ pub const PLACEHOLDERS: [&str; 22] = [
 ];
 
 /// Whether a value is one of documentation. A text whose form alone is proof is let off only where it says so itself.
-pub fn is_placeholder(secret: &[u8], form_is_proof: bool) -> bool {
+pub(super) fn is_placeholder(secret: &[u8], form_is_proof: bool) -> bool {
     let lower = String::from_utf8_lossy(secret).to_ascii_lowercase();
     if form_is_proof {
         return lower.contains("example") || lower.contains("xxxxxxxx") || lower.contains("00000000000");
@@ -67,7 +67,7 @@ pub fn is_placeholder(secret: &[u8], form_is_proof: bool) -> bool {
 }
 
 /// `user`, `PASSWORD`, `pass`: names that stand for a password.
-pub fn is_variable(secret: &[u8]) -> bool {
+pub(super) fn is_variable(secret: &[u8]) -> bool {
     let lower = String::from_utf8_lossy(secret).to_ascii_lowercase();
     let names = [
         "pass",
@@ -92,7 +92,7 @@ pub fn is_variable(secret: &[u8]) -> bool {
 }
 
 /// Lower case, upper case, digit, anything else.
-pub fn kind(byte: u8) -> usize {
+pub(super) fn kind(byte: u8) -> usize {
     match byte {
         b'a'..=b'z' => 0,
         b'A'..=b'Z' => 1,
@@ -102,7 +102,7 @@ pub fn kind(byte: u8) -> usize {
 }
 
 /// How many there are of each kind.
-pub fn kinds(text: &[u8]) -> [usize; 4] {
+pub(super) fn kinds(text: &[u8]) -> [usize; 4] {
     let mut kinds = [0; 4];
     text.iter().for_each(|byte| kinds[kind(*byte)] += 1);
     kinds
@@ -110,7 +110,7 @@ pub fn kinds(text: &[u8]) -> [usize; 4] {
 
 /// Whether a value is made of words, as names, paths and messages are: no digit stands in it, or only at the
 /// end of words, or it is one kind of character throughout.
-pub fn reads_like_words(secret: &[u8]) -> bool {
+pub(super) fn reads_like_words(secret: &[u8]) -> bool {
     let kinds = kinds(secret);
     let letters = kinds[0] + kinds[1];
     if letters == 0 || kinds[2] == 0 && kinds[3] == 0 {
@@ -135,7 +135,7 @@ pub fn reads_like_words(secret: &[u8]) -> bool {
 }
 
 /// Whether a value has the mix and the order of one drawn at random.
-pub fn looks_random(value: &[u8]) -> bool {
+pub(super) fn looks_random(value: &[u8]) -> bool {
     let seen = kinds(value);
     let changes = value.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count();
     let rising = value.windows(2).filter(|pair| pair[1] == pair[0].wrapping_add(1)).count();
@@ -150,12 +150,12 @@ pub fn looks_random(value: &[u8]) -> bool {
 }
 
 /// Shortest random value, in characters.
-pub const MIN_RANDOM: usize = 32;
+pub(super) const MIN_RANDOM: usize = 32;
 
-pub const MAX_RANDOM: usize = 128;
+pub(super) const MAX_RANDOM: usize = 128;
 
 /// Least entropy of a random value, in bits per character.
-pub const RANDOM_ENTROPY: f64 = 4.6;
+pub(super) const RANDOM_ENTROPY: f64 = 4.6;
 
 /// How an encoded public key begins.
-pub const PUBLIC_KEYS: [&[u8]; 4] = [b"MFkwEwYHKoZIzj0", b"MIIBIjANBgkqhki", b"MCowBQYDK2Vw", b"AAAAB3NzaC1"];
+pub(super) const PUBLIC_KEYS: [&[u8]; 4] = [b"MFkwEwYHKoZIzj0", b"MIIBIjANBgkqhki", b"MCowBQYDK2Vw", b"AAAAB3NzaC1"];

@@ -2,7 +2,7 @@
 
 /// How much of the text around a keyword a pattern may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub(super) enum Reach {
     /// The keyword's line.
     Line,
     /// The keyword's line and what follows: keys that fill lines of their own.
@@ -11,7 +11,7 @@ pub enum Reach {
 
 /// Where a rule is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Where {
+pub(super) enum Where {
     /// The form alone is proof: every file, also binary ones.
     Anywhere,
     /// A guess from a name and a value: text that people write, no lock files or generated text.
@@ -22,7 +22,7 @@ pub enum Where {
 
 /// One kind of secret.
 #[derive(Debug)]
-pub struct Rule {
+pub(super) struct Rule {
     pub id: &'static str,
     /// Lower case; at least one stands in every match, whatever its case.
     pub keywords: &'static [&'static str],
@@ -37,24 +37,34 @@ pub struct Rule {
 }
 
 /// A token that its own form gives away, from its first characters on.
-pub const fn token(id: &'static str, keywords: &'static [&'static str], pattern: &'static str) -> Rule {
+pub(super) const fn token(id: &'static str, keywords: &'static [&'static str], pattern: &'static str) -> Rule {
     Rule { begins_with_keyword: true, ..form(id, keywords, pattern) }
 }
 
 /// A text that its own form gives away, somewhere around the keyword.
-pub const fn form(id: &'static str, keywords: &'static [&'static str], pattern: &'static str) -> Rule {
+pub(super) const fn form(id: &'static str, keywords: &'static [&'static str], pattern: &'static str) -> Rule {
     Rule { place: Where::Anywhere, ..guess(id, keywords, pattern, 3.0) }
 }
 
 /// A value whose form says little, next to a name that says what it is.
-pub const fn named(id: &'static str, keywords: &'static [&'static str], pattern: &'static str) -> Rule {
+pub(super) const fn named(id: &'static str, keywords: &'static [&'static str], pattern: &'static str) -> Rule {
     guess(id, keywords, pattern, 3.2)
 }
 
-pub const fn guess(id: &'static str, keywords: &'static [&'static str], pattern: &'static str, entropy: f64) -> Rule {
+pub(super) const fn guess(
+    id: &'static str,
+    keywords: &'static [&'static str],
+    pattern: &'static str,
+    entropy: f64,
+) -> Rule {
     Rule { id, keywords, pattern, entropy, reach: Reach::Line, place: Where::WrittenText, begins_with_keyword: false }
 }
 
-pub const fn block(id: &'static str, keywords: &'static [&'static str], pattern: &'static str, entropy: f64) -> Rule {
+pub(super) const fn block(
+    id: &'static str,
+    keywords: &'static [&'static str],
+    pattern: &'static str,
+    entropy: f64,
+) -> Rule {
     Rule { reach: Reach::Block, entropy, ..form(id, keywords, pattern) }
 }

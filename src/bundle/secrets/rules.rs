@@ -17,7 +17,7 @@ macro_rules! assigned {
 }
 
 /// Most specific first: of two rules that find the same text the first names it.
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     // Private keys.
     block(
         "private-key",

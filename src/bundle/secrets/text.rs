@@ -4,7 +4,7 @@ use super::rule::Where;
 
 /// What kind of text a file is, as far as the rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Text {
+pub(super) enum Text {
     Binary,
     /// Lock files, maps, drawings: long random strings are their nature.
     Generated,
@@ -15,7 +15,7 @@ pub enum Text {
 
 impl Text {
     /// By the name of the file.
-    pub fn of(path: &str) -> Self {
+    pub(super) fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
         let lock =
@@ -49,7 +49,7 @@ impl Text {
     }
 
     /// Whether a rule for this place looks into it.
-    pub fn takes(self, place: Where) -> bool {
+    pub(super) fn takes(self, place: Where) -> bool {
         match place {
             Where::Anywhere => true,
             Where::WrittenText => matches!(self, Self::Code | Self::Settings),

@@ -25,7 +25,7 @@ const DIRECTORY: u32 = 0o040_000;
 
 /// A file of the bundle.
 #[derive(Debug)]
-pub struct Item {
+pub(super) struct Item {
     /// Inside the bundle, with `/`.
     pub name: String,
     pub bytes: u64,
@@ -34,7 +34,7 @@ pub struct Item {
 
 /// A bundle that can be read.
 #[derive(Debug)]
-pub struct Opened {
+pub(super) struct Opened {
     pub items: Vec<Item>,
     place: Place,
 }
@@ -47,7 +47,7 @@ enum Place {
 
 impl Opened {
     /// The content of a file, no more than its size says.
-    pub fn read(&self, item: &Item) -> io::Result<Box<dyn Read + '_>> {
+    pub(super) fn read(&self, item: &Item) -> io::Result<Box<dyn Read + '_>> {
         match (&self.place, &item.entry) {
             (Place::Folder(root), _) => Ok(Box::new(File::open(root.join(&item.name))?.take(item.bytes + 1))),
             (Place::Archive(archive), Some((wayfinder, method))) => {
@@ -104,7 +104,7 @@ impl Seen {
 }
 
 /// The bundle in a folder. Links are not followed.
-pub fn folder(root: &Path) -> io::Result<(Option<Opened>, Vec<String>)> {
+pub(super) fn folder(root: &Path) -> io::Result<(Option<Opened>, Vec<String>)> {
     let mut items = Vec::new();
     let mut seen = Seen::default();
     let mut folders = vec![(root.to_path_buf(), String::new(), 0)];
@@ -139,7 +139,7 @@ pub fn folder(root: &Path) -> io::Result<(Option<Opened>, Vec<String>)> {
 }
 
 /// The bundle in a .zip, below the one folder that everything in it lies in.
-pub fn archive(path: &Path) -> io::Result<(Option<Opened>, Vec<String>)> {
+pub(super) fn archive(path: &Path) -> io::Result<(Option<Opened>, Vec<String>)> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];

@@ -53,6 +53,7 @@ pub enum Measured {
 
 impl Measured {
     /// The number of the fine tables.
+    #[expect(clippy::cast_possible_truncation, reason = "three metrics")]
     pub(super) fn number(self) -> u8 {
         match self {
             Self::SuccessDuration => METRIC_DURATION as u8,

@@ -8,14 +8,14 @@ use super::answers::Segment;
 use super::arm::Arm;
 
 /// Rows of a table, in its order.
-pub struct View<'t> {
+pub(super) struct View<'t> {
     table: &'t DataFrame,
     rows: Vec<usize>,
 }
 
 impl<'t> View<'t> {
     /// The rows of a stage and arm.
-    pub fn of(table: &'t DataFrame, stage: usize, arm: Arm) -> PolarsResult<Self> {
+    pub(super) fn of(table: &'t DataFrame, stage: usize, arm: Arm) -> PolarsResult<Self> {
         let (stages, kinds) = (table.column("stage")?.u8()?.rechunk(), table.column("execution_type")?.u8()?.rechunk());
         let pairs = stages.cont_slice()?.iter().zip(kinds.cont_slice()?).enumerate();
         let inside = |(of, kind): (&u8, &u8)| usize::from(*of) == stage && arm.holds(*kind);
@@ -23,12 +23,12 @@ impl<'t> View<'t> {
     }
 
     /// All rows.
-    pub fn whole(table: &'t DataFrame) -> Self {
+    pub(super) fn whole(table: &'t DataFrame) -> Self {
         Self { table, rows: (0..table.height()).collect() }
     }
 
     /// Of these rows those whose `column` is `value`.
-    pub fn only(mut self, column: &str, value: u8) -> PolarsResult<Self> {
+    pub(super) fn only(mut self, column: &str, value: u8) -> PolarsResult<Self> {
         let values = self.table.column(column)?.u8()?.rechunk();
         let values = values.cont_slice()?;
         self.rows.retain(|row| values[*row] == value);
@@ -40,58 +40,58 @@ impl<'t> View<'t> {
     }
 
     /// A `UInt64` column.
-    pub fn counts(&self, column: &str) -> PolarsResult<Vec<u64>> {
+    pub(super) fn counts(&self, column: &str) -> PolarsResult<Vec<u64>> {
         Ok(self.pick(self.table.column(column)?.u64()?.rechunk().cont_slice()?))
     }
 
     /// A `Decimal` column, in units of its last digit.
-    pub fn sums(&self, column: &str) -> PolarsResult<Vec<i128>> {
+    pub(super) fn sums(&self, column: &str) -> PolarsResult<Vec<i128>> {
         Ok(self.pick(self.table.column(column)?.decimal()?.physical().rechunk().cont_slice()?))
     }
 
     /// A `Float64` column.
-    pub fn floats(&self, column: &str) -> PolarsResult<Vec<f64>> {
+    pub(super) fn floats(&self, column: &str) -> PolarsResult<Vec<f64>> {
         Ok(self.pick(self.table.column(column)?.f64()?.rechunk().cont_slice()?))
     }
 
     /// The column `minute` or `hour`, since 1970-01-01T00:00Z.
-    pub fn times(&self, column: &str) -> PolarsResult<Vec<i64>> {
+    pub(super) fn times(&self, column: &str) -> PolarsResult<Vec<i64>> {
         let times = self.table.column(column)?.i32()?.rechunk();
         let times = times.cont_slice()?;
         Ok(self.rows.iter().map(|row| i64::from(times[*row])).collect())
     }
 
     /// The numbers of names.
-    pub fn names(&self, column: &str) -> PolarsResult<Vec<u16>> {
+    pub(super) fn names(&self, column: &str) -> PolarsResult<Vec<u16>> {
         Ok(self.pick(self.table.column(column)?.u16()?.rechunk().cont_slice()?))
     }
 
     /// A `UInt8` column.
-    pub fn numbers(&self, column: &str) -> PolarsResult<Vec<u8>> {
+    pub(super) fn numbers(&self, column: &str) -> PolarsResult<Vec<u8>> {
         Ok(self.pick(self.table.column(column)?.u8()?.rechunk().cont_slice()?))
     }
 
     /// A `Binary` column.
-    pub fn bytes(&self, column: &str) -> PolarsResult<Vec<&'t [u8]>> {
+    pub(super) fn bytes(&self, column: &str) -> PolarsResult<Vec<&'t [u8]>> {
         let column = self.table.column(column)?.binary()?;
         Ok(self.rows.iter().filter_map(|row| column.get(*row)).collect())
     }
 
     /// Provider, file type and size bucket of each row.
-    pub fn segments(&self) -> PolarsResult<Vec<Segment>> {
+    pub(super) fn segments(&self) -> PolarsResult<Vec<Segment>> {
         let names = self.names("provider")?.into_iter().zip(self.names("file_type")?);
         let segments = names.zip(self.numbers("size_bucket")?);
         Ok(segments.map(|((provider, file_type), size_bucket)| Segment { provider, file_type, size_bucket }).collect())
     }
 
     /// The histogram of each row.
-    pub fn histograms(&self) -> PolarsResult<Vec<Histogram>> {
+    pub(super) fn histograms(&self) -> PolarsResult<Vec<Histogram>> {
         let histograms = HistogramRows::new(self.table)?;
         self.rows.iter().map(|row| histograms.histogram(*row)).collect()
     }
 
     /// The sums of the histograms of rows that share a time: rows are sorted by it.
-    pub fn histograms_by(&self, column: &str) -> PolarsResult<Vec<(i64, Histogram)>> {
+    pub(super) fn histograms_by(&self, column: &str) -> PolarsResult<Vec<(i64, Histogram)>> {
         let histograms = HistogramRows::new(self.table)?;
         let times = self.times(column)?;
         let mut rows = self.rows.as_slice();

@@ -57,7 +57,7 @@ struct Row<'a> {
 }
 
 /// The charts whose metric the report has anywhere.
-pub fn charts(report: &Report) -> Vec<Chart> {
+pub(super) fn charts(report: &Report) -> Vec<Chart> {
     KINDS.iter().filter_map(|kind| chart(report, kind)).collect()
 }
 

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// A colour role.
-pub struct Role {
+pub(super) struct Role {
     pub name: &'static str,
     /// As plotters writes it.
     pub sentinel: &'static str,
@@ -13,7 +13,7 @@ pub struct Role {
 }
 
 /// Every role. The dark colours stand in style.css.
-pub const THEME: [Role; 9] = [
+pub(super) const THEME: [Role; 9] = [
     Role { name: "chart-ink", sentinel: "#010101", light: "#1d2733" },
     Role { name: "chart-muted", sentinel: "#020202", light: "#566272" },
     Role { name: "chart-grid", sentinel: "#030303", light: "#dfe5ec" },
@@ -25,31 +25,31 @@ pub const THEME: [Role; 9] = [
     Role { name: "chart-alarm", sentinel: "#090909", light: "#a31621" },
 ];
 
-pub const INK: RGBColor = RGBColor(1, 1, 1);
-pub const MUTED: RGBColor = RGBColor(2, 2, 2);
-pub const GRID: RGBColor = RGBColor(3, 3, 3);
-pub const TREATED: RGBColor = RGBColor(4, 4, 4);
-pub const CONTROL: RGBColor = RGBColor(5, 5, 5);
-pub const BAND: RGBColor = RGBColor(6, 6, 6);
-pub const LIMIT: RGBColor = RGBColor(7, 7, 7);
-pub const SHADE: RGBColor = RGBColor(8, 8, 8);
-pub const ALARM: RGBColor = RGBColor(9, 9, 9);
+pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
+pub(super) const MUTED: RGBColor = RGBColor(2, 2, 2);
+pub(super) const GRID: RGBColor = RGBColor(3, 3, 3);
+pub(super) const TREATED: RGBColor = RGBColor(4, 4, 4);
+pub(super) const CONTROL: RGBColor = RGBColor(5, 5, 5);
+pub(super) const BAND: RGBColor = RGBColor(6, 6, 6);
+pub(super) const LIMIT: RGBColor = RGBColor(7, 7, 7);
+pub(super) const SHADE: RGBColor = RGBColor(8, 8, 8);
+pub(super) const ALARM: RGBColor = RGBColor(9, 9, 9);
 
 /// Where a text is held.
 #[derive(Clone, Copy)]
-pub enum Hold {
+pub(super) enum Hold {
     Start,
     Middle,
     End,
 }
 
 /// A drawing area that cannot fail: it writes into a string.
-pub struct Canvas<'a> {
+pub(super) struct Canvas<'a> {
     area: DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
 }
 
 /// Draws a picture of the given size.
-pub fn draw(width: u32, height: u32, strokes: impl FnOnce(&Canvas<'_>)) -> String {
+pub(super) fn draw(width: u32, height: u32, strokes: impl FnOnce(&Canvas<'_>)) -> String {
     let mut svg = String::new();
     {
         let canvas = Canvas { area: SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area() };
@@ -65,36 +65,36 @@ fn drawn<E: std::fmt::Debug>(outcome: Result<(), E>) {
 }
 
 /// Pixels.
-pub type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 fn pixel((x, y): Point) -> (i32, i32) {
     (x.round() as i32, y.round() as i32)
 }
 
 impl Canvas<'_> {
-    pub fn line(&self, from: Point, to: Point, colour: RGBColor, width: u32) {
+    pub(super) fn line(&self, from: Point, to: Point, colour: RGBColor, width: u32) {
         self.path(&[from, to], colour, width);
     }
 
-    pub fn path(&self, points: &[Point], colour: RGBColor, width: u32) {
+    pub(super) fn path(&self, points: &[Point], colour: RGBColor, width: u32) {
         let points: Vec<_> = points.iter().copied().map(pixel).collect();
         drawn(self.area.draw(&PathElement::new(points, colour.stroke_width(width))));
     }
 
-    pub fn rectangle(&self, from: Point, to: Point, colour: RGBColor) {
+    pub(super) fn rectangle(&self, from: Point, to: Point, colour: RGBColor) {
         drawn(self.area.draw(&Rectangle::new([pixel(from), pixel(to)], colour.filled())));
     }
 
-    pub fn dot(&self, at: Point, radius: i32, colour: RGBColor) {
+    pub(super) fn dot(&self, at: Point, radius: i32, colour: RGBColor) {
         drawn(self.area.draw(&Circle::new(pixel(at), radius, colour.filled())));
     }
 
-    pub fn ring(&self, at: Point, radius: i32, colour: RGBColor) {
+    pub(super) fn ring(&self, at: Point, radius: i32, colour: RGBColor) {
         drawn(self.area.draw(&Circle::new(pixel(at), radius, colour.stroke_width(2))));
     }
 
     /// Text held at its vertical middle, `size` pixels high.
-    pub fn text(&self, at: Point, text: &str, hold: Hold, size: i32, colour: RGBColor) {
+    pub(super) fn text(&self, at: Point, text: &str, hold: Hold, size: i32, colour: RGBColor) {
         let horizontal = match hold {
             Hold::Start => HPos::Left,
             Hold::Middle => HPos::Center,

@@ -82,7 +82,7 @@ impl Chart {
 }
 
 /// Colours as CSS variables, with the light ones to fall back on.
-pub fn themed(svg: &str) -> String {
+pub(super) fn themed(svg: &str) -> String {
     THEME
         .iter()
         .fold(svg.to_owned(), |svg, role| svg.replace(role.sentinel, &format!("var(--{},{})", role.name, role.light)))
@@ -94,12 +94,12 @@ fn escape(text: &str) -> String {
 }
 
 /// A duration on an axis: `300 ms`, `2 s`.
-pub fn duration(ms: f64) -> String {
+pub(super) fn duration(ms: f64) -> String {
     if ms >= 1000.0 { format!("{} s", format::plain(ms / 1000.0)) } else { format!("{} ms", format::plain(ms)) }
 }
 
 /// A name that fits its place in a chart, cut by characters.
-pub fn short(name: &str, characters: usize) -> String {
+pub(super) fn short(name: &str, characters: usize) -> String {
     let clean: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if clean.chars().count() <= characters {
         return clean;

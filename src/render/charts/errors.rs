@@ -13,7 +13,7 @@ const ROW: f64 = 30.0;
 const MOST_BARS: usize = 12;
 const MOST_ROWS: usize = 100;
 
-pub fn chart(report: &Report) -> Option<Chart> {
+pub(super) fn chart(report: &Report) -> Option<Chart> {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
     for stage in &report.stages {
         for (name, failures) in &stage.groups.all.errors {

@@ -12,7 +12,7 @@ const ROW: f64 = 76.0;
 const BAR_WIDTH: u32 = 240;
 const BAR_HEIGHT: u32 = 24;
 
-pub fn chart(report: &Report) -> Option<Chart> {
+pub(super) fn chart(report: &Report) -> Option<Chart> {
     let improvements = &report.improvements;
     if improvements.is_empty() {
         return None;

@@ -20,7 +20,7 @@ struct Row<'a> {
     quantiles: Vec<(&'static str, &'a Figure)>,
 }
 
-pub fn chart(report: &Report) -> Option<Chart> {
+pub(super) fn chart(report: &Report) -> Option<Chart> {
     let rows: Vec<Row<'_>> = report.stages.iter().flat_map(rows).collect();
     let figures = || rows.iter().flat_map(|row| row.quantiles.iter().map(|(_, figure)| *figure));
     let ends = figures().flat_map(|figure| figure.ci.map_or([figure.value; 2], Interval::ends));

@@ -2,7 +2,7 @@
 
 /// A linear or logarithmic scale.
 #[derive(Debug, Clone, Copy)]
-pub struct Scale {
+pub(super) struct Scale {
     low: f64,
     high: f64,
     start: f64,
@@ -12,25 +12,25 @@ pub struct Scale {
 
 impl Scale {
     /// `low..high` onto the pixels `start..end`.
-    pub fn linear(low: f64, high: f64, start: f64, end: f64) -> Self {
+    pub(super) fn linear(low: f64, high: f64, start: f64, end: f64) -> Self {
         let high = if high > low { high } else { low + 1.0 };
         Self { low, high, start, end, logarithmic: false }
     }
 
     /// The same by orders of magnitude; `low` must be positive.
-    pub fn logarithmic(low: f64, high: f64, start: f64, end: f64) -> Self {
+    pub(super) fn logarithmic(low: f64, high: f64, start: f64, end: f64) -> Self {
         let low = low.max(1e-6);
         let high = if high > low { high } else { low * 10.0 };
         Self { low, high, start, end, logarithmic: true }
     }
 
     /// The values at both ends.
-    pub fn range(&self) -> (f64, f64) {
+    pub(super) fn range(&self) -> (f64, f64) {
         (self.low, self.high)
     }
 
     /// The pixel of a value, held inside the scale.
-    pub fn at(&self, value: f64) -> f64 {
+    pub(super) fn at(&self, value: f64) -> f64 {
         let value = value.clamp(self.low, self.high);
         let part = if self.logarithmic {
             (value / self.low).ln() / (self.high / self.low).ln()
@@ -41,7 +41,7 @@ impl Scale {
     }
 
     /// Round values within the scale, about `wanted` of them.
-    pub fn ticks(&self, wanted: usize) -> Vec<f64> {
+    pub(super) fn ticks(&self, wanted: usize) -> Vec<f64> {
         if self.logarithmic { self.logarithmic_ticks(wanted) } else { self.linear_ticks(wanted) }
     }
 

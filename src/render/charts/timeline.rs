@@ -24,7 +24,7 @@ fn seconds(rfc3339: &str) -> f64 {
     DateTime::parse_from_rfc3339(rfc3339).map(|time| time.timestamp() as f64).unwrap_or(0.0)
 }
 
-pub fn chart(report: &Report) -> Option<Chart> {
+pub(super) fn chart(report: &Report) -> Option<Chart> {
     let points = &report.series.points;
     let (first, last) = (points.first()?, points.last()?);
     let width_s = report.series.bucket_hours as f64 * 3600.0;

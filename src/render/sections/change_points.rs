@@ -8,7 +8,7 @@ use crate::metric;
 use crate::report::model::{ChangePoint, ChangePointSearch};
 
 #[derive(Serialize)]
-pub struct ChangePointView {
+pub(crate) struct ChangePointView {
     anchor: String,
     at: String,
     stage: String,
@@ -19,7 +19,7 @@ pub struct ChangePointView {
 }
 
 #[derive(Serialize)]
-pub struct SearchView {
+pub(crate) struct SearchView {
     stage: String,
     scope: String,
     label: String,
@@ -27,7 +27,7 @@ pub struct SearchView {
     found: String,
 }
 
-pub fn change_point(point: &ChangePoint) -> ChangePointView {
+pub(crate) fn change_point(point: &ChangePoint) -> ChangePointView {
     let show = |value| format::metric(&point.metric, value);
     ChangePointView {
         anchor: anchor(&point.id),
@@ -40,7 +40,7 @@ pub fn change_point(point: &ChangePoint) -> ChangePointView {
     }
 }
 
-pub fn search(search: &ChangePointSearch) -> SearchView {
+pub(crate) fn search(search: &ChangePointSearch) -> SearchView {
     SearchView {
         stage: search.stage.clone(),
         scope: search.scope.clone(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::charts::{Chart, Readout};
 
 #[derive(Serialize)]
-pub struct ChartView<'a> {
+pub(crate) struct ChartView<'a> {
     id: &'a str,
     section: &'a str,
     title: &'a str,
@@ -17,7 +17,7 @@ pub struct ChartView<'a> {
     readout: Option<&'a Readout>,
 }
 
-pub fn chart(chart: &Chart) -> ChartView<'_> {
+pub(crate) fn chart(chart: &Chart) -> ChartView<'_> {
     let [wide, narrow] = chart.inline();
     ChartView {
         id: chart.id,

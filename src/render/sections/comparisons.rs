@@ -11,7 +11,7 @@ use stagegate_stats::Interval;
 
 /// One group against another: a table of metrics.
 #[derive(Serialize)]
-pub struct PairView {
+pub(crate) struct PairView {
     reference: String,
     candidate: String,
     kind: &'static str,
@@ -42,7 +42,7 @@ fn kind(kind: ComparisonKind) -> &'static str {
     }
 }
 
-pub fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
+pub(crate) fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
     let mut pairs: Vec<PairView> = Vec::new();
     for comparison in comparisons {
         let row = ratio(comparison);
@@ -74,7 +74,7 @@ pub fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
 }
 
 /// A ratio and its interval as text.
-pub fn shown(ratio: f64, ci: Option<Interval>) -> (String, Option<String>) {
+pub(crate) fn shown(ratio: f64, ci: Option<Interval>) -> (String, Option<String>) {
     format::figure(ratio, ci, Unit::Ratio)
 }
 

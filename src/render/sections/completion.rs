@@ -7,14 +7,14 @@ use super::super::marks::{self, Mark};
 use crate::report::model::Completion;
 
 #[derive(Serialize)]
-pub struct CompletionView {
+pub(crate) struct CompletionView {
     anchor: String,
     label: String,
     status: Mark,
     evidence: String,
 }
 
-pub fn completion(item: &Completion) -> CompletionView {
+pub(crate) fn completion(item: &Completion) -> CompletionView {
     CompletionView {
         anchor: anchor(&format!("completion.{}", item.id)),
         label: item.label.clone(),

@@ -9,7 +9,7 @@ use crate::report::claims::criterion_id;
 use crate::report::model::{Criterion, Direction, Status};
 
 #[derive(Serialize)]
-pub struct CriterionView {
+pub(crate) struct CriterionView {
     anchor: String,
     stage: String,
     label: String,
@@ -23,7 +23,7 @@ pub struct CriterionView {
     about: String,
 }
 
-pub fn criterion(criterion: &Criterion) -> CriterionView {
+pub(crate) fn criterion(criterion: &Criterion) -> CriterionView {
     let unit = criterion.unit;
     let shown = criterion.value.map(|value| format::figure(value, criterion.ci, unit));
     let threshold = format::threshold(criterion.threshold, unit);

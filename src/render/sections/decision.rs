@@ -9,7 +9,7 @@ use crate::report::model::{CompletionStatus, Report, Status};
 use crate::report::words::decision_words;
 
 #[derive(Serialize)]
-pub struct DecisionView {
+pub(crate) struct DecisionView {
     class: &'static str,
     word: &'static str,
     meaning: &'static str,
@@ -24,7 +24,7 @@ struct ReasonView {
     text: String,
 }
 
-pub fn decision(report: &Report) -> DecisionView {
+pub(crate) fn decision(report: &Report) -> DecisionView {
     let (word, meaning) = decision_words(report.decision.value);
     let reasons: Vec<ReasonView> = report
         .decision
@@ -41,12 +41,12 @@ pub fn decision(report: &Report) -> DecisionView {
 }
 
 /// What would settle what is open, the most urgent first.
-pub fn next_steps(report: &Report) -> Vec<Link> {
+pub(crate) fn next_steps(report: &Report) -> Vec<Link> {
     report.next_steps.iter().map(|step| Link::new(&step.finding, &step.text)).collect()
 }
 
 /// Improvements, criteria and completion that nothing in the log speaks for.
-pub fn not_measured(report: &Report) -> Vec<Link> {
+pub(crate) fn not_measured(report: &Report) -> Vec<Link> {
     let improvements = report.improvements.iter().filter(|improvement| improvement.status == Status::NotMeasured);
     let mut list: Vec<Link> =
         improvements.map(|improvement| Link::new(&improvement_id(improvement), &improvement.label)).collect();

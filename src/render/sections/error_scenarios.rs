@@ -6,7 +6,7 @@ use crate::format;
 use crate::report::model::ErrorScenario;
 
 #[derive(Serialize)]
-pub struct ScenarioView {
+pub(crate) struct ScenarioView {
     label: String,
     failures: String,
     treated: String,
@@ -14,7 +14,7 @@ pub struct ScenarioView {
     error_types: Vec<String>,
 }
 
-pub fn scenario(scenario: &ErrorScenario) -> ScenarioView {
+pub(crate) fn scenario(scenario: &ErrorScenario) -> ScenarioView {
     ScenarioView {
         label: scenario.scenario.replace('_', " "),
         failures: format::count(scenario.failures),

@@ -11,7 +11,7 @@ use crate::report::claims::improvement_id;
 use crate::report::model::{ComparisonKind, Improvement};
 
 #[derive(Serialize)]
-pub struct ImprovementView {
+pub(crate) struct ImprovementView {
     anchor: String,
     label: String,
     definition: String,
@@ -33,7 +33,7 @@ pub struct ImprovementView {
     bar: String,
 }
 
-pub fn improvement(improvement: &Improvement) -> ImprovementView {
+pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
     let ends = improvement.ci;
     let shown = improvement.value.map(|value| format::figure(value, ends, improvement.unit));
     let kind = match improvement.kind {

@@ -6,7 +6,7 @@ use crate::format;
 use crate::report::model::{Event, Input, Report};
 
 #[derive(Serialize)]
-pub struct InputView {
+pub(crate) struct InputView {
     path: String,
     size: String,
     lines: String,
@@ -18,13 +18,13 @@ pub struct InputView {
 }
 
 #[derive(Serialize)]
-pub struct EventView {
+pub(crate) struct EventView {
     at: String,
     event_type: String,
     text: String,
 }
 
-pub fn input(input: &Input) -> InputView {
+pub(crate) fn input(input: &Input) -> InputView {
     InputView {
         path: input.path.clone(),
         size: format::bytes(input.bytes),
@@ -37,12 +37,12 @@ pub fn input(input: &Input) -> InputView {
     }
 }
 
-pub fn event(event: &Event) -> EventView {
+pub(crate) fn event(event: &Event) -> EventView {
     EventView { at: format::date_time(&event.at), event_type: event.event_type.clone(), text: event.text.clone() }
 }
 
 /// Where figures come from: the file, or how many.
-pub fn sources(report: &Report) -> String {
+pub(crate) fn sources(report: &Report) -> String {
     match report.inputs.as_slice() {
         [only] => format!("from {}", only.path.chars().take(60).collect::<String>()),
         many => format!("from {}, listed under Inputs", format::counted(many.len() as u64, "file")),

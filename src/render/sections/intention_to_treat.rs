@@ -8,14 +8,14 @@ use crate::metric;
 use crate::report::model::{IntentionToTreat, IntentionToTreatFigure};
 
 #[derive(Serialize)]
-pub struct IntentionToTreatView {
+pub(crate) struct IntentionToTreatView {
     anchor: String,
     stage: String,
     text: String,
     rows: Vec<[String; 3]>,
 }
 
-pub fn intention_to_treat(stage: &IntentionToTreat) -> IntentionToTreatView {
+pub(crate) fn intention_to_treat(stage: &IntentionToTreat) -> IntentionToTreatView {
     let row = |figure: &IntentionToTreatFigure| {
         let show = |value| format::metric(&figure.metric, value);
         [metric::label(&figure.metric), show(figure.intention_to_treat), show(figure.per_protocol)]

@@ -6,14 +6,14 @@ use super::super::markdown;
 use crate::report::model::Note;
 
 #[derive(Serialize)]
-pub struct NoteView {
+pub(crate) struct NoteView {
     title: &'static str,
     file: String,
     html: String,
     quotation: String,
 }
 
-pub fn note(note: &Note) -> NoteView {
+pub(crate) fn note(note: &Note) -> NoteView {
     NoteView {
         title: match note.kind.as_str() {
             "findings" => "Findings",

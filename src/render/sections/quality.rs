@@ -8,7 +8,7 @@ use crate::metric::Unit;
 use crate::report::model::{Gate, Report, Severity};
 
 #[derive(Serialize)]
-pub struct QualityView {
+pub(crate) struct QualityView {
     failed: bool,
     lines: String,
     rejected: String,
@@ -49,7 +49,7 @@ struct GapView {
     minutes: String,
 }
 
-pub fn quality(report: &Report) -> QualityView {
+pub(crate) fn quality(report: &Report) -> QualityView {
     let quality = &report.data_quality;
     let lines: u64 = report.inputs.iter().map(|input| input.lines).sum();
     let at_least = if quality.duplicate_request_ids_at_least { "at least " } else { "" };

@@ -10,7 +10,7 @@ use crate::metric;
 use crate::report::model::{Comparison, RegressionVerdict, Report};
 
 #[derive(Serialize)]
-pub struct RegressionsView {
+pub(crate) struct RegressionsView {
     text: String,
     /// Regressions and what is not settled first.
     open: Vec<SegmentView>,
@@ -30,7 +30,7 @@ struct SegmentView {
     note: String,
 }
 
-pub fn regressions(report: &Report, segments: &[&Comparison]) -> RegressionsView {
+pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> RegressionsView {
     let regressions = &report.regressions;
     let margin = format::share(regressions.margin);
     let text = format!(

@@ -11,7 +11,7 @@ use crate::metric::{METRICS, Metric, Unit};
 use crate::report::model::{Figure, FigureWarning, Group, MemorySource, SplitStatus, Stage};
 
 #[derive(Serialize)]
-pub struct StageView {
+pub(crate) struct StageView {
     anchor: String,
     name: String,
     percentage: String,
@@ -54,7 +54,7 @@ struct ErrorView {
     counts: Vec<String>,
 }
 
-pub fn stage(stage: &Stage) -> StageView {
+pub(crate) fn stage(stage: &Stage) -> StageView {
     let groups = &stage.groups;
     let arms = [
         ("All uploads", "all", &groups.all),

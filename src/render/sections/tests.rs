@@ -7,7 +7,7 @@ use crate::format;
 use crate::report::model::{Report, TestPhase};
 
 #[derive(Serialize)]
-pub struct TestsView {
+pub(crate) struct TestsView {
     phases: Vec<PhaseView>,
     coverage: Option<String>,
 }
@@ -28,7 +28,7 @@ struct PhaseView {
     fixed: Option<Vec<String>>,
 }
 
-pub fn tests(report: &Report) -> TestsView {
+pub(crate) fn tests(report: &Report) -> TestsView {
     let phase = |phase: &TestPhase| {
         let bad = phase.failed + phase.errors;
         PhaseView {

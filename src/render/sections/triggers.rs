@@ -8,7 +8,7 @@ use crate::report::model::{Trigger, TriggerSeverity};
 use crate::report::words::answer_text;
 
 #[derive(Serialize)]
-pub struct IncidentView {
+pub(crate) struct IncidentView {
     anchor: String,
     class: &'static str,
     severity: &'static str,
@@ -23,7 +23,7 @@ pub struct IncidentView {
     answer: String,
 }
 
-pub fn incident(trigger: &Trigger) -> IncidentView {
+pub(crate) fn incident(trigger: &Trigger) -> IncidentView {
     let (class, severity) = match (trigger.fired, trigger.severity) {
         (true, TriggerSeverity::Rollback) => ("rollback", "rollback"),
         (true, TriggerSeverity::Review) => ("review", "review"),

@@ -8,7 +8,7 @@ use crate::format;
 use crate::report::model::{ClaimReview, Validation};
 
 #[derive(Serialize)]
-pub struct ValidationView {
+pub(crate) struct ValidationView {
     status: Mark,
     recorded_at: String,
     current: bool,
@@ -29,7 +29,7 @@ struct ClaimView {
     comment: String,
 }
 
-pub fn validation(review: &Validation) -> ValidationView {
+pub(crate) fn validation(review: &Validation) -> ValidationView {
     let status = match review.verdict.as_str() {
         "approved" => Mark::new("met", "✓", "approved"),
         "rejected" => Mark::new("not-met", "✕", "rejected"),

@@ -10,7 +10,7 @@ use crate::report::model::Variant;
 
 /// File type by size; each cell lists the providers.
 #[derive(Serialize)]
-pub struct MatrixView {
+pub(crate) struct MatrixView {
     sizes: Vec<String>,
     rows: Vec<MatrixRow>,
     touched: String,
@@ -34,7 +34,7 @@ struct MatrixCell {
 /// File types that the matrix shows: those with most uploads first would hide what was never touched.
 const MATRIX_ROWS: usize = 60;
 
-pub fn matrix(variants: &[Variant]) -> MatrixView {
+pub(crate) fn matrix(variants: &[Variant]) -> MatrixView {
     let mut sizes: Vec<String> = variants.iter().map(|variant| variant.size.clone()).collect();
     // Buckets rise as their names do not: by their first number, `<=` first, `>` and `unknown` last.
     let order = |name: &str| {
