@@ -352,7 +352,7 @@ impl Work<'_> {
             tested: tested.len() as u64,
             found: Vec::new(),
             within_margin: 0,
-            unsettled: 0,
+            open: 0,
             not_measured: 0,
         };
         let mut list = Vec::with_capacity(compared.len());
@@ -362,12 +362,12 @@ impl Work<'_> {
             comparison.verdict = comparison.crude.as_ref().map(|_| match comparison.regression {
                 true => RegressionVerdict::Regression,
                 false if within => RegressionVerdict::WithinMargin,
-                false => RegressionVerdict::Unsettled,
+                false => RegressionVerdict::Open,
             });
             match comparison.verdict {
                 Some(RegressionVerdict::Regression) => regressions.found.push(comparison.id.clone()),
                 Some(RegressionVerdict::WithinMargin) => regressions.within_margin += 1,
-                Some(RegressionVerdict::Unsettled) => regressions.unsettled += 1,
+                Some(RegressionVerdict::Open) => regressions.open += 1,
                 None => regressions.not_measured += 1,
             }
             list.push(comparison);

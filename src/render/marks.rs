@@ -47,7 +47,7 @@ pub(super) fn verdict(verdict: Option<RegressionVerdict>) -> Mark {
     match verdict {
         Some(RegressionVerdict::Regression) => Mark::new("not-met", "✕", "worse"),
         Some(RegressionVerdict::WithinMargin) => Mark::new("met", "✓", "within margin"),
-        Some(RegressionVerdict::Unsettled) => Mark::new("open", "?", status_word(Status::Open)),
+        Some(RegressionVerdict::Open) => Mark::new("open", "?", status_word(Status::Open)),
         None => Mark::new("not-measured", "–", format::NOT_MEASURED),
     }
 }

@@ -223,7 +223,7 @@ fn regressions(regressions: &Regressions) -> Option<String> {
             format::count(found)
         ),
     };
-    let unsettled = match regressions.unsettled {
+    let open = match regressions.open {
         0 => String::new(),
         open => format!(
             ", while {} of {} cannot be told from this log",
@@ -233,7 +233,7 @@ fn regressions(regressions: &Regressions) -> Option<String> {
     };
     let mut letters = found.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    Some(format!("{first}{}{unsettled}.", letters.as_str()))
+    Some(format!("{first}{}{open}.", letters.as_str()))
 }
 
 /// Of the stage with most fallbacks, where there are enough to matter; the others stand below.

@@ -31,7 +31,7 @@ fn the_sample_gives_a_report_that_says_it_is_simulated() {
 }
 
 #[test]
-fn check_tells_met_missed_and_unsettled_apart() {
+fn check_tells_met_missed_and_open_apart() {
     let place = Place::new();
     place.generate("good.jsonl", "good", 2000);
     place.generate("bad.jsonl", "regression", 30_000);

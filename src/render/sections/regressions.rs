@@ -40,13 +40,13 @@ pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> Regressi
         format::share(regressions.false_discovery_rate),
         format::count(regressions.found.len() as u64),
         format::count(regressions.within_margin),
-        format::count(regressions.unsettled),
+        format::count(regressions.open),
         format::count(regressions.not_measured)
     );
     let mut order: Vec<&&Comparison> = segments.iter().collect();
     order.sort_by_key(|comparison| match comparison.verdict {
         Some(RegressionVerdict::Regression) => 0,
-        Some(RegressionVerdict::Unsettled) => 1,
+        Some(RegressionVerdict::Open) => 1,
         None => 2,
         Some(RegressionVerdict::WithinMargin) => 3,
     });

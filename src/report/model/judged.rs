@@ -196,7 +196,7 @@ pub enum RegressionVerdict {
     /// Surely not worse by more than the margin: the whole interval lies within it.
     WithinMargin,
     /// The interval holds the margin: this log cannot tell.
-    Unsettled,
+    Open,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -224,7 +224,7 @@ pub struct Regressions {
     /// Ids of the comparisons.
     pub found: Vec<String>,
     pub within_margin: u64,
-    pub unsettled: u64,
+    pub open: u64,
     /// Segments that one of the two groups does not have.
     pub not_measured: u64,
 }
