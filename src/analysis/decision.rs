@@ -1,17 +1,14 @@
 //! Go on or not (methodology 11): the worst of all reasons, each with the finding it comes from.
 
-use super::figure::rate;
-use super::group::StageData;
 use super::validation::is_open;
 use crate::config::Plan;
-use crate::cube::slice::Arm;
 use crate::format;
-use crate::metric::{Share, Unit};
+use crate::metric::Unit;
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{
-    Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Gate,
-    Improvement, IntentionToTreat, Reason, Regressions, Severity, SplitStatus, Stage, Status, Trigger, TriggerSeverity,
-    Validation,
+    Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Figure, Gate,
+    Group, Improvement, IntentionToTreat, Reason, Regressions, Severity, SplitStatus, Stage, Status, Trigger,
+    TriggerSeverity, Validation,
 };
 use crate::report::words::{answer_text, status_word};
 
@@ -22,7 +19,6 @@ const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "
 /// What the decision is made of.
 pub(super) struct Judged<'a> {
     pub plan: &'a Plan,
-    pub data: &'a [StageData],
     pub stages: &'a [Stage],
     pub criteria: &'a [Criterion],
     pub improvements: &'a [Improvement],
@@ -57,31 +53,27 @@ fn reason(level: DecisionValue, finding: impl Into<String>, text: impl Into<Stri
 }
 
 impl Judged<'_> {
-    /// The last stage that carried treated traffic.
-    fn last_index(&self) -> Option<usize> {
-        let reached =
-            |stage: &usize| self.plan.stages[*stage].percentage > 0.0 && self.data[*stage].arm(Arm::All).uploads() > 0;
-        (0..self.data.len()).rev().find(reached)
+    /// The last stage above 0 % that carried traffic.
+    fn last(&self) -> Option<&Stage> {
+        self.stages.iter().rfind(|stage| stage.percentage > 0.0 && stage.groups.all.uploads > 0)
     }
 
     fn last_stage(&self) -> Option<Reason> {
-        let stage = self.last_index()?;
+        let stage = self.last()?;
         // The last stage must not surely lie below what asks for a rollback minute by minute.
         let lowest = self.plan.triggers.success_rate_low.on()?;
-        let level = self.plan.analysis.level();
-        let arms = [Arm::Treated, Arm::All].into_iter();
-        let low = arms
-            .filter_map(|arm| Some((arm, rate(self.data[stage].arm(arm), Share::Successes, level).ok()?)))
-            .find(|(_, rate)| rate.interval().is_some_and(|ends| ends.high < lowest));
-        let (arm, rate) = low?;
-        let name = &self.plan.stages[stage].name;
+        let arms = [("treated", &stage.groups.treated), ("all", &stage.groups.all)];
+        let rate = |group: &'_ Group| group.figures.get("success_rate").cloned().flatten();
+        let rates = arms.into_iter().filter_map(|(arm, group)| Some((arm, rate(group)?)));
+        let is_low = |figure: &Figure| figure.ci.is_some_and(|ends| ends.high < lowest);
+        let (arm, figure) = rates.into_iter().find(|(_, figure)| is_low(figure))?;
+        let name = &stage.name;
         Some(reason(
             DecisionValue::Rollback,
-            format!("stages.{name}.{}.success_rate", arm.name()),
+            format!("stages.{name}.{arm}.success_rate"),
             format!(
-                "success rate of the last stage {name} ({}) is {}, surely below {}",
-                arm.name(),
-                format::value(rate.value(), Unit::Fraction),
+                "success rate of the last stage {name} ({arm}) is {}, surely below {}",
+                format::value(figure.value, Unit::Fraction),
                 format::share(lowest)
             ),
         ))
@@ -89,7 +81,7 @@ impl Judged<'_> {
 
     /// One reason for each stretch of time in a stage, however many triggers and scopes saw it.
     fn rollback_incidents(&self) -> Vec<Reason> {
-        let last = self.last_index().map(|stage| self.plan.stages[stage].name.as_str());
+        let last = self.last().map(|stage| stage.name.as_str());
         let mut incidents: Vec<(&Trigger, DecisionValue)> = Vec::new();
         for trigger in self.fired(TriggerSeverity::Rollback) {
             let level = match trigger.answer {
@@ -282,4 +274,305 @@ fn incident_text(trigger: &Trigger) -> String {
         format::period(&trigger.from, &trigger.to),
         trigger.text
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stagegate_stats::Interval;
+
+    use super::*;
+    use crate::report::model::{Finding, Report, Split};
+    use crate::run::Run;
+
+    /// The report of a small log, with nothing in it that speaks against going on.
+    struct Case {
+        plan: Plan,
+        report: Report,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let line = |second: u32| {
+                let (kind, time) = (["sync", "async"][(second >= 600) as usize], 1_762_905_600 + second);
+                format!(
+                    "{{\"execution_type\": \"{kind}\", \"success\": true, \"duration_ms\": 200, \"timestamp\": {time}, \"memory_mb\": 9, \"provider\": \"kimi\"}}\n"
+                )
+            };
+            let event = |percentage: u32| {
+                let at = 1_762_905_600 + 600 + 4 * (percentage - 50);
+                format!("{{\"event_type\": \"rollout_stage\", \"timestamp\": {at}, \"percentage\": {percentage}}}\n")
+            };
+            let lines: String = (0..100).map(|index| line(index * 10)).collect();
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), event(50) + &event(100) + &lines).unwrap();
+            let config = "[[stages]]\nname = 'baseline'\npercentage = 0\n[[stages]]\nname = '50%'\npercentage = 50\n[[stages]]\nname = '100%'\npercentage = 100\n[targets]\nlatency_reduction = { min = 0.1 }\n[completion]\ncriteria = ['deployment', 'performance', 'validation']\n";
+            let mut plan = crate::config::parse("rollout.toml", config, Default::default()).unwrap();
+            plan.input.files = vec![file.path().to_str().unwrap().to_owned()];
+            plan.files_from_command_line = true;
+            let mut report = crate::report(&plan, "2025-11-18T12:00:00Z".into(), &Run::new(1)).unwrap();
+            report.criteria.iter_mut().for_each(|criterion| criterion.status = Status::Met);
+            for improvement in &mut report.improvements {
+                improvement.status = improvement.target.map_or(Status::NotJudged, |_| Status::Met);
+                improvement.mix_changed = false;
+            }
+            report.triggers.clear();
+            report.comparisons.iter_mut().for_each(|comparison| comparison.regression = false);
+            report.completion.iter_mut().for_each(|item| item.status = CompletionStatus::Met);
+            report.data_quality.gate = Gate::Passed;
+            report.stages.iter_mut().for_each(|stage| stage.split.status = SplitStatus::Ok);
+            Self { plan, report }
+        }
+
+        fn decide(&self) -> Decision {
+            let Self { plan, report } = self;
+            decide(&Judged {
+                plan,
+                stages: &report.stages,
+                criteria: &report.criteria,
+                improvements: &report.improvements,
+                comparisons: &report.comparisons,
+                regressions: &report.regressions,
+                intention_to_treat: &report.intention_to_treat,
+                triggers: &report.triggers,
+                quality: &report.data_quality,
+                completion: &report.completion,
+                validation: report.validation.as_ref(),
+            })
+        }
+
+        /// The one reason, as `level finding: text`.
+        #[track_caller]
+        fn only(&self) -> String {
+            let Decision { value, reasons } = self.decide();
+            assert_eq!(reasons.len(), 1, "{reasons:?}");
+            assert_eq!(value, reasons[0].level);
+            format!("{:?} {}: {}", value, reasons[0].finding, reasons[0].text.replace('\u{202f}', " "))
+        }
+
+        fn fire(&mut self, severity: TriggerSeverity, stage: &str, minutes: [u32; 2], answer: Option<Answer>) {
+            let at = |minute: u32| format!("2025-11-12T08:{minute:02}:00Z");
+            self.report.triggers.push(Trigger {
+                id: format!("triggers.{stage}.{}", self.report.triggers.len()),
+                trigger: "success_rate_low".into(),
+                severity,
+                fired: true,
+                stage: stage.into(),
+                scope: "all".into(),
+                from: at(minutes[0]),
+                to: at(minutes[1]),
+                first_fired_at: Some(at(minutes[1])),
+                windows: 1,
+                worst: 0.5,
+                threshold: 0.95,
+                uploads: 40,
+                p_value: Some(1e-9),
+                answer,
+                answered_after_seconds: Some(60.0),
+                text: "down to 50 %".into(),
+            });
+        }
+
+        fn levels(&self) -> Vec<DecisionValue> {
+            self.decide().reasons.iter().map(|reason| reason.level).collect()
+        }
+    }
+
+    use DecisionValue::{Incomplete, NoGo, Review, Rollback};
+
+    #[test]
+    fn nothing_against_it_is_a_go() {
+        assert_eq!(Case::new().decide(), Decision { value: DecisionValue::Go, reasons: Vec::new() });
+    }
+
+    #[test]
+    fn a_last_stage_surely_below_the_rollback_threshold_is_rolled_back() {
+        let mut case = Case::new();
+        let set = |case: &mut Case, stage: usize, treated: bool, high: f64| {
+            let groups = &mut case.report.stages[stage].groups;
+            let group = if treated { &mut groups.treated } else { &mut groups.all };
+            let figure = group.figures.get_mut("success_rate").unwrap().as_mut().unwrap();
+            (figure.value, figure.ci) = (0.9, Interval::new(0.8, high));
+        };
+        // Of an earlier stage it is history; at the threshold it is not sure.
+        set(&mut case, 0, false, 0.94);
+        set(&mut case, 1, true, 0.94);
+        set(&mut case, 2, true, 0.95);
+        assert_eq!(case.levels(), []);
+        set(&mut case, 2, false, 0.949);
+        assert_eq!(
+            case.only(),
+            "Rollback stages.100%.all.success_rate: success rate of the last stage 100% (all) is 90.00 %, surely below 95 %"
+        );
+        set(&mut case, 2, true, 0.949);
+        assert!(case.only().contains("(treated)"));
+        case.report.stages[2].groups.all.uploads = 0;
+        assert!(case.only().starts_with("Rollback stages.50%.treated"));
+        case.report.stages[1].groups.all.uploads = 0;
+        assert_eq!(case.levels(), [], "the baseline is no stage to roll back");
+        let mut off = Case::new();
+        set(&mut off, 2, true, 0.5);
+        let config = "[triggers]\nsuccess_rate_low = false\n";
+        off.plan = crate::config::parse("rollout.toml", config, Default::default()).unwrap();
+        assert_eq!(off.levels(), []);
+    }
+
+    #[test]
+    fn an_incident_weighs_by_its_answer_and_its_stage() {
+        let of = |stage: &str, answer| {
+            let mut case = Case::new();
+            case.fire(TriggerSeverity::Rollback, stage, [10, 15], Some(answer));
+            case.only()
+        };
+        assert!(
+            of("100%", Answer::InTime).starts_with("Review triggers.100%.0: success rate low in stage 100% (all), ")
+        );
+        assert!(of("100%", Answer::InTime).ends_with(": down to 50 %; rolled back after 1 min, in time"));
+        assert!(of("100%", Answer::Late).starts_with("NoGo "));
+        assert!(of("100%", Answer::None).starts_with("Rollback "));
+        assert!(of("50%", Answer::None).starts_with("NoGo "));
+        assert!(of("50%", Answer::InTime).starts_with("Review "));
+    }
+
+    #[test]
+    fn what_touches_in_time_and_stage_is_one_incident_as_bad_as_its_worst() {
+        let mut case = Case::new();
+        case.fire(TriggerSeverity::Rollback, "100%", [10, 15], Some(Answer::InTime));
+        case.fire(TriggerSeverity::Rollback, "100%", [15, 20], Some(Answer::Late));
+        case.fire(TriggerSeverity::Rollback, "100%", [16, 18], Some(Answer::InTime));
+        case.fire(TriggerSeverity::Review, "100%", [12, 30], None);
+        assert!(case.only().starts_with("NoGo triggers.100%.1"));
+        // Apart in time, or in another stage, it is another; reviews stand behind.
+        case.fire(TriggerSeverity::Review, "100%", [40, 50], None);
+        case.fire(TriggerSeverity::Rollback, "100%", [30, 35], Some(Answer::InTime));
+        case.fire(TriggerSeverity::Rollback, "50%", [10, 15], Some(Answer::Late));
+        assert_eq!(case.levels(), [NoGo, NoGo, Review, Review]);
+        // Equally bad: the first is told.
+        let mut equal = Case::new();
+        equal.fire(TriggerSeverity::Rollback, "100%", [10, 15], Some(Answer::Late));
+        equal.fire(TriggerSeverity::Rollback, "100%", [10, 15], Some(Answer::Late));
+        assert!(equal.only().starts_with("NoGo triggers.100%.0"));
+        case.report.triggers.iter_mut().for_each(|trigger| trigger.fired = false);
+        assert_eq!(case.levels(), []);
+    }
+
+    #[test]
+    fn criteria_and_improvements_weigh_by_their_status() {
+        for (status, level) in [(Status::NotMet, NoGo), (Status::Open, Review), (Status::NotMeasured, Incomplete)] {
+            let mut case = Case::new();
+            case.report.criteria[0].status = status;
+            assert!(
+                case.only().starts_with(&format!("{level:?} criteria.50%.success_rate: success rate of stage 50% is "))
+            );
+            let mut case = Case::new();
+            let latency = case.report.improvements.iter_mut().find(|improvement| improvement.target.is_some()).unwrap();
+            latency.status = status;
+            assert!(
+                case.only().starts_with(&format!("{level:?} improvements.latency_reduction: latency reduction is "))
+            );
+        }
+        let mut case = Case::new();
+        case.report.criteria[0].status = Status::Exceeded;
+        // What has no target is not judged, whatever its status.
+        let untold = case.report.improvements.iter_mut().find(|improvement| improvement.target.is_none()).unwrap();
+        (untold.status, untold.mix_changed) = (Status::NotMet, true);
+        assert_eq!(case.levels(), []);
+        let uploads = case.report.criteria.iter_mut().find(|criterion| criterion.metric == "uploads").unwrap();
+        (uploads.status, uploads.value) = (Status::NotMet, Some(39.0));
+        assert!(case.only().ends_with("uploads of stage 50% are not met: 39"), "{}", case.only());
+    }
+
+    #[test]
+    fn a_headline_that_the_mix_moved_asks_for_a_review() {
+        let mut case = Case::new();
+        let latency = case.report.improvements.iter_mut().find(|improvement| improvement.target.is_some()).unwrap();
+        latency.value = Some(0.5);
+        latency.adjusted = serde_json::from_value(json!({"value": 0.2, "ci": null, "mix_covered": 1.0})).unwrap();
+        latency.mix_changed = true;
+        assert_eq!(
+            case.only(),
+            "Review improvements.latency_reduction: the mix of files changed latency reduction: 50.00 % as measured, 20.00 % with the baseline's mix"
+        );
+    }
+
+    #[test]
+    fn a_wrong_split_and_a_failed_gate_ask_for_a_review() {
+        let mut case = Case::new();
+        case.report.stages[1].split = Split {
+            expected_share: Some(0.5),
+            observed_share: Some(0.6),
+            p_value: Some(1e-9),
+            status: SplitStatus::Mismatch,
+        };
+        assert!(case.only().starts_with(
+            "Review data_quality.split.50%: the traffic split of stage 50% is not what was set: 60.00 % treated, 50.00 % set"
+        ));
+        let mut case = Case::new();
+        let finding = |severity, id: &str| Finding { id: id.into(), severity, text: "told".into() };
+        case.report.data_quality.findings = vec![finding(Severity::Warning, "a"), finding(Severity::Error, "b")];
+        assert_eq!(case.levels(), [], "the gate has passed");
+        case.report.data_quality.gate = Gate::Failed;
+        assert_eq!(case.only(), "Review b: told");
+    }
+
+    #[test]
+    fn regressions_are_one_reason_and_fallbacks_one_a_stage() {
+        let mut case = Case::new();
+        let mut worse = case.report.comparisons[0].clone();
+        (worse.id, worse.regression) = ("x".into(), true);
+        worse.segment = [("file_type".to_owned(), "csv".to_owned())].into();
+        worse.metric = "success_rate".into();
+        case.report.comparisons.extend([worse.clone(), worse]);
+        case.report.regressions.found = vec!["x".into(), "x".into()];
+        assert_eq!(
+            case.only(),
+            "Review comparisons.x: 2 segment figures worse by more than 5 %: file type csv (success_rate), file type csv (success_rate)"
+        );
+        let mut case = Case::new();
+        let stage = |above_limit: bool| json!({"stage": "50%", "fallbacks": 5, "fallback_rate": 0.25, "above_limit": above_limit, "max_fallback_rate": 0.05, "figures": [], "text": ""});
+        case.report.intention_to_treat = serde_json::from_value(json!([stage(false), stage(true)])).unwrap();
+        assert_eq!(
+            case.only(),
+            "Review fallbacks.50%: 25.00 % of the treated uploads of stage 50% fell back; more than 5 % ask for a review"
+        );
+    }
+
+    #[test]
+    fn missing_evidence_leaves_it_incomplete_and_an_objection_asks_for_a_review() {
+        let mut case = Case::new();
+        let item = |case: &mut Case, id: &str, status| {
+            let item = case.report.completion.iter_mut().find(|item| item.id == id).unwrap();
+            (item.status, item.label, item.evidence) = (status, "Label".into(), "why".into());
+        };
+        // Improvements speak for themselves.
+        item(&mut case, "performance", CompletionStatus::NotMet);
+        assert_eq!(case.levels(), []);
+        item(&mut case, "deployment", CompletionStatus::NotMet);
+        assert_eq!(case.only(), "NoGo completion.deployment: label: why");
+        item(&mut case, "deployment", CompletionStatus::NotEvidenced);
+        assert_eq!(case.only(), "Incomplete completion.deployment: label: why");
+        item(&mut case, "validation", CompletionStatus::NotEvidenced);
+        let review = |verdict: &str, current: bool| {
+            json!({"consultation_id": null, "verdict": verdict, "bundle": "sha256:ab", "recorded_at": "2025-11-18T12:00:00Z", "current": current,
+                "agreed": 1, "disagreed": 0, "cannot_tell": 0, "not_answered": 0, "claims": [], "questions": [], "objections": [], "file": "r.md"})
+        };
+        for (verdict, current, levels) in [
+            ("approved_with_objections", true, [Review, Incomplete]),
+            ("approved_with_objections", false, [Incomplete; 2]),
+            ("approved", true, [Incomplete; 2]),
+        ] {
+            case.report.validation = serde_json::from_value(review(verdict, current)).unwrap();
+            assert_eq!(case.levels(), levels, "{verdict}");
+        }
+    }
+
+    #[test]
+    fn the_worst_reason_decides_and_comes_first() {
+        let mut case = Case::new();
+        case.report.criteria[0].status = Status::Open;
+        case.report.criteria[1].status = Status::NotMet;
+        case.fire(TriggerSeverity::Rollback, "100%", [10, 15], Some(Answer::None));
+        assert_eq!(case.levels(), [Rollback, NoGo, Review]);
+        assert_eq!(case.decide().value, Rollback);
+    }
 }

@@ -81,7 +81,6 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     });
     let judged = Judged {
         plan,
-        data: &data,
         stages: &stages,
         criteria: &criteria,
         improvements: &improvements,
