@@ -33,7 +33,8 @@ impl DesignEffect {
 /// (Σn)² / Σn², less 1. At least 1.
 pub fn degrees_of_freedom(sizes: impl Iterator<Item = f64>) -> f64 {
     let (sum, squares) = sizes.fold((0.0, 0.0), |(sum, squares), n| (sum + n, n * n + squares));
-    if squares > 0.0 { (sum * sum / squares - 1.0).max(1.0) } else { 1.0 }
+    // Of no cluster the quotient is no number, and 1 is more than that.
+    (sum * sum / squares - 1.0).max(1.0)
 }
 
 /// Degrees of freedom of a variance that few clusters make up (Satterthwaite 1946, from the clusters'
@@ -115,9 +116,55 @@ mod tests {
         assert!((got.divisor / want - (2.093_024_054_408_263_4_f64 / Level::P95.z()).powi(2)).abs() < 1e-9);
     }
 
+    #[track_caller]
+    fn close(got: f64, want: f64) {
+        assert!((got / want - 1.0).abs() < 1e-9, "{got} for {want}");
+    }
+
+    // numpy 2.4, scipy 1.17.1: the formulas of the doc comments, each in one line on arrays; an hour without
+    // uploads is none.
+    #[test]
+    fn known_design_effects() {
+        let eight = [(1, 10), (9, 10), (2, 10), (8, 10), (5, 10), (5, 10), (0, 12), (12, 12), (0, 0)];
+        let got = design_effect(eight.into_iter(), Level::P95);
+        close(got.value, 6.639_455_782_312_925);
+        close(got.divisor, 9.694_638_933_143_743);
+        // Of a tail, by the moments where they are fewer than the sizes tell, and never below 2.
+        let rising = (0..12).map(|hour| (60 + 5 * (hour % 4) + if hour == 7 { 15 } else { 0 }, 100 + hour));
+        let got = design_effect_of_tail(rising, Level::P95);
+        close(got.value, 2.808_693_819_465_037);
+        close(got.divisor, 3.967_356_138_661_854);
+        let heavy = (0..40).map(|hour| if hour == 0 { (20, 100) } else { (98, 100) });
+        close(design_effect_of_tail(heavy.chain([(0, 0)]), Level::P95).divisor, 167.825_439_761_661);
+    }
+
+    #[test]
+    fn known_moment_degrees() {
+        // 2 (Σz²)² / (Σz⁴ - (Σz²)² / 4) of 1, 2, 3, 4: 2 · 900 / (354 - 225)
+        close(moment_degrees([1.0, -2.0, 3.0, -4.0].into_iter()), 1800.0 / 129.0);
+        assert_eq!(moment_degrees([0.0, 0.0, 0.0, 5.0].into_iter()), 1250.0 / (625.0 - 156.25));
+        assert_eq!(moment_degrees([1.0, -1.0, 1.0].into_iter()), f64::INFINITY);
+        // All in one of a hundred: less than two degrees would have no variance.
+        let one = (0..100).map(|hour| if hour == 0 { 5.0 } else { 0.0 });
+        close(moment_degrees(one), 1250.0 / (625.0 - 6.25));
+    }
+
+    #[test]
+    fn known_variation_of_rates() {
+        let eight = [(0, 3), (2, 3), (1, 2), (0, 1), (3, 4), (0, 5), (1, 6), (4, 5), (0, 0)];
+        close(squared_variation_of_rates(eight.into_iter()), 0.525_654_269_972_451_7);
+        assert_eq!(squared_variation_of_rates(eight.into_iter().skip(1)), 0.0, "seven hours");
+        assert_eq!(squared_variation_of_rates([(0, 9); 20].into_iter()), 0.0, "no events");
+        for events in 1..9 {
+            let single = (0..9).map(|hour| (u64::from(hour < events), 1));
+            assert_eq!(squared_variation_of_rates(single), 0.0, "{events} of nine hours of one upload");
+        }
+    }
+
     #[test]
     fn few_hours_and_certain_rates_say_nothing() {
         assert_eq!(design_effect([(1, 10); 7].into_iter(), Level::P95), DesignEffect::NONE);
+        assert_eq!(design_effect([(0, 10), (10, 10)].repeat(4).into_iter().skip(1), Level::P95), DesignEffect::NONE);
         assert_eq!(design_effect([(0, 10); 20].into_iter(), Level::P95), DesignEffect::NONE);
         assert_eq!(design_effect([(10, 10); 20].into_iter(), Level::P95), DesignEffect::NONE);
         // Less spread than chance is no gain.
@@ -139,6 +186,7 @@ mod tests {
     fn equal_clusters_have_one_degree_less_than_their_number() {
         assert!((degrees_of_freedom([5.0; 12].into_iter()) - 11.0).abs() < 1e-9);
         assert_eq!(degrees_of_freedom([5.0].into_iter()), 1.0);
+        assert_eq!(degrees_of_freedom([].into_iter()), 1.0);
     }
 
     #[test]

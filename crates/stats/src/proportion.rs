@@ -25,13 +25,11 @@ pub fn wilson(successes: f64, n: f64, level: Level) -> Option<Interval> {
     // With no or only successes one end is exact; rounding must not move it.
     let low = if successes <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
     let high = if successes >= n { 1.0 } else { (centre + half).min(1.0) };
-    let poisson = |events: f64| {
-        if events > 0.0 && events < FEW_EVENTS { poisson_lower(events, level) / n } else { f64::INFINITY }
-    };
+    let poisson = |events: f64| if events < FEW_EVENTS { poisson_lower(events, level) / n } else { f64::INFINITY };
     Interval::new(low.min(poisson(successes)), high.max(1.0 - poisson(n - successes)))
 }
 
-/// The one-sided lower limit of a Poisson mean of which `events` > 0 were seen (Garwood 1936).
+/// The one-sided lower limit of a Poisson mean of which `events` were seen (Garwood 1936); 0 of none.
 fn poisson_lower(events: f64, level: Level) -> f64 {
     Gamma::new(events, 1.0).map_or(0.0, |law| law.inverse_cdf(2.0 * level.tail()))
 }
@@ -42,21 +40,19 @@ fn poisson_lower(events: f64, level: Level) -> f64 {
 /// `n` counts real observations, `design_effect >= 1`. `None` when the share is the threshold
 /// itself, or more than 10^12 observations would be needed.
 pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64, level: Level) -> Option<u64> {
+    let side = share.partial_cmp(&threshold).filter(|side| side.is_ne())?;
     let settled = |n: u64| {
         let effective = n as f64 / design_effect;
-        wilson(share * effective, effective, level)
-            .is_some_and(|Interval { low, high }| if share > threshold { low >= threshold } else { high < threshold })
+        let outside = |Interval { low, high }| if side.is_gt() { low >= threshold } else { high < threshold };
+        wilson(share * effective, effective, level).is_some_and(outside)
     };
-    if share == threshold {
-        return None;
-    }
     let mut enough = n.max(1);
     while !settled(enough) {
         enough = enough.checked_mul(2).filter(|enough| *enough < 1_000_000_000_000)?;
     }
     let mut too_few = enough / 2;
     while enough - too_few > 1 {
-        let middle = too_few + (enough - too_few) / 2;
+        let middle = too_few.midpoint(enough);
         if settled(middle) { enough = middle } else { too_few = middle }
     }
     Some(enough.saturating_sub(n))
@@ -95,6 +91,23 @@ mod tests {
     fn a_single_event_has_the_poisson_limit() {
         check(1.0, 1000.0, (0.000_051_293_294_387_55, wilson(1.0, 1000.0, Level::P95).unwrap().high));
         check(999.0, 1000.0, (wilson(999.0, 1000.0, Level::P95).unwrap().low, 1.0 - 0.000_051_293_294_387_55));
+    }
+
+    // numpy 2.4: the score interval of 1.5 of 1000, from where on it stands alone
+    #[test]
+    fn from_one_and_a_half_events_on_it_is_the_score_interval() {
+        check(1.5, 1000.0, (0.00034649316327297827, 0.0064687850468254805));
+    }
+
+    /// At the edge itself: an end that is the threshold keeps "at least" and breaks "less than".
+    #[test]
+    fn the_threshold_itself_is_reached_from_above_and_not_from_below() {
+        let Interval { low, high } = wilson(60.0, 100.0, Level::P95).unwrap();
+        assert_eq!(more_needed(0.6, 100, 1.0, low, Level::P95), Some(0));
+        assert_eq!(more_needed(0.6, 100, 1.0, high, Level::P95), Some(1));
+        assert_eq!(more_needed(0.6, 100, 1.0, 0.6, Level::P95), None);
+        // Settled at 7.5 · 10^11, but looked for in doublings below 10^12.
+        assert_eq!(more_needed(0.5, 500_000_000_000, 1.0, 0.5 + 1.131_6e-6, Level::P95), None);
     }
 
     // statsmodels 0.15.0: (norm.ppf(0.975) + norm.ppf(0.8)) * sqrt(0.02 * 0.98 / 1000)

@@ -3,6 +3,9 @@
 use super::distributions::normal_upper_tail;
 use super::{Interval, Level};
 
+/// Logarithm of a ratio beyond which no interval of counts reaches.
+const FARTHEST: f64 = 600.0;
+
 /// Koopman's score interval of the ratio (x1 / n1) / (x2 / n2) of two independent
 /// proportions (Koopman 1984). Counts may be fractional (effective counts after the design effect).
 ///
@@ -15,8 +18,8 @@ pub fn koopman(x1: f64, n1: f64, x2: f64, n2: f64, level: Level) -> Option<Inter
     let limit = level.z() * level.z();
     let outside = |log_ratio: f64| score(log_ratio.exp(), x1, n1, x2, n2) > limit;
     let estimate = ((x1.max(0.5) / n1) / (x2.max(0.5) / n2)).ln();
-    let low = if x1 <= 0.0 { 0.0 } else { edge(estimate, -1.0, outside).exp() };
-    let high = if x2 <= 0.0 { f64::INFINITY } else { edge(estimate, 1.0, outside).exp() };
+    let low = if x1 <= 0.0 { 0.0 } else { edge(estimate, estimate - FARTHEST, outside).exp() };
+    let high = if x2 <= 0.0 { f64::INFINITY } else { edge(estimate, estimate + FARTHEST, outside).exp() };
     Some(Interval { low, high })
 }
 
@@ -33,21 +36,10 @@ pub fn below_p_value(x1: f64, n1: f64, x2: f64, n2: f64, ratio: f64) -> Option<f
     Some(normal_upper_tail(if below { z } else { -z }))
 }
 
-/// Walks from `from` until `outside`, then bisects the edge. On the log scale the score rises on
-/// both sides of the estimate.
-fn edge(from: f64, direction: f64, outside: impl Fn(f64) -> bool) -> f64 {
-    // With a zero count the stand-in estimate may lie outside already: start from the other side.
-    let mut inside = from;
-    while outside(inside) && (inside - from).abs() < 60.0 {
-        inside -= direction * 0.25;
-    }
-    let mut step = 0.25;
-    let mut beyond = inside + direction * step;
-    while !outside(beyond) && step < 1e3 {
-        step *= 2.0;
-        beyond = inside + direction * step;
-    }
-    for _ in 0..200 {
+/// Where `outside` begins between `inside` and `beyond`, on the log scale, on which the score rises on both sides of
+/// the estimate: bisected to the last digit.
+fn edge(mut inside: f64, mut beyond: f64, outside: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..80 {
         let middle = f64::midpoint(inside, beyond);
         if outside(middle) { beyond = middle } else { inside = middle }
     }
@@ -117,7 +109,9 @@ mod tests {
             let got = below_p_value(x1, n1, x2, n2, ratio).unwrap();
             assert!((got / want - 1.0).abs() < 1e-6, "{got} for {want}");
         }
-        assert_eq!(below_p_value(0.0, 10.0, 0.0, 10.0, 0.95), None);
+        for (x1, n1, x2, n2) in [(0.0, 10.0, 0.0, 10.0), (0.0, 0.0, 3.0, 10.0), (3.0, 10.0, 0.0, 0.0)] {
+            assert_eq!(below_p_value(x1, n1, x2, n2, 0.95), None);
+        }
     }
 
     // The score of Koopman 1984 as it stands there, with 60 digits (mpmath 1.3.0), one part in 10^40 of a failure, and
@@ -133,6 +127,7 @@ mod tests {
     fn zero_events_are_no_trouble() {
         assert_eq!(koopman(0.0, 100.0, 0.0, 100.0, Level::P95), None);
         assert_eq!(koopman(0.0, 0.0, 3.0, 100.0, Level::P95), None);
+        assert_eq!(koopman(3.0, 100.0, 0.0, 0.0, Level::P95), None);
         let Interval { low, high } = koopman(0.0, 5000.0, 150.0, 5000.0, Level::P95).unwrap();
         assert!(low == 0.0 && high > 0.0 && high < 0.05, "{low} {high}");
         let Interval { low, high } = koopman(5.0, 100.0, 0.0, 100.0, Level::P95).unwrap();
