@@ -39,9 +39,14 @@ use run::Run;
 /// The plan's logs and cubes -> the report, as of `generated_at` (RFC 3339).
 ///
 /// # Errors
-/// See [`cube()`]; evidence that the plan names cannot be read.
+/// See [`cube()`]; no line of the logs can be used; evidence that the plan names cannot be read.
 pub fn report(plan: &Plan, generated_at: String, run: &Run) -> Result<Report> {
-    report_of(plan, &cube(plan, &[], run)?, generated_at, run)
+    let inputs = ingest::source::resolve(plan)?;
+    let cube = cube_of(plan, &inputs, &[], run)?;
+    if !cube.has_uploads() {
+        return Err(ingest::unusable::error(&inputs.logs, &cube.header.files));
+    }
+    report_of(plan, &cube, generated_at, run)
 }
 
 /// What the cube and the plan's evidence say.

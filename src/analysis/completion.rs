@@ -8,7 +8,8 @@ use crate::config::{CompletionCriterion, Plan, UPLOADS};
 use crate::cube::Cube;
 use crate::format;
 use crate::report::model::{
-    Completion, CompletionStatus, Criterion, Improvement, Stage, Status, TestPhase, Tests, Validation, Variant,
+    Completion, CompletionStatus, Criterion, Improvement, SplitStatus, Stage, Status, TestPhase, Tests, Validation,
+    Variant,
 };
 
 /// What completion is read off.
@@ -55,6 +56,14 @@ impl Facts<'_> {
         let event = self.cube.header.timeline.starts().iter().any(|start| start.percentage == 100.0);
         let stage = self.stages.iter().find(|stage| stage.percentage == 100.0 && stage.groups.all.uploads > 0);
         let (status, evidence) = match (stage, event) {
+            (Some(stage), _) if stage.split.status == SplitStatus::Mismatch => (
+                CompletionStatus::NotEvidenced,
+                format!(
+                    "{} of the uploads of stage {} still went the old way",
+                    format::count(stage.groups.control.uploads),
+                    stage.name
+                ),
+            ),
             (Some(stage), _) => (
                 CompletionStatus::Met,
                 format!(

@@ -77,7 +77,7 @@ fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<()
 /// Without a timeout in the baseline there is nothing to reduce.
 fn no_timeouts(plan: &Plan, reference: &GroupData) -> Result<(), NotMeasured> {
     match rate(reference, Share::Timeouts, plan.analysis.level())?.events {
-        0 => Err("no timeouts in the baseline: there is nothing to reduce".into()),
+        0 => Err("no timeouts in the baseline that [analysis] timeout_errors lists: there is nothing to reduce".into()),
         _ => Ok(()),
     }
 }

@@ -14,6 +14,7 @@ mod improvements;
 mod intention_to_treat;
 mod next_steps;
 mod pair;
+mod plausibility;
 mod quality;
 mod ratio;
 mod series;

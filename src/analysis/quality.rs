@@ -1,6 +1,7 @@
 //! How far can the log be trusted? Every line accounted for, and what a reader must know of it.
 
 use super::group::StageData;
+use super::plausibility;
 use std::collections::BTreeMap;
 
 use crate::config::Plan;
@@ -55,11 +56,13 @@ pub(super) fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[St
         findings: Vec::new(),
     };
     let mut findings = log_findings(&quality, files);
+    findings.extend(wrong_clock(&mut quality.gaps));
     findings.extend(gap_finding(&quality.gaps));
     keep_longest(&mut quality.gaps);
     findings.extend(timeline_findings(plan, cube));
     findings.extend(stage_findings(plan, data, stages));
     findings.extend(dimension_findings(cube));
+    findings.extend(plausibility::findings(plan, stages));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         quality.gate = Gate::Failed;
     }
@@ -123,6 +126,24 @@ fn keep_longest(gaps: &mut Vec<Gap>) {
     gaps.sort_by(|a, b| a.from.cmp(&b.from));
 }
 
+/// Minutes without an upload that no rollout has: half a year.
+const CLOCK_MINUTES: u64 = 183 * 24 * 60;
+const MINUTES_PER_DAY: u64 = 24 * 60;
+
+/// A stretch of years is no gap but a host whose clock is wrong.
+fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
+    let (years, hours): (Vec<Gap>, Vec<Gap>) = gaps.drain(..).partition(|gap| gap.minutes >= CLOCK_MINUTES);
+    *gaps = hours;
+    let longest = years.iter().max_by_key(|gap| gap.minutes)?;
+    let text = format!(
+        "stage {} has uploads dated {} apart, and none between {}: is a clock wrong?",
+        longest.stage,
+        format::counted(longest.minutes / MINUTES_PER_DAY, "day"),
+        format::period(&longest.from, &longest.to)
+    );
+    Some(finding("wrong_clock", Severity::Warning, text))
+}
+
 fn gap_finding(gaps: &[Gap]) -> Option<Finding> {
     let longest = gaps.iter().max_by_key(|gap| gap.minutes)?;
     let text = format!(
@@ -169,6 +190,9 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             ));
         }
     }
+    findings.extend(rejected_events(files));
+    findings.extend(contradictions(files));
+    findings.extend(without_duration(files));
     if quality.duplicate_request_ids > 0 {
         let at_least = if quality.duplicate_request_ids_at_least { "at least " } else { "" };
         let text = format!(
@@ -187,6 +211,55 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
         findings.push(finding("out_of_order", Severity::Info, text));
     }
     findings
+}
+
+/// A stage event that cannot be read moves every upload of its stage.
+fn rejected_events(files: &[FileLedger]) -> Option<Finding> {
+    let total: u64 = files.iter().filter_map(|file| file.rejected_events).map(|(count, _)| count).sum();
+    let (file, (_, line)) = files.iter().find_map(|file| Some((file, file.rejected_events?)))?;
+    let text = format!(
+        "{} that {} like an event {} rejected, the first is {}:{line}: a lost stage event moves every upload of its stage",
+        format::counted(total, "line"),
+        if total == 1 { "looks" } else { "look" },
+        format::were(total),
+        file.path
+    );
+    Some(finding("rejected_events", Severity::Error, text))
+}
+
+/// Share of the uploads that may say two things at once before nobody knows what succeeded.
+const CONTRADICTIONS: f64 = 0.001;
+/// Error types that are named.
+const TYPES_NAMED: usize = 5;
+
+fn contradictions(files: &[FileLedger]) -> Option<Finding> {
+    let mut types: BTreeMap<&str, u64> = BTreeMap::new();
+    for (error_type, count) in files.iter().flat_map(|file| &file.contradictions) {
+        *types.entry(error_type).or_default() += count;
+    }
+    let (total, uploads): (u64, u64) = (types.values().sum(), files.iter().map(|file| file.uploads).sum());
+    let mut named: Vec<(&str, u64)> = types.into_iter().collect();
+    named.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    let names: Vec<&str> = named.iter().take(TYPES_NAMED).map(|(name, _)| *name).collect();
+    let text = format!(
+        "{} {} success and name{} an error ({}): they are counted as successes",
+        format::counted(total, "upload"),
+        if total == 1 { "says" } else { "say" },
+        if total == 1 { "s" } else { "" },
+        names.join(", ")
+    );
+    let severity = if total as f64 > CONTRADICTIONS * uploads as f64 { Severity::Error } else { Severity::Warning };
+    (total > 0).then(|| finding("contradictions", severity, text))
+}
+
+fn without_duration(files: &[FileLedger]) -> Option<Finding> {
+    let total: u64 = files.iter().map(|file| file.without_duration).sum();
+    let text = format!(
+        "{} {} no duration: counted as failures, and in no duration or busy second",
+        format::counted(total, "failed upload"),
+        if total == 1 { "has" } else { "have" }
+    );
+    (total > 0).then(|| finding("without_duration", Severity::Info, text))
 }
 
 fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
@@ -236,12 +309,12 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
             let share = |share: Option<f64>| {
                 share.map_or_else(String::new, |share| format::value(share, crate::metric::Unit::Fraction))
             };
+            let chance = shown.split.p_value.map_or_else(String::new, |p| format!(" ({})", format::p_value(p)));
             let text = format!(
-                "stage {}: {} of the uploads are treated where {} were set ({}): the traffic split is not what was set",
+                "stage {}: {} of the uploads are treated where {} were set{chance}: the traffic split is not what was set",
                 stage.name,
                 share(shown.split.observed_share),
-                format::share(shown.split.expected_share.unwrap_or_default()),
-                format::p_value(shown.split.p_value.unwrap_or_default())
+                format::share(shown.split.expected_share.unwrap_or_default())
             );
             findings.push(finding(format!("split.{}", stage.name), Severity::Warning, text));
         }

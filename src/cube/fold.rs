@@ -256,7 +256,7 @@ impl<'s> Worker<'s> {
                 // Longer lines are rejected, whatever they hold.
                 let fits = line.len() <= MAX_LINE_BYTES;
                 match if fits { self.upload(line, &upload, file_stage) } else { Err(too_long()) } {
-                    Ok(()) => ledger.upload(upload.timestamp),
+                    Ok(()) => ledger.upload(&upload),
                     Err(reject) => ledger.reject(reject, line.as_bytes()),
                 }
                 continue;
@@ -301,7 +301,7 @@ impl<'s> Worker<'s> {
         match native::parse_line(text)? {
             Line::Upload(upload) => {
                 self.upload(text, &upload, file_stage)?;
-                ledger.upload(upload.timestamp);
+                ledger.upload(&upload);
             }
             Line::Event(event) => {
                 ledger.event(&event.event_type);
@@ -313,7 +313,7 @@ impl<'s> Worker<'s> {
 
     #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn upload(&mut self, line: &str, upload: &Upload<'_>, file_stage: Option<usize>) -> Result<(), Reject> {
-        let duration_ns = (upload.duration_ms * NANOS_PER_MS).round() as i64;
+        let duration_ns = (upload.duration_ms.unwrap_or(0.0) * NANOS_PER_MS).round() as i64;
         let (start, end) = match self.shared.plan.input.timestamp_marks {
             TimestampMarks::End => (upload.timestamp - duration_ns, upload.timestamp),
             TimestampMarks::Start => (upload.timestamp, upload.timestamp + duration_ns),

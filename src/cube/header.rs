@@ -44,6 +44,11 @@ pub struct Cube {
 }
 
 impl Cube {
+    /// Whether a line of any of its files was an upload.
+    pub fn has_uploads(&self) -> bool {
+        self.header.files.iter().any(|file| file.uploads > 0)
+    }
+
     /// Rewrites every text that a person or a logger wrote (event texts, examples of rejected lines, file names), and
     /// every hash of a request id.
     pub fn rewrite(&mut self, text: impl Fn(&str) -> String, id: impl Fn(u64) -> u64) -> Result<()> {

@@ -67,7 +67,7 @@ impl Partial {
         let hour_key = stage_key((place.end / NANOS_PER_HOUR) as u64);
         let (segment_key, whole_segment_key) = (segment_of(hour_key), segment_of(stage_key(0)));
         let sums = upload_sums(upload, place.end - place.start);
-        let duration = upload.success.then(|| fine_bin(upload.duration_ms));
+        let duration = upload.duration_ms.filter(|_| upload.success).map(fine_bin);
         self.minutes.add(minute_key, &sums, [duration.map(|bin| Grid::MINUTE.coarsen(bin))]);
         self.segments.add(segment_key, &sums, [duration.map(|bin| Grid::SEGMENT.coarsen(bin))]);
         let mut metrics = [None; METRICS];
@@ -77,6 +77,10 @@ impl Partial {
         self.fine_segments.add(whole_segment_key, &(), metrics);
         if let Some(error) = place.error_type {
             self.errors.add(join(segment_key, NAME_BITS, u64::from(error)), &1, []);
+        }
+        // Without a duration nobody knows which seconds it took.
+        if upload.duration_ms.is_none() {
+            return;
         }
         let second = |at: EpochNanos| at.div_euclid(NANOS_PER_SECOND);
         for (hour, first, last) in split_by_hour(second(place.start), second(place.end)) {
@@ -120,7 +124,7 @@ fn upload_sums(upload: &Upload<'_>, duration_ns: i64) -> UploadSums {
         success_duration_ns: if_success(duration_ns as u64),
         memory_uploads: u64::from(upload.memory_mb.is_some()),
         memory_nano_mb: nano_mb(upload.memory_mb),
-        success_duration_max_ms: if upload.success { upload.duration_ms } else { 0.0 },
+        success_duration_max_ms: upload.duration_ms.filter(|_| upload.success).unwrap_or(0.0),
         memory_max_mb: upload.memory_mb.unwrap_or(0.0),
     }
 }

@@ -151,7 +151,7 @@ impl FastReader {
         let upload = Upload {
             execution_type,
             success,
-            duration_ms,
+            duration_ms: Some(duration_ms),
             timestamp,
             error_type,
             provider,

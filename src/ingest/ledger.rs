@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::reject::{Reject, RejectReason, cut_bytes};
+use super::native::Upload;
+use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
 
 /// Examples that are kept of each reason, per file: the first ones.
@@ -43,6 +44,15 @@ pub struct FileLedger {
     pub out_of_order: u64,
     /// Events by type; beyond 100 types the rest is `other`.
     pub event_types: BTreeMap<String, u64>,
+    /// Uploads that say success and name an error, by its type.
+    #[serde(default)]
+    pub contradictions: BTreeMap<String, u64>,
+    /// Failures without a duration.
+    #[serde(default)]
+    pub without_duration: u64,
+    /// Rejected lines that look like an event: their number, and the first.
+    #[serde(default)]
+    pub rejected_events: Option<(u64, u64)>,
     /// What was lost because the file is damaged.
     pub loss: Option<String>,
 }
@@ -75,11 +85,20 @@ pub struct ChunkLedger {
     last_timestamp: Option<EpochNanos>,
     out_of_order: u64,
     event_types: BTreeMap<String, u64>,
+    contradictions: BTreeMap<String, u64>,
+    without_duration: u64,
+    rejected_events: Option<(u64, u64)>,
 }
+
+/// What a line holds that was to be an event.
+const EVENT_MARKS: [&[u8]; 2] = [b"event_type", b"rollout_stage"];
 
 impl ChunkLedger {
     /// Counts the current line (number `lines`) as rejected.
     pub fn reject(&mut self, reject: Reject, line: &[u8]) {
+        if EVENT_MARKS.iter().any(|mark| memchr::memmem::find(line, mark).is_some()) {
+            self.rejected_events = joined(self.rejected_events, Some((1, self.lines)));
+        }
         let count = self.rejected.entry(reject.reason).or_default();
         *count += 1;
         if *count <= EXAMPLES_PER_REASON as u64 {
@@ -88,10 +107,19 @@ impl ChunkLedger {
         }
     }
 
-    /// Counts an upload that the log dates at `timestamp`.
+    /// Counts an upload.
     #[inline]
-    pub fn upload(&mut self, timestamp: EpochNanos) {
+    pub fn upload(&mut self, upload: &Upload<'_>) {
         self.uploads += 1;
+        self.without_duration += u64::from(upload.duration_ms.is_none());
+        if let (true, Some(error)) = (upload.success, &upload.error_type) {
+            *self.contradictions.entry(cut(error)).or_default() += 1;
+        }
+        self.dated(upload.timestamp);
+    }
+
+    #[inline]
+    fn dated(&mut self, timestamp: EpochNanos) {
         if self.last_timestamp.is_some_and(|last| timestamp < last) {
             self.out_of_order += 1;
         }
@@ -131,6 +159,9 @@ impl FileLedgerBuilder {
             examples: Vec::new(),
             out_of_order: 0,
             event_types: BTreeMap::new(),
+            contradictions: BTreeMap::new(),
+            without_duration: 0,
+            rejected_events: None,
             loss,
         };
         let mut last_timestamp = None;
@@ -139,6 +170,9 @@ impl FileLedgerBuilder {
         }
         if file.event_types.len() > MAX_EVENT_TYPES {
             file.event_types = fold_rare_types(file.event_types);
+        }
+        if file.contradictions.len() > MAX_EVENT_TYPES {
+            file.contradictions = fold_rare_types(file.contradictions);
         }
         file
     }
@@ -152,6 +186,12 @@ fn append(file: &mut FileLedger, chunk: ChunkLedger, last_timestamp: &mut Option
         }
     }
     file.examples.sort_by_key(|example| (example.reason, example.line));
+    let of_file = chunk.rejected_events.map(|(count, first)| (count, first + file.lines));
+    file.rejected_events = joined(file.rejected_events, of_file);
+    file.without_duration += chunk.without_duration;
+    for (error_type, count) in chunk.contradictions {
+        *file.contradictions.entry(error_type).or_default() += count;
+    }
     file.lines += chunk.lines;
     file.uploads += chunk.uploads;
     file.events += chunk.events;
@@ -164,6 +204,14 @@ fn append(file: &mut FileLedger, chunk: ChunkLedger, last_timestamp: &mut Option
     *last_timestamp = chunk.last_timestamp.or(*last_timestamp);
     for (event_type, count) in chunk.event_types {
         *file.event_types.entry(event_type).or_default() += count;
+    }
+}
+
+/// Two counts with the first line of each.
+fn joined(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0 + b.0, a.1.min(b.1))),
+        _ => a.or(b),
     }
 }
 
@@ -189,7 +237,7 @@ mod tests {
                 chunk.reject(Reject::whole_line(RejectReason::NotJson, "bad"), b"x");
             }
         }
-        timestamps.iter().for_each(|timestamp| chunk.upload(*timestamp));
+        timestamps.iter().for_each(|timestamp| chunk.dated(*timestamp));
         chunk
     }
 

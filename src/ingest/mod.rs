@@ -10,3 +10,4 @@ pub mod reject;
 pub mod source;
 pub mod timeline;
 pub mod timestamp;
+pub mod unusable;

@@ -44,8 +44,8 @@ impl ExecutionType {
 pub struct Upload<'a> {
     pub execution_type: ExecutionType,
     pub success: bool,
-    /// 0 to 30 days.
-    pub duration_ms: f64,
+    /// 0 to 30 days; a failure may have none.
+    pub duration_ms: Option<f64>,
     /// What the logger's timestamp says; whether it is start or end is the plan's.
     pub timestamp: EpochNanos,
     pub error_type: Option<Cow<'a, str>>,
@@ -153,8 +153,20 @@ fields!(
 
 type Slot<'a> = Option<(Value<'a>, usize)>;
 
+/// What a rotated or concatenated file leaves before a line: zeros where the log was truncated under its writer, and
+/// byte-order marks.
+const BEFORE_A_LINE: [char; 2] = ['\0', '\u{feff}'];
+
 /// Reads one line, without its newline.
 pub fn parse_line(text: &str) -> Result<Line<'_>, Reject> {
+    let line = text.trim_start_matches(BEFORE_A_LINE);
+    parse_object(line).map_err(|reject| {
+        let before = text[..text.len() - line.len()].chars().count() as u64;
+        Reject { column: reject.column.map(|column| column + before), ..reject }
+    })
+}
+
+fn parse_object(text: &str) -> Result<Line<'_>, Reject> {
     let mut fields = Fields::default();
     read_object(text, &mut fields)?;
     match fields.event_type.take() {
@@ -217,8 +229,12 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
         (Value::False, _) => false,
         (_, offset) => return Err(bad_value(line, offset, "success is not true or false")),
     };
-    let duration = required("duration_ms", fields.duration_ms)?;
-    let duration_ms = number(line, "duration_ms", duration, MAX_DURATION_MS, "up to 30 days")?;
+    let duration_ms = match fields.duration_ms {
+        // What failed may have no duration, in the ways in which loggers say so.
+        None | Some((Value::Null | Value::Number("-1", _), _)) if !success => None,
+        Some((Value::String(text), _)) if !success && text == "-" => None,
+        found => Some(number(line, "duration_ms", required("duration_ms", found)?, MAX_DURATION_MS, "up to 30 days")?),
+    };
     let timestamp = time(line, required("timestamp", fields.timestamp)?)?;
     if let Some((value, offset)) = fields.fallback_used
         && !matches!(value, Value::True | Value::False | Value::Null)
@@ -256,7 +272,7 @@ fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reje
     let found = match event_type {
         "rollout_stage" => {
             let percentage =
-                number(line, "percentage", required("percentage", fields.percentage)?, 100.0, "up to 100")?;
+                number(line, "percentage", from_text(required("percentage", fields.percentage)?), 100.0, "up to 100")?;
             text = format!("{percentage} % of the traffic");
             known(EventKind::RolloutStage { percentage })
         }
@@ -302,6 +318,17 @@ fn note(slot: Slot<'_>) -> String {
     match slot {
         Some((Value::String(text), _)) => cut(&text),
         _ => String::new(),
+    }
+}
+
+/// A number that stands in quotes, `"10"` or `"10%"`.
+fn from_text((value, offset): (Value<'_>, usize)) -> (Value<'_>, usize) {
+    match &value {
+        Value::String(text) => match text.trim().trim_end_matches('%').trim_end().parse::<f64>() {
+            Ok(number) if number.is_finite() => (Value::Number("", number), offset),
+            _ => (value, offset),
+        },
+        _ => (value, offset),
     }
 }
 
@@ -381,7 +408,10 @@ mod tests {
     fn the_loggers_line_is_read_whole() {
         let upload = read_upload(GOOD);
         assert_eq!(upload.execution_type, ExecutionType::Async);
-        assert_eq!((upload.duration_ms, upload.file_size_mb, upload.memory_mb), (1834.21, Some(10.0), Some(42.7)));
+        assert_eq!(
+            (upload.duration_ms, upload.file_size_mb, upload.memory_mb),
+            (Some(1834.21), Some(10.0), Some(42.7))
+        );
         assert_eq!(upload.timestamp, 1_762_935_330_123_456_000);
         assert_eq!((upload.provider.as_deref(), upload.file_type.as_deref()), (Some("kimi"), Some("json")));
     }
@@ -389,7 +419,45 @@ mod tests {
     #[test]
     fn the_last_of_duplicate_keys_wins_even_over_a_bad_one() {
         let line = r#"{"success": "no", "duration_ms": NaN, "x": {"success": 1}, "execution_type": "sync", "timestamp": 1762935330, "duration_ms": 5, "succ\u0065ss": true}"#;
-        assert_eq!(read_upload(line).duration_ms, 5.0);
+        assert_eq!(read_upload(line).duration_ms, Some(5.0));
+    }
+
+    #[test]
+    fn a_failure_may_lack_its_duration_and_a_success_may_not() {
+        let failed = GOOD.replace("true", "false").replace("\"error_type\": null", "\"error_type\": \"Timeout\"");
+        for nothing in ["null", "-1", "\"-\""] {
+            assert_eq!(read_upload(&failed.replace("1834.21", nothing)).duration_ms, None, "{nothing}");
+            assert!(parse_line(&GOOD.replace("1834.21", nothing)).is_err(), "{nothing}");
+        }
+        assert_eq!(read_upload(&failed.replace("\"duration_ms\": 1834.21, ", "")).duration_ms, None);
+        assert_eq!(read_upload(&failed).duration_ms, Some(1834.21));
+        assert!(parse_line(&failed.replace("1834.21", "-2")).is_err());
+    }
+
+    #[test]
+    fn what_stands_before_a_line_is_no_part_of_it() {
+        for before in ["\0", "\0\0\0", "\u{feff}", "\0\u{feff}"] {
+            assert_eq!(parse_line(&format!("{before}{GOOD}")), parse_line(GOOD));
+        }
+        let reject = parse_line("\0\0{\"success\": 5}x").unwrap_err();
+        assert_eq!(reject.column, Some(17));
+    }
+
+    #[test]
+    fn a_percentage_may_stand_in_quotes() {
+        let of = |percentage: &str| {
+            let line = format!(
+                "{{\"event_type\": \"rollout_stage\", \"timestamp\": 1762935330, \"percentage\": {percentage}}}"
+            );
+            match parse_line(&line) {
+                Ok(Line::Event(Event { kind: EventKind::RolloutStage { percentage }, .. })) => Some(percentage),
+                _ => None,
+            }
+        };
+        assert_eq!(
+            ["10", "\"10\"", "\" 10 % \"", "\"ten\"", "\"nan\"", "\"101\""].map(of),
+            [Some(10.0), Some(10.0), Some(10.0), None, None, None]
+        );
     }
 
     #[test]

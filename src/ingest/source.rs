@@ -78,8 +78,8 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
             continue;
         }
         let found = expand(pattern, plan)?;
-        if found.is_empty() && plan.files_from_command_line {
-            return Err(no_match(&format!("no file matches {pattern:?}")));
+        if found.is_empty() && (plan.files_from_command_line || !is_glob(pattern) && plan.input.files.len() > 1) {
+            return Err(missing(pattern, plan));
         }
         for path in found {
             if is_pipe(&path) {
@@ -138,6 +138,22 @@ impl Folders {
                 Ok(canonical.join(name))
             }
         }
+    }
+}
+
+/// Whether a pattern may match several files, and so none.
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '['])
+}
+
+/// A file that was asked for by name and is not there: half of a log gives figures of a half.
+fn missing(pattern: &str, plan: &Plan) -> Error {
+    let error = no_match(&format!("no file matches {pattern:?}"));
+    match plan.file.as_ref().filter(|_| !plan.files_from_command_line) {
+        None => error,
+        Some(file) => error
+            .at(Position::file(file.display().to_string()))
+            .help("correct the name in [input] files, or take it out where the log is whole without it"),
     }
 }
 

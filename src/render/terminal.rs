@@ -255,5 +255,13 @@ fn findings(report: &Report, colour: Colour) -> String {
         };
         let _ = writeln!(text, "  {} {}", colour.paint(code, &format!("{word:<8}")), plain(&finding.text));
     }
+    for rejected in &quality.rejected {
+        let first = rejected.examples.first().map_or_else(String::new, |first| {
+            let column = first.column.map_or_else(String::new, |column| format!(":{column}"));
+            format!("; the first is {}:{}{column}: {}", first.path, first.line, first.message)
+        });
+        let line = format!("{} {}{first}", format::count(rejected.count), rejected.reason);
+        let _ = writeln!(text, "  {} {}", colour.paint(DIM, "rejected"), plain(&line));
+    }
     text
 }

@@ -14,7 +14,7 @@ const stagegate = process.env.STAGEGATE ?? join(process.env.CARGO_TARGET_DIR ?? 
 const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "stagegate-"));
 const SCENARIOS = ["sample", "incident", "messy", "no-memory", "mix-shift"];
-const EXTREMES = ["ten stages", "one stage", "300 error types", "hostile names", "nothing usable"];
+const EXTREMES = ["ten stages", "one stage", "300 error types", "hostile names", "hardly anything usable"];
 const pages = {};
 let browser;
 
@@ -48,7 +48,7 @@ function extremes() {
   const hostile = ["<script>alert(1)</script>", "\u202egnp.exe", "x".repeat(10_000), "a b".repeat(3000), "]]></style><svg onload=alert(1)>"];
   report("300 error types", log("errors.jsonl", 1500, (index) => ({ success: index % 2 > 0, error_type: index % 2 ? null : `Error${index % 600}${hostile[index % 5]}` })));
   report("hostile names", log("hostile.jsonl", 400, (index) => ({ provider: hostile[index % 5], file_type: hostile[(index + 2) % 5], execution_type: index < 200 ? "sync" : "async" })));
-  report("nothing usable", log("nothing.jsonl", 3, () => ({ execution_type: "other" })));
+  report("hardly anything usable", log("hardly.jsonl", 3, (index) => ({ execution_type: index ? "other" : "sync" })));
 }
 
 before(async () => {

@@ -39,6 +39,7 @@ const HOUSE: &[&str] = &[
     "ingest/timeline.rs",
     "ingest/ledger.rs",
     "ingest/fast.rs",
+    "ingest/unusable.rs",
     // the mergeable tables
     "cube/histogram.rs",
     "cube/dimension.rs",
@@ -103,6 +104,7 @@ const HOUSE: &[&str] = &[
     "analysis/next_steps.rs",
     "analysis/split.rs",
     "analysis/stages.rs",
+    "analysis/plausibility.rs",
     "analysis/quality.rs",
     "analysis/criteria.rs",
     "analysis/variants.rs",

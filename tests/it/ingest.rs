@@ -128,7 +128,9 @@ fn a_truncated_archive_is_used_as_far_as_it_goes_and_the_gate_fails() {
     assert_eq!(report["data_quality"]["gate"], "failed");
     assert!(report["data_quality"]["findings"][0]["text"].as_str().unwrap().contains("cut short"));
     place.write("nothing.jsonl.gz", "");
-    let report = place.report("out", &["nothing.jsonl.gz"]);
+    let refused = place.run(&["report", "nothing.jsonl.gz"]).expect(2).err;
+    assert!(refused.starts_with("error: nothing.jsonl.gz: the archive is empty"), "{refused}");
+    let report = place.report("out", &["nothing.jsonl.gz", "log.jsonl.gz"]);
     assert_eq!(report["data_quality"]["gate"], "failed");
     assert!(report["data_quality"]["findings"][0]["text"].as_str().unwrap().contains("the archive is empty"));
 }

@@ -12,6 +12,7 @@ mod house;
 mod ingest;
 mod judgement;
 mod plan;
+mod plausible;
 mod scale;
 
 use std::path::{Path, PathBuf};

@@ -109,17 +109,16 @@ pub(crate) fn stage(stage: &Stage) -> StageView {
 }
 
 fn split(stage: &Stage) -> Option<String> {
-    let (expected, observed, p_value) =
-        (stage.split.expected_share?, stage.split.observed_share?, stage.split.p_value?);
+    let (expected, observed) = (stage.split.expected_share?, stage.split.observed_share?);
+    let chance = stage.split.p_value.map_or_else(String::new, |p| format!(" ({})", format::p_value(p)));
     let verdict = match stage.split.status {
         SplitStatus::Mismatch => "the traffic split is not what was set",
         _ => "no sign against it",
     };
     Some(format!(
-        "{} of the uploads are treated, {} were set: {verdict} ({})",
+        "{} of the uploads are treated, {} were set: {verdict}{chance}",
         format::value(observed, Unit::Fraction),
-        format::share(expected),
-        format::p_value(p_value)
+        format::share(expected)
     ))
 }
 

@@ -1,0 +1,151 @@
+//! Can it be as the log says? What a careful reader would ask about before any figure: uploads in the wrong arm,
+//! durations in another unit, timeouts under another name.
+
+use std::collections::BTreeMap;
+
+use crate::config::Plan;
+use crate::format;
+use crate::metric::Unit;
+use crate::report::model::{Finding, Group, Severity, Stage};
+
+/// A share of a stage in the wrong arm from which on its figures are those of a mixture.
+const MIXED_SHARE: f64 = 0.01;
+/// Medians of two arms so many times apart, and without any overlap, are no effect but another unit.
+const OTHER_UNIT: f64 = 100.0;
+/// The longest of the faster arm lies so many times below the other's median.
+const APART: f64 = 10.0;
+const MS_PER_SECOND: f64 = 1e3;
+
+/// What cannot be, or is not what it is called.
+pub(super) fn findings(plan: &Plan, stages: &[Stage]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = stages.iter().filter_map(treated_baseline).collect();
+    findings.extend(unnamed_timeouts(plan, stages));
+    findings.extend(stages.iter().filter_map(durations_beyond_the_log(stages)));
+    findings.extend(other_unit(stages));
+    findings
+}
+
+fn finding(id: String, severity: Severity, text: String) -> Finding {
+    Finding { id: format!("data_quality.{id}"), severity, text }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Treated uploads in a stage in which nothing should be treated.
+fn treated_baseline(stage: &Stage) -> Option<Finding> {
+    let (treated, all) = (stage.groups.treated.uploads, stage.groups.all.uploads);
+    if stage.percentage > 0.0 || treated == 0 {
+        return None;
+    }
+    let share = share(treated, all);
+    let severity = if share > MIXED_SHARE { Severity::Error } else { Severity::Warning };
+    let text = format!(
+        "stage {} holds {} of the new way, {}, where 0 % were set: what is compared with it is diluted",
+        stage.name,
+        format::counted(treated, "upload"),
+        format::value(share, Unit::Fraction)
+    );
+    Some(finding(format!("treated_baseline.{}", stage.name), severity, text))
+}
+
+/// Error types that are called like timeouts and are in no list.
+fn unnamed_timeouts(plan: &Plan, stages: &[Stage]) -> Option<Finding> {
+    let mut errors: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, count) in stages.iter().flat_map(|stage| &stage.groups.all.errors) {
+        *errors.entry(name).or_default() += count;
+    }
+    let listed = |name: &str| plan.analysis.timeout_errors.iter().any(|known| known == name);
+    let alike: Vec<(&str, u64)> = errors
+        .iter()
+        .filter(|(name, _)| !listed(name) && sounds_like_timeout(name))
+        .map(|(name, count)| (*name, *count))
+        .collect();
+    if alike.is_empty() {
+        return None;
+    }
+    // Where none of the log's errors is listed, the timeout rate is 0 and says nothing.
+    let none_listed = !errors.keys().any(|name| listed(name));
+    let told: Vec<String> = alike.iter().map(|(name, count)| format!("{name} ({})", format::count(*count))).collect();
+    let add: Vec<String> = alike.iter().map(|(name, _)| format!("{name:?}")).collect();
+    let text = format!(
+        "{}these look like timeouts and are not in [analysis] timeout_errors: {}; add {} to it",
+        if none_listed { "no error type of the log is listed as a timeout; " } else { "" },
+        told.join(", "),
+        add.join(", ")
+    );
+    let severity = if none_listed { Severity::Error } else { Severity::Warning };
+    Some(finding("unnamed_timeouts".into(), severity, text))
+}
+
+fn sounds_like_timeout(name: &str) -> bool {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    ["timeout", "timedout", "deadlineexceeded"].iter().any(|word| plain.contains(word))
+}
+
+fn value(group: &Group, metric: &str) -> Option<f64> {
+    group.figures.get(metric)?.as_ref().map(|figure| figure.value)
+}
+
+/// A duration that is longer than the whole log is in another unit.
+fn durations_beyond_the_log(stages: &[Stage]) -> impl Fn(&Stage) -> Option<Finding> {
+    let ends = || stages.iter().flat_map(|stage| stage.from.iter().chain(&stage.to));
+    let time = |text: &String| chrono::DateTime::parse_from_rfc3339(text).ok();
+    let (first, last) = (ends().filter_map(time).min(), ends().filter_map(time).max());
+    let span_s = first.zip(last).map(|(first, last)| (last - first).num_seconds() as f64);
+    move |stage| {
+        let (median_s, span_s) = (value(&stage.groups.all, "latency_p50_ms")? / MS_PER_SECOND, span_s?);
+        (median_s > span_s).then(|| {
+            let text = format!(
+                "the median duration of stage {} ({}) is longer than the log ({}): is duration_ms in another unit?",
+                stage.name,
+                format::seconds(median_s),
+                format::seconds(span_s)
+            );
+            finding(format!("durations_beyond_the_log.{}", stage.name), Severity::Error, text)
+        })
+    }
+}
+
+/// The arms of the log whose durations lie apart as no effect does: one of them is in another unit.
+fn other_unit(stages: &[Stage]) -> Option<Finding> {
+    let treated = || stages.iter().filter(|stage| stage.percentage > 0.0).map(|stage| &stage.groups.treated);
+    let control = || stages.iter().map(|stage| &stage.groups.control);
+    let apart = |low: &Group, high: &Group| {
+        let (low_median, high_median) = (value(low, "latency_p50_ms")?, value(high, "latency_p50_ms")?);
+        let longest = value(low, "latency_max_ms")?;
+        let is_apart = low_median > 0.0 && high_median > OTHER_UNIT * low_median && high_median > APART * longest;
+        is_apart.then_some((low_median, high_median))
+    };
+    let pairs = || treated().flat_map(|treated| control().map(move |control| (treated, control)));
+    let found =
+        pairs().find_map(|(treated, control)| apart(treated, control).map(|medians| ("the new way", medians))).or_else(
+            || pairs().find_map(|(treated, control)| apart(control, treated).map(|medians| ("the old way", medians))),
+        );
+    let (arm, (low, high)) = found?;
+    let text = format!(
+        "duration_ms of {arm} looks like seconds: its median is {}, {} times below the other arm's {}, and the two do not overlap",
+        format::value(low, Unit::Milliseconds),
+        format::count((high / low).round() as u64),
+        format::value(high, Unit::Milliseconds)
+    );
+    Some(finding("other_unit".into(), Severity::Error, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_timeouts_are_known_by_their_sound() {
+        for name in
+            ["ETIMEDOUT", "DEADLINE_EXCEEDED", "context deadline exceeded", "read time-out", "GatewayTimeout504"]
+        {
+            assert!(sounds_like_timeout(name), "{name}");
+        }
+        for name in ["ConnectionError", "OutOfTime", "deadline_missed", ""] {
+            assert!(!sounds_like_timeout(name), "{name}");
+        }
+    }
+}

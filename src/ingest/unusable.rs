@@ -1,0 +1,169 @@
+//! A log of which not one line can be used: what it is, and what to do about it.
+
+use std::io::Read;
+
+use super::ledger::FileLedger;
+use super::source::{self, Source};
+use crate::error::{Error, Position};
+use crate::packing::{Compression, Unpacked, fill};
+
+/// Bytes at the beginning of a file that are looked at.
+const HEAD_BYTES: usize = 1 << 16;
+/// Keys of a line that are named.
+const KEYS_NAMED: usize = 12;
+/// What an upload cannot do without.
+const REQUIRED: [&str; 4] = ["execution_type", "success", "duration_ms", "timestamp"];
+
+/// What a file is, and what to do about it.
+struct Kind {
+    what: String,
+    help: String,
+}
+
+impl Kind {
+    fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), help: help.into() }
+    }
+}
+
+/// The error of a run in whose logs no upload was found.
+pub fn error(sources: &[Source], files: &[FileLedger]) -> Error {
+    let Some(file) = files.iter().find(|file| file.rejected_total() > 0) else { return without_rejects(files) };
+    let kind = sources
+        .iter()
+        .find(|source| source.name == file.path)
+        .map(head)
+        .and_then(|head| packed(&file.path, &head).or_else(|| text(&file.path, &head)));
+    let first = file.examples.iter().min_by_key(|example| example.line);
+    let (line, why) = first.map_or((None, String::new()), |example| {
+        let column = example.column.map_or_else(String::new, |column| format!(":{column}"));
+        let why = format!("; {}:{}{column} was rejected: {}", file.path, example.line, example.message);
+        (Some(example.line), why)
+    });
+    let kind =
+        kind.unwrap_or_else(|| Kind::new("no log that stagegate knows", "docs/formats.md shows what a line holds"));
+    let position = Position { file: file.path.clone(), line, column: None };
+    let count = file.rejected_total();
+    let message = match count {
+        1 => format!("its one line cannot be used: {}{why}", kind.what),
+        _ => format!("not one of {} lines can be used: {}{why}", crate::format::count(count), kind.what),
+    };
+    Error::new(message).at(position).help(kind.help)
+}
+
+/// Nothing was rejected: there was nothing, or nothing but events.
+fn without_rejects(files: &[FileLedger]) -> Error {
+    if let Some((file, loss)) = files.iter().find_map(|file| Some((file, file.loss.as_ref()?))) {
+        return Error::new(loss.clone()).at(Position::file(&file.path)).help("pack the log again, or give another");
+    }
+    let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).take(KEYS_NAMED).collect();
+    let events: u64 = files.iter().map(|file| file.events).sum();
+    if events == 0 {
+        return Error::new(format!(
+            "nothing to read: {} {} empty",
+            names.join(", "),
+            crate::format::are(names.len() as u64)
+        ))
+        .help("look whether this is the log's name, and whether the service has written to it");
+    }
+    let message = format!("{} and no upload in {}", crate::format::counted(events, "event"), names.join(", "));
+    Error::new(message).help("give the files that hold the uploads, too")
+}
+
+/// The first bytes of a log, unpacked where they are packed in a way that is read; empty where they cannot be had.
+fn head(source: &Source) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD_BYTES];
+    let Ok(raw) = source::open(source) else { return Vec::new() };
+    let filled = match source.compression {
+        Compression::None => fill(&mut raw.take(HEAD_BYTES as u64), &mut bytes).0,
+        packed => Unpacked::new(raw, packed).map_or(0, |mut stream| fill(&mut stream, &mut bytes).0),
+    };
+    bytes.truncate(filled);
+    bytes
+}
+
+/// By the first bytes, what is no text in UTF-8.
+fn packed(name: &str, head: &[u8]) -> Option<Kind> {
+    let to_check = |command: &str| format!("{command} {name} | stagegate check -");
+    let known: [(&[u8], &str, &str); 6] = [
+        (b"\xfd7zXZ\0", "it is packed with xz", "xz -dc"),
+        (b"BZh", "it is packed with bzip2", "bzip2 -dc"),
+        (b"\x04\x22\x4d\x18", "it is packed with lz4", "lz4 -dc"),
+        (b"PK\x03\x04", "it is a .zip archive", "unzip -p"),
+        (b"\xff\xfe", "it is text in UTF-16", "iconv -f utf-16 -t utf-8"),
+        (b"\xfe\xff", "it is text in UTF-16", "iconv -f utf-16 -t utf-8"),
+    ];
+    let found = known.iter().find(|(magic, ..)| head.starts_with(magic));
+    if let Some((_, what, command)) = found {
+        return Some(Kind::new(*what, to_check(command)));
+    }
+    if head.starts_with(b"PAR1") {
+        return Some(Kind::new(
+            "it is a Parquet file",
+            "write its rows as JSON, one a line: docs/formats.md has the fields",
+        ));
+    }
+    // Text in UTF-16 without a mark: every other byte of plain words is 0.
+    let start = &head[..head.len().min(64)];
+    let every_other = |first: usize| start.len() > 8 && start.iter().skip(first).step_by(2).all(|byte| *byte == 0);
+    (every_other(0) || every_other(1)).then(|| {
+        Kind::new(
+            "it is text in UTF-16",
+            to_check(if every_other(1) { "iconv -f utf-16le -t utf-8" } else { "iconv -f utf-16be -t utf-8" }),
+        )
+    })
+}
+
+/// By its first line, a text of another form.
+fn text(name: &str, head: &[u8]) -> Option<Kind> {
+    let head = String::from_utf8_lossy(head);
+    let head = head.trim_start_matches('\u{feff}').trim_start();
+    let first = head.lines().next()?.trim();
+    if first.starts_with('[') {
+        return Some(Kind::new("it is one JSON array", format!("jq -c '.[]' {name} | stagegate check -")));
+    }
+    if first.starts_with('{') {
+        return match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first) {
+            Ok(object) => Some(other_fields(&object)),
+            // One object over several lines.
+            Err(error) if error.is_eof() => {
+                Some(Kind::new("its JSON objects go over several lines", format!("jq -c . {name} | stagegate check -")))
+            }
+            Err(_) => None,
+        };
+    }
+    let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| first.matches(*separator).count())?;
+    let columns: Vec<&str> = first.split(separator).map(str::trim).collect();
+    (columns.len() > 2).then(|| {
+        let what = format!("it looks like CSV with the columns {}", named(columns.iter().copied()));
+        Kind::new(what, "write its rows as JSON, one a line: docs/formats.md has the fields")
+    })
+}
+
+/// A line of JSON that another program wrote.
+fn other_fields(object: &serde_json::Map<String, serde_json::Value>) -> Kind {
+    let help =
+        "write one line for each upload with execution_type, success, duration_ms and timestamp: docs/formats.md";
+    if ["metric", "type", "data"].iter().all(|key| object.contains_key(*key)) {
+        return Kind::new(
+            "it holds rows of k6 (metric, type, data), one for each metric and not one for each request",
+            help,
+        );
+    }
+    let missing: Vec<&str> = REQUIRED.into_iter().filter(|key| !object.contains_key(*key)).collect();
+    let found = named(object.keys().map(String::as_str));
+    if missing.is_empty() {
+        return Kind::new(format!("it has the fields {found}, with other values than stagegate knows"), help);
+    }
+    let are = crate::format::are(missing.len() as u64);
+    Kind::new(format!("{} {are} missing; found {found}", missing.join(", ")), help)
+}
+
+/// The first names of a line, as far as they fit.
+fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.map(super::reject::cut).take(KEYS_NAMED + 1).collect();
+    if names.len() > KEYS_NAMED {
+        names[KEYS_NAMED] = "…".into();
+    }
+    names.join(", ")
+}
