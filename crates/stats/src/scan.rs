@@ -18,7 +18,7 @@ pub struct Minute {
 /// How far a window reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
-    /// Minutes that it reaches back at least.
+    /// Minutes that it reaches back at least; 1 or more.
     pub minutes: i64,
     /// Minutes up to which it grows while it holds too few uploads.
     pub most_minutes: i64,
@@ -59,8 +59,8 @@ pub fn windows(minutes: &[Minute], reach: Reach) -> Vec<Window> {
         uploads += minute.uploads;
         n += minute.n;
         events += minute.events;
-        // Drop what lies too far back, and what is not needed to hold enough.
-        while first < last {
+        // Drop what lies too far back, and what is not needed to hold enough; the minute itself always is.
+        loop {
             let oldest = &minutes[first];
             let age = minute.minute - oldest.minute;
             let needed = age < reach.minutes || uploads - oldest.uploads < reach.fewest_uploads;
@@ -214,6 +214,45 @@ mod tests {
         assert!((of(13, 60).unwrap().p_value / 6.849_576_048_646_659e-6 - 1.0).abs() < 1e-9);
     }
 
+    #[test]
+    fn a_window_grows_to_an_hour_and_no_further() {
+        let apart = |minutes: i64| windows(&[minute(0, 10, 0), minute(minutes, 10, 0)], REACH).len();
+        assert_eq!((apart(59), apart(60)), (1, 0));
+    }
+
+    // scipy 1.17.1: betabinom.sf(events - 1, n, rate (1 / rho - 1), (1 - rate) (1 / rho - 1)), rho = variation rate / (1 - rate)
+    #[test]
+    fn known_tails_of_an_ordinary_stage() {
+        let of = |(events, n), (all_events, all_n), squared_variation, want: f64| {
+            let ordinary = Ordinary { events: all_events, n: all_n, most: 0.05, squared_variation };
+            let window = Window { from: 0, to: 5, uploads: n, n, events, first: 0, last: 0 };
+            let got = ordinary.upper_tail(&window);
+            assert!((got / want - 1.0).abs() < 1e-9, "{got} for {want}");
+        };
+        of((9, 40), (100, 2040), 0.5, 0.005_887_447_633_466_047_5);
+        of((9, 40), (100, 2040), 0.0, 6.309_541_406_938_18e-5);
+        // Nothing outside of the window, or more than the threshold: the threshold.
+        of((9, 40), (9, 40), 0.5, 0.009_036_524_789_091_893);
+        of((9, 40), (400, 2040), 0.5, 0.009_036_524_789_091_893);
+        // Not one outside: three of them at most.
+        of((4, 40), (4, 340), 0.5, 0.003_068_154_030_388_292_6);
+        // Hours that vary without end are as alike as one half.
+        of((9, 40), (100, 2040), 1e4, 0.071_193_676_792_387_42);
+    }
+
+    #[test]
+    fn a_window_fires_beyond_the_threshold_and_beyond_the_ordinary() {
+        let window = Window { from: 0, to: 5, uploads: 40, n: 40, events: 9, first: 0, last: 0 };
+        let of = |threshold, squared_variation, family_level, windows| {
+            let ordinary = Ordinary { events: 100, n: 2040, most: 0.05, squared_variation };
+            Alarm { threshold, ordinary, family_level, windows }.test(&window).expect("it crosses").fired
+        };
+        // binom.sf(8, 40, 0.05) = 1.3e-4, binom.sf(8, 40, 0.1) = 0.015; the tails stand above.
+        assert!(of(0.05, 0.0, 0.01, 100) && !of(0.05, 0.0, 0.01, 200), "6.3e-5 against 1e-4 and 5e-5");
+        assert!(!of(0.05, 0.5, 0.01, 100), "beyond the threshold, and ordinary");
+        assert!(!of(0.1, 0.0, 0.01, 100), "beyond the ordinary, and not surely beyond the threshold");
+    }
+
     proptest! {
         #[test]
         fn windows_hold_what_their_minutes_hold(
@@ -232,6 +271,13 @@ mod tests {
                 let back = (5..=60).find(|back| held(*back) >= fewest);
                 let window = found.iter().find(|window| window.last == last);
                 prop_assert_eq!(window.map(|window| window.uploads), back.map(held));
+                let (Some(window), Some(back)) = (window, back) else { continue };
+                let inside: Vec<&Minute> = minutes[..=last].iter().filter(|m| m.minute > end.minute - back).collect();
+                prop_assert_eq!(window.n, inside.iter().map(|m| m.n).sum::<u64>());
+                prop_assert_eq!(window.events, inside.iter().map(|m| m.events).sum::<u64>());
+                let reached = inside[0].minute.min(end.minute - 4).max(minutes[0].minute);
+                prop_assert_eq!((window.from, window.to), (reached, end.minute + 1));
+                prop_assert_eq!(window.first, minutes.len() - minutes.iter().filter(|m| m.minute >= inside[0].minute).count());
             }
         }
     }
