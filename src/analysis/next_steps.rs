@@ -6,7 +6,9 @@ use super::figure::NO_UPLOADS;
 use crate::config::Plan;
 use crate::format;
 use crate::report::claims::criterion_id;
-use crate::report::model::{CompletionStatus, Decision, DecisionValue, NextStep, SplitStatus, Status, TriggerSeverity};
+use crate::report::model::{
+    CompletionStatus, Decision, DecisionValue, Finding, NextStep, Severity, SplitStatus, Status, TriggerSeverity,
+};
 
 /// Steps that are told; further ones stand with their findings.
 const MOST_STEPS: usize = 8;
@@ -20,6 +22,7 @@ pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) 
         let finding = decision.reasons.first().map_or("decision", |reason| reason.finding.as_str());
         steps.push(step(finding, "Roll the last stage back, and find the cause before it starts again."));
     }
+    steps.extend(log_errors(judged));
     steps.extend(incidents(judged));
     steps.extend(splits(judged));
     steps.extend(missed(judged));
@@ -29,7 +32,7 @@ pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) 
     steps.extend(unsettled(judged));
     steps.extend(unmeasured(judged));
     steps.extend(evidence(plan, judged));
-    if steps.is_empty() {
+    if steps.is_empty() && decision.value == DecisionValue::Go {
         steps.push(step("decision", "Go on. Keep the log running: the next report compares with this one."));
     }
     steps.truncate(MOST_STEPS);
@@ -38,6 +41,39 @@ pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) 
 
 fn step(finding: &str, text: impl Into<String>) -> NextStep {
     NextStep { finding: finding.into(), text: text.into() }
+}
+
+/// No figure is better than its log: what fails the data-quality gate comes first.
+fn log_errors(judged: &Judged<'_>) -> Vec<NextStep> {
+    let errors = judged.quality.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let of = |finding: &Finding| {
+        let (kind, about) = {
+            let id = finding.id.trim_start_matches("data_quality.");
+            id.split_once('.').unwrap_or((id, ""))
+        };
+        let text = match kind {
+            "treated_baseline" => format!(
+                "Find out why stage {about} holds uploads of the new way: an earlier attempt, or a stage event that is missing?"
+            ),
+            "unnamed_timeouts" => {
+                "Add the names that look like timeouts to [analysis] timeout_errors, and report again.".into()
+            }
+            "durations_beyond_the_log" | "other_unit" => {
+                "Find out in which unit duration_ms is written: until then no latency and no throughput can be used."
+                    .into()
+            }
+            "contradictions" => {
+                "Ask whether an upload that names an error succeeded, and let the logger say so.".into()
+            }
+            "rejected_events" => "Mend the line of the lost stage event, or place its stage with from and to.".into(),
+            "unknown_stage" => format!("Add a stage of {about} % to [[stages]], or correct the event."),
+            "loss" => format!("Get {about} again, whole."),
+            "rejected_share" => "Mend the lines that were rejected: they are named under data quality.".into(),
+            _ => return None,
+        };
+        Some(step(&finding.id, text))
+    };
+    errors.filter_map(of).collect()
 }
 
 fn incidents(judged: &Judged<'_>) -> Option<NextStep> {

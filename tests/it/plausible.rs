@@ -100,6 +100,9 @@ fn durations_in_another_unit_are_named() {
         }
     });
     assert_review(&seconds, "other_unit", "duration_ms of the new way looks like seconds");
+    let step = &seconds["next_steps"][0];
+    assert_eq!(step["finding"], "data_quality.other_unit");
+    assert!(step["text"].as_str().expect("a text").starts_with("Find out in which unit duration_ms is written"));
     let nanoseconds = with(|_, upload| upload["duration_ms"] = (upload["duration_ms"].as_f64().unwrap() * 1e6).into());
     let found = finding(&nanoseconds, "durations_beyond_the_log.baseline").expect("a finding");
     assert!(found.starts_with("error: the median duration of stage baseline"), "{found}");
