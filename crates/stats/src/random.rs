@@ -1,7 +1,7 @@
 //! Random numbers for the bootstrap: one stream per figure, the same on every machine.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 /// One stream of random numbers (xoshiro256++, Blackman and Vigna 2019).
