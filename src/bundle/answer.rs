@@ -23,7 +23,7 @@ struct Request {
 /// The answer names another bundle or consultation, or is none.
 pub fn check(plan: &Plan, name: &str, text: &str, bundle: &Verified, recorded_at: String) -> Result<Record> {
     let fail = |message: String| Error::new(message).at(Position::file(name));
-    let request = bundle.request.as_deref().map(serde_json::from_slice::<Request>);
+    let request = bundle.request.as_deref().map(|text| serde_json::from_str::<Request>(&String::from_utf8_lossy(text)));
     let request = match request {
         Some(Ok(request)) => request,
         Some(Err(error)) => return Err(fail(format!("the bundle's request cannot be read: {error}"))),

@@ -263,6 +263,16 @@ mod tests {
 
     #[test]
     fn a_damaged_cube_is_refused_or_the_same() {
+        damage_cubes(200);
+    }
+
+    #[test]
+    #[ignore = "five thousand damaged cubes"]
+    fn thousands_of_damaged_cubes_are_refused_or_the_same() {
+        damage_cubes(5000);
+    }
+
+    fn damage_cubes(tries: usize) {
         let folder = tempfile::tempdir().unwrap();
         let lines = some_lines();
         let mut cube = folded(&lines, &timeline_of(&lines));
@@ -287,7 +297,7 @@ mod tests {
         });
         bolero::check!()
             .with_type::<(u8, Vec<crate::damage::Edit>)>()
-            .with_iterations(1000)
+            .with_iterations(tries)
             .for_each(|(which, edits)| check(*which, edits));
         let (refused, same) = (refused.load(Ordering::Relaxed), same.load(Ordering::Relaxed));
         assert!(refused > 5 * same && same > 0, "{refused} refused, {same} the same");

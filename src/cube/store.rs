@@ -149,10 +149,11 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
         return Err(place(Error::new(message)).help("make it again from the logs"));
     }
     let digest = value.as_object_mut().and_then(|fields| fields.remove("sha256"));
-    if digest != Some(packing::sha256(value.to_string()).into()) {
+    let fields = value.to_string();
+    if digest != Some(packing::sha256(&fields).into()) {
         return Err(damaged_file(&header_path, "its content is not what its sha256 says"));
     }
-    let stored: StoredHeader = serde_json::from_value(value).map_err(bad_header)?;
+    let stored: StoredHeader = serde_json::from_str(&fields).map_err(bad_header)?;
     same_rules(&stored.header.rules, &plan.folding_rules()).map_err(place)?;
     check_header(&stored.header).map_err(|message| damaged_file(&header_path, message))?;
     let read_one = |spec: &TableSpec| {

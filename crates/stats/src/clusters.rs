@@ -32,7 +32,8 @@ impl DesignEffect {
 /// Degrees of freedom of clusters of these sizes: the effective number of clusters (Kish 1965),
 /// (Σn)² / Σn², less 1. At least 1.
 pub fn degrees_of_freedom(sizes: impl Iterator<Item = f64>) -> f64 {
-    let (sum, squares) = sizes.fold((0.0, 0.0), |(sum, squares), n| (sum + n, n * n + squares));
+    let sizes: Vec<f64> = sizes.collect();
+    let (sum, squares) = (sizes.iter().sum::<f64>(), sizes.iter().map(|n| n * n).sum::<f64>());
     // Of no cluster the quotient is no number, and 1 is more than that.
     (sum * sum / squares - 1.0).max(1.0)
 }
@@ -40,9 +41,9 @@ pub fn degrees_of_freedom(sizes: impl Iterator<Item = f64>) -> f64 {
 /// Degrees of freedom of a variance that few clusters make up (Satterthwaite 1946, from the clusters'
 /// own fourth moments): 2 (Σz²)² / (Σz⁴ - (Σz²)² / k) for what each of k clusters adds. At least 2.
 fn moment_degrees(influences: impl Iterator<Item = f64>) -> f64 {
-    let (count, squares, fourths) = influences
-        .fold((0.0, 0.0, 0.0), |(count, squares, fourths), z| (count + 1.0, squares + z * z, fourths + z.powi(4)));
-    let spread = fourths - squares * squares / f64::max(count, 1.0);
+    let each: Vec<f64> = influences.map(|z| z * z).collect();
+    let (squares, fourths) = (each.iter().sum::<f64>(), each.iter().map(|square| square * square).sum::<f64>());
+    let spread = fourths - squares * squares / each.len() as f64;
     if spread > 0.0 { (2.0 * squares * squares / spread).max(2.0) } else { f64::INFINITY }
 }
 

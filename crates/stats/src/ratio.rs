@@ -73,7 +73,7 @@ fn score(ratio: f64, x1: f64, n1: f64, x2: f64, n2: f64) -> f64 {
         // Every observation of both is an event, as the hypothesis has it.
         return 0.0;
     }
-    let m = if p1 > 0.5 { n1 - y1 / q1 } else { (x1 - n1 * p1) / q1 };
+    let m = (x1 - n1 * p1) / q1;
     m * m * (q1 / (n1 * p1) + q2 / (n2 * p2))
 }
 
