@@ -22,6 +22,7 @@ impl BusySeconds {
     }
 
     /// Marks the seconds `first..=last` of the hour, both 0 to 3599.
+    #[inline]
     pub fn mark(&mut self, first: usize, last: usize) {
         let (first_byte, last_byte) = (first / 8, last / 8);
         let head = 0xff_u8 << (first % 8);
@@ -52,6 +53,7 @@ impl BusySeconds {
 }
 
 /// Splits the epoch seconds `first..=last` by hour: hour, first and last second within it.
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "seconds of one hour")]
 pub fn split_by_hour(first: i64, last: i64) -> impl Iterator<Item = (i64, usize, usize)> {
     (first.div_euclid(SECONDS_PER_HOUR)..=last.div_euclid(SECONDS_PER_HOUR)).map(move |hour| {

@@ -16,16 +16,19 @@ const OPEN_BLOCKS: usize = 1 << 15;
 /// A value that is added up.
 pub(super) trait Sum: Default + Copy {
     /// Adds `other`, or leaves both as they are and returns `false` where a field would overflow.
+    #[inline]
     fn try_add(&mut self, other: &Self) -> bool;
 }
 
 impl Sum for () {
+    #[inline]
     fn try_add(&mut self, (): &Self) -> bool {
         true
     }
 }
 
 impl Sum for u64 {
+    #[inline]
     fn try_add(&mut self, other: &Self) -> bool {
         self.checked_add(*other).map(|sum| *self = sum).is_some()
     }
@@ -49,6 +52,7 @@ pub(super) struct UploadSums {
 }
 
 impl Sum for UploadSums {
+    #[inline]
     fn try_add(&mut self, other: &Self) -> bool {
         let sum = Self {
             uploads: self.uploads + other.uploads,

@@ -55,6 +55,7 @@ pub(super) struct Partial {
 
 impl Partial {
     /// Counts an upload where it ended, and its busy seconds where they fell.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
     pub(super) fn upload(&mut self, upload: &Upload<'_>, place: &Place) {
         let execution_type = upload.execution_type as u64;
@@ -112,6 +113,7 @@ impl Partial {
     }
 }
 
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
 fn upload_sums(upload: &Upload<'_>, duration_ns: i64) -> UploadSums {
     let nano_mb = |mb: Option<f64>| mb.map_or(0, |mb| (mb * NANO_MB_PER_MB).round() as u64);

@@ -217,6 +217,7 @@ impl<'p> Placement<'p> {
     }
 
     /// The stage of a line that starts at `start`; the message says why none fits.
+    #[inline]
     pub fn place(&self, file_stage: Option<usize>, own: Option<&str>, start: EpochNanos) -> Result<Placed, String> {
         if let Some(stage) = file_stage {
             return Ok(Placed { stage, by_timeline: false });
