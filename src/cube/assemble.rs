@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::busy::BusySeconds;
 use super::cells::{Sum, UploadSums, add_up_twins, merge_cells};

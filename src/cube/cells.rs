@@ -16,7 +16,6 @@ const OPEN_BLOCKS: usize = 1 << 15;
 /// A value that is added up.
 pub(super) trait Sum: Default + Copy {
     /// Adds `other`, or leaves both as they are and returns `false` where a field would overflow.
-    #[inline]
     fn try_add(&mut self, other: &Self) -> bool;
 }
 

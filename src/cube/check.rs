@@ -1,7 +1,7 @@
 //! Does a table that was read hold what it must? A cube may come from another program, or from nobody's friend:
 //! whatever passes here is safe to add up.
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::busy::BYTES;
 use super::header::Header;
@@ -63,8 +63,11 @@ pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) 
     if spec.bins == Bins::Listed {
         check_type(table, "bins", &DataType::List(Box::new(DataType::UInt16)))?;
         check_type(table, "counts", &DataType::List(Box::new(DataType::UInt32)))?;
-        let lengths = |name: &str| -> PolarsResult<IdxCa> { Ok(table.column(name)?.list()?.lst_lengths()) };
-        let same = lengths("bins")?.iter().eq(lengths("counts")?.iter());
+        let lengths = |name: &str| -> PolarsResult<Vec<usize>> {
+            let lists = table.column(name)?.list()?;
+            Ok(lists.downcast_iter().flat_map(|chunk| chunk.offsets().lengths()).collect())
+        };
+        let same = lengths("bins")? == lengths("counts")?;
         polars_ensure!(same, ComputeError: "bins and counts differ in length");
         check_histograms(table, grid(spec))?;
     }

@@ -1,6 +1,6 @@
 //! What a cube is: its header, its tables in memory, and the rules that it was folded by.
 
-use polars::prelude::{DataFrame, PolarsError};
+use polars_core::prelude::{DataFrame, PolarsError};
 use serde::{Deserialize, Serialize};
 
 use super::dimension::{Listed, NameList};

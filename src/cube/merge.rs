@@ -1,6 +1,6 @@
 //! The cube of several cubes: the same whatever their order, nesting and number.
 
-use polars::prelude::{DataFrame, PolarsError};
+use polars_core::prelude::{DataFrame, PolarsError};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -124,7 +124,7 @@ mod tests {
     use std::panic::AssertUnwindSafe;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use polars::prelude::Column;
+    use polars_core::prelude::Column;
     use proptest::prelude::*;
 
     use super::super::{fold, store};

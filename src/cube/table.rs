@@ -1,7 +1,7 @@
 //! The tables of the cube: their columns, and the one way to add two tables up. A table is a
 //! polars `DataFrame` sorted by its key, each key once; every value column says how it is added.
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::dimension::Renumbering;
 use super::histogram::Histogram;

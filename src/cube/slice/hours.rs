@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::super::busy::BusySeconds;
 use super::super::header::{Cube, damaged};

@@ -1,6 +1,6 @@
 //! The cube asked by minute, for what slides over it: trigger windows.
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;

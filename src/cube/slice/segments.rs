@@ -1,6 +1,6 @@
 //! The cube asked by segment: provider x file type x size bucket.
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;

@@ -1,6 +1,6 @@
 //! Some rows of a table, read column by column: nothing is copied but what is asked.
 
-use polars::prelude::*;
+use polars_core::prelude::*;
 
 use super::super::histogram::Histogram;
 use super::super::table::HistogramRows;
