@@ -563,6 +563,8 @@ mod tests {
         ] {
             case.report.validation = serde_json::from_value(review(verdict, current)).unwrap();
             assert_eq!(case.levels(), levels, "{verdict}");
+            let of_review = case.decide().reasons.into_iter().find(|reason| reason.finding == "completion.validation");
+            assert_eq!(of_review.map(|reason| reason.level), Some(levels[0]), "{verdict}");
         }
     }
 

@@ -67,6 +67,7 @@ fn log_errors(judged: &Judged<'_>) -> Vec<NextStep> {
             }
             "rejected_events" => "Mend the line of the lost stage event, or place its stage with from and to.".into(),
             "unknown_stage" => format!("Add a stage of {about} % to [[stages]], or correct the event."),
+            "read_twice" => "Give each log once: take one of the two names out of [input] files.".into(),
             "loss" => format!("Get {about} again, whole."),
             "rejected_share" => "Mend the lines that were rejected: they are named under data quality.".into(),
             _ => return None,

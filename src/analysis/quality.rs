@@ -190,6 +190,7 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             ));
         }
     }
+    findings.extend(read_twice(quality, files));
     findings.extend(rejected_events(files));
     findings.extend(contradictions(files));
     findings.extend(without_duration(files));
@@ -211,6 +212,24 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
         findings.push(finding("out_of_order", Severity::Info, text));
     }
     findings
+}
+
+/// One log under two names: the same bytes, or the same lines packed and plain, told by their counts and by request ids
+/// that repeat as often as there are uploads.
+fn read_twice(quality: &DataQuality, files: &[FileLedger]) -> Option<Finding> {
+    let counts = |file: &FileLedger| (file.lines, file.uploads, file.events, file.blank, file.rejected_total());
+    let repeats = |file: &FileLedger| quality.duplicate_request_ids >= file.uploads;
+    let same = |a: &FileLedger, b: &FileLedger| a.sha256 == b.sha256 || counts(a) == counts(b) && repeats(a);
+    let mut sorted: Vec<&FileLedger> = files.iter().filter(|file| file.uploads > 0).collect();
+    sorted.sort_by_key(|file| (counts(file), &file.sha256));
+    let pair = sorted.windows(2).find(|pair| same(pair[0], pair[1]))?;
+    let text = format!(
+        "{} and {} hold the same {}: every upload of them is counted twice",
+        pair[0].path,
+        pair[1].path,
+        format::counted(pair[0].lines, "line")
+    );
+    Some(finding("read_twice", Severity::Error, text))
 }
 
 /// A stage event that cannot be read moves every upload of its stage.

@@ -234,6 +234,26 @@ fn a_log_of_which_nothing_can_be_used_is_refused_by_what_it_is() {
 }
 
 #[test]
+fn a_log_read_under_two_names_is_noticed() {
+    let log = text(&lines());
+    let place = place(&log);
+    place.write("copy.jsonl", &log);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, log.as_bytes()).expect("packed");
+    place.write("packed.jsonl.gz", packed.finish().expect("packed"));
+    std::fs::hard_link(place.path("log.jsonl"), place.path("link.jsonl")).expect("a link");
+    for other in ["copy.jsonl", "packed.jsonl.gz", "link.jsonl"] {
+        let report = place.report("out", &["log.jsonl", other]);
+        assert_review(&report, "read_twice", "hold the same 481 lines: every upload of them is counted twice");
+    }
+    // Two halves of one log are as long as each other, and no copy.
+    let lines: Vec<&str> = log.lines().collect();
+    place.write("one.jsonl", lines[..241].join("\n"));
+    place.write("two.jsonl", lines[240..].join("\n"));
+    assert_eq!(finding(&place.report("out", &["one.jsonl", "two.jsonl"]), "read_twice"), None);
+}
+
+#[test]
 fn a_log_that_the_config_names_must_be_there() {
     let place = place(&text(&lines()));
     place.write("rollout.toml", format!("[input]\nfiles = [\"log.jsonl\", \"host-b.jsonl\"]\n{CONFIG}"));
