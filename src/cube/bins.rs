@@ -109,6 +109,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn lists_are_counted_like_maps(
             pushes in prop::collection::vec((0_usize..3, prop_oneof![0_u16..40, 0_u16..26_625]), 0..4000),

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Place;
+use super::{Place, SCENARIOS, scenario_report};
 
 const CLOCK: [&str; 2] = ["--generated-at", "2025-11-18T12:00:00Z"];
 
@@ -105,7 +105,7 @@ fn a_difference_tells_what_turned() {
 fn a_summary_has_at_most_fifteen_plain_lines() {
     for scenario in ["good", "regression", "incident", "no-memory"] {
         let place = Place::new();
-        place.generate("log.jsonl", scenario, 20_000);
+        place.generate("log.jsonl", scenario, 6000);
         let run = place.run(&["report", "--summary", "log.jsonl"]).expect(0);
         assert!(run.out.lines().count() <= 15, "{}", run.out);
         assert!(run.out.lines().all(|line| line.chars().count() <= 110));
@@ -117,12 +117,8 @@ fn a_summary_has_at_most_fifteen_plain_lines() {
 #[test]
 fn the_summary_of_every_scenario() {
     let mut text = String::new();
-    for scenario in
-        ["good", "regression", "fallback-storm", "broken-split", "mix-shift", "incident", "no-memory", "messy"]
-    {
-        let place = Place::new();
-        place.generate("log.jsonl", scenario, 30_000);
-        let report = place.report("out", &["log.jsonl"]);
+    for scenario in SCENARIOS {
+        let report = scenario_report(scenario);
         let sentences = report["summary"].as_array().unwrap();
         assert!((3..=5).contains(&sentences.len()), "{scenario}: {sentences:#?}");
         text.push_str(&format!("# {scenario}\n"));

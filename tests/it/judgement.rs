@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::Place;
+use super::{Place, scenario_report};
 
 /// A log of one line per call, in time order.
 #[derive(Default)]
@@ -262,11 +262,9 @@ fn a_gap_neither_fires_nor_ends_an_incident() {
 #[test]
 fn planted_troubles_are_named_and_never_a_go() {
     let seen = |scenario: &str, finding: &str| {
-        let place = Place::new();
-        place.generate("log.jsonl", scenario, 30_000);
-        let report = place.report("out", &["log.jsonl"]);
+        let report = scenario_report(scenario);
         assert_ne!(report["decision"]["value"], "go", "{scenario}");
-        assert!(reasons(&report, finding) > 0, "{scenario}: {:#}", report["decision"]);
+        assert!(reasons(report, finding) > 0, "{scenario}: {:#}", report["decision"]);
         report
     };
     seen("broken-split", "data_quality.split.10%");

@@ -17,6 +17,7 @@ mod scale;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 /// A folder of its own for a test.
 struct Place(tempfile::TempDir);
@@ -80,6 +81,21 @@ impl Place {
         self.run(&arguments).expect(0);
         serde_json::from_str(&self.read(&format!("{out}/report.json"))).expect("report.json is JSON")
     }
+}
+
+/// The simulator's scenarios.
+const SCENARIOS: [&str; 8] =
+    ["good", "regression", "fallback-storm", "broken-split", "mix-shift", "incident", "no-memory", "messy"];
+
+/// The report of 30 000 uploads of a scenario, made once for all tests that ask.
+fn scenario_report(scenario: &str) -> &'static serde_json::Value {
+    static REPORTS: [OnceLock<serde_json::Value>; SCENARIOS.len()] = [const { OnceLock::new() }; SCENARIOS.len()];
+    let index = SCENARIOS.iter().position(|known| *known == scenario).expect("a scenario");
+    REPORTS[index].get_or_init(|| {
+        let place = Place::new();
+        place.generate("log.jsonl", scenario, 30_000);
+        place.report("out", &["log.jsonl"])
+    })
 }
 
 /// What a run printed, and its exit code.

@@ -72,7 +72,8 @@ pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone, level: 
     let clusters = clusters.filter(|(_, n)| *n > 0);
     let (count, events, total) =
         clusters.clone().fold((0_usize, 0_u64, 0_u64), |sum, (y, n)| (sum.0 + 1, sum.1 + y, sum.2 + n));
-    if count < FEWEST_CLUSTERS || events == 0 || events == total {
+    // Where every or no observation is an event, both variances below are 0: their quotient is no number, and counts as 1.
+    if count < FEWEST_CLUSTERS {
         return DesignEffect::NONE;
     }
     let rate = events as f64 / total as f64;

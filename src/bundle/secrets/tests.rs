@@ -101,8 +101,9 @@ fn planted() -> Vec<(&'static str, String)> {
 }
 
 fn scan(path: &str, content: &[u8]) -> Vec<Finding> {
-    let scanner = Scanner::new();
-    let mut file = scanner.file(path);
+    // Some hundred patterns are compiled once.
+    static SCANNER: std::sync::LazyLock<Scanner> = std::sync::LazyLock::new(Scanner::new);
+    let mut file = SCANNER.file(path);
     file.feed(content);
     file.finish()
 }
