@@ -6,9 +6,9 @@ use crate::format;
 use crate::metric::Unit;
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{
-    Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Figure, Gate,
-    Group, Improvement, IntentionToTreat, Reason, Regressions, Severity, SplitStatus, Stage, Status, Trigger,
-    TriggerSeverity, Validation,
+    Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Gate,
+    Improvement, IntentionToTreat, Reason, Regressions, Severity, SplitStatus, Stage, Status, Trigger, TriggerSeverity,
+    Validation,
 };
 use crate::report::words::{answer_text, status_word};
 
@@ -63,10 +63,8 @@ impl Judged<'_> {
         // The last stage must not surely lie below what asks for a rollback minute by minute.
         let lowest = self.plan.triggers.success_rate_low.on()?;
         let arms = [("treated", &stage.groups.treated), ("all", &stage.groups.all)];
-        let rate = |group: &'_ Group| group.figures.get("success_rate").cloned().flatten();
-        let rates = arms.into_iter().filter_map(|(arm, group)| Some((arm, rate(group)?)));
-        let is_low = |figure: &Figure| figure.ci.is_some_and(|ends| ends.high < lowest);
-        let (arm, figure) = rates.into_iter().find(|(_, figure)| is_low(figure))?;
+        let mut rates = arms.into_iter().filter_map(|(arm, group)| Some((arm, group.figure("success_rate")?)));
+        let (arm, figure) = rates.find(|(_, figure)| figure.ci.is_some_and(|ends| ends.high < lowest))?;
         let name = &stage.name;
         Some(reason(
             DecisionValue::Rollback,

@@ -25,21 +25,13 @@ pub(super) fn findings(plan: &Plan, stages: &[Stage]) -> Vec<Finding> {
     findings
 }
 
-fn finding(id: String, severity: Severity, text: String) -> Finding {
-    Finding { id: format!("data_quality.{id}"), severity, text }
-}
-
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
 /// Treated uploads in a stage in which nothing should be treated.
 fn treated_baseline(stage: &Stage) -> Option<Finding> {
     let (treated, all) = (stage.groups.treated.uploads, stage.groups.all.uploads);
     if stage.percentage > 0.0 || treated == 0 {
         return None;
     }
-    let share = share(treated, all);
+    let share = treated as f64 / all as f64;
     let severity = if share > MIXED_SHARE { Severity::Error } else { Severity::Warning };
     let text = format!(
         "stage {} holds {} of the new way, {}, where 0 % were set: what is compared with it is diluted",
@@ -47,7 +39,7 @@ fn treated_baseline(stage: &Stage) -> Option<Finding> {
         format::counted(treated, "upload"),
         format::value(share, Unit::Fraction)
     );
-    Some(finding(format!("treated_baseline.{}", stage.name), severity, text))
+    Some(Finding::of_quality(format!("treated_baseline.{}", stage.name), severity, text))
 }
 
 /// Error types that are called like timeouts and are in no list.
@@ -76,7 +68,7 @@ fn unnamed_timeouts(plan: &Plan, stages: &[Stage]) -> Option<Finding> {
         add.join(", ")
     );
     let severity = if none_listed { Severity::Error } else { Severity::Warning };
-    Some(finding("unnamed_timeouts".into(), severity, text))
+    Some(Finding::of_quality("unnamed_timeouts", severity, text))
 }
 
 fn sounds_like_timeout(name: &str) -> bool {
@@ -85,7 +77,7 @@ fn sounds_like_timeout(name: &str) -> bool {
 }
 
 fn value(group: &Group, metric: &str) -> Option<f64> {
-    group.figures.get(metric)?.as_ref().map(|figure| figure.value)
+    group.figure(metric).map(|figure| figure.value)
 }
 
 /// A duration that is longer than the whole log is in another unit.
@@ -103,7 +95,7 @@ fn durations_beyond_the_log(stages: &[Stage]) -> impl Fn(&Stage) -> Option<Findi
                 format::seconds(median_s),
                 format::seconds(span_s)
             );
-            finding(format!("durations_beyond_the_log.{}", stage.name), Severity::Error, text)
+            Finding::of_quality(format!("durations_beyond_the_log.{}", stage.name), Severity::Error, text)
         })
     }
 }
@@ -130,7 +122,7 @@ fn other_unit(stages: &[Stage]) -> Option<Finding> {
         format::count((high / low).round() as u64),
         format::value(high, Unit::Milliseconds)
     );
-    Some(finding("other_unit".into(), Severity::Error, text))
+    Some(Finding::of_quality("other_unit", Severity::Error, text))
 }
 
 #[cfg(test)]

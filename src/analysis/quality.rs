@@ -141,7 +141,7 @@ fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
         format::counted(longest.minutes / MINUTES_PER_DAY, "day"),
         format::period(&longest.from, &longest.to)
     );
-    Some(finding("wrong_clock", Severity::Warning, text))
+    Some(Finding::of_quality("wrong_clock", Severity::Warning, text))
 }
 
 fn gap_finding(gaps: &[Gap]) -> Option<Finding> {
@@ -152,11 +152,7 @@ fn gap_finding(gaps: &[Gap]) -> Option<Finding> {
         format::counted(longest.minutes, "minute"),
         longest.stage
     );
-    Some(finding("gaps", Severity::Info, text))
-}
-
-fn finding(id: impl Into<String>, severity: Severity, text: impl Into<String>) -> Finding {
-    Finding { id: format!("data_quality.{}", id.into()), severity, text: text.into() }
+    Some(Finding::of_quality("gaps", Severity::Info, text))
 }
 
 fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
@@ -169,21 +165,25 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             format::were(quality.rejected_total),
             format::value(quality.rejected_share, crate::metric::Unit::Fraction)
         );
-        findings.push(finding("rejected_share", Severity::Error, text));
+        findings.push(Finding::of_quality("rejected_share", Severity::Error, text));
     } else if quality.rejected_total > 0 {
         let text = format!(
             "{} of the log {} rejected; up to {limit} are tolerated",
             format::counted(quality.rejected_total, "line"),
             format::were(quality.rejected_total)
         );
-        findings.push(finding("rejected_lines", Severity::Info, text));
+        findings.push(Finding::of_quality("rejected_lines", Severity::Info, text));
     }
     for file in files {
         if let Some(loss) = &file.loss {
-            findings.push(finding(format!("loss.{}", file.path), Severity::Error, format!("{}: {loss}", file.path)));
+            findings.push(Finding::of_quality(
+                format!("loss.{}", file.path),
+                Severity::Error,
+                format!("{}: {loss}", file.path),
+            ));
         }
         if file.lines == 0 {
-            findings.push(finding(
+            findings.push(Finding::of_quality(
                 format!("empty.{}", file.path),
                 Severity::Warning,
                 format!("{}: the file is empty", file.path),
@@ -201,7 +201,7 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             format::counted(quality.duplicate_request_ids, "upload"),
             if quality.duplicate_request_ids == 1 { "repeats" } else { "repeat" }
         );
-        findings.push(finding("duplicate_request_ids", Severity::Warning, text));
+        findings.push(Finding::of_quality("duplicate_request_ids", Severity::Warning, text));
     }
     if quality.out_of_order > 0 {
         let text = format!(
@@ -209,7 +209,7 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             format::counted(quality.out_of_order, "upload"),
             format::are(quality.out_of_order)
         );
-        findings.push(finding("out_of_order", Severity::Info, text));
+        findings.push(Finding::of_quality("out_of_order", Severity::Info, text));
     }
     findings
 }
@@ -229,7 +229,7 @@ fn read_twice(quality: &DataQuality, files: &[FileLedger]) -> Option<Finding> {
         pair[1].path,
         format::counted(pair[0].lines, "line")
     );
-    Some(finding("read_twice", Severity::Error, text))
+    Some(Finding::of_quality("read_twice", Severity::Error, text))
 }
 
 /// A stage event that cannot be read moves every upload of its stage.
@@ -243,7 +243,7 @@ fn rejected_events(files: &[FileLedger]) -> Option<Finding> {
         format::were(total),
         file.path
     );
-    Some(finding("rejected_events", Severity::Error, text))
+    Some(Finding::of_quality("rejected_events", Severity::Error, text))
 }
 
 /// Share of the uploads that may say two things at once before nobody knows what succeeded.
@@ -261,14 +261,13 @@ fn contradictions(files: &[FileLedger]) -> Option<Finding> {
     named.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
     let names: Vec<&str> = named.iter().take(TYPES_NAMED).map(|(name, _)| *name).collect();
     let text = format!(
-        "{} {} success and name{} an error ({}): they are counted as successes",
+        "{} {} an error ({}): they are counted as successes",
         format::counted(total, "upload"),
-        if total == 1 { "says" } else { "say" },
-        if total == 1 { "s" } else { "" },
+        if total == 1 { "says success and names" } else { "say success and name" },
         names.join(", ")
     );
     let severity = if total as f64 > CONTRADICTIONS * uploads as f64 { Severity::Error } else { Severity::Warning };
-    (total > 0).then(|| finding("contradictions", severity, text))
+    (total > 0).then(|| Finding::of_quality("contradictions", severity, text))
 }
 
 fn without_duration(files: &[FileLedger]) -> Option<Finding> {
@@ -278,7 +277,7 @@ fn without_duration(files: &[FileLedger]) -> Option<Finding> {
         format::counted(total, "failed upload"),
         if total == 1 { "has" } else { "have" }
     );
-    (total > 0).then(|| finding("without_duration", Severity::Info, text))
+    (total > 0).then(|| Finding::of_quality("without_duration", Severity::Info, text))
 }
 
 fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
@@ -286,7 +285,7 @@ fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
     let starts = cube.header.timeline.starts();
     if starts.is_empty() && cube.header.placed_span.is_some() {
         let text = "the log has no rollout_stage event: uploads that no file, stage name or interval places count as the baseline";
-        findings.push(finding("no_stage_events", Severity::Warning, text));
+        findings.push(Finding::of_quality("no_stage_events", Severity::Warning, text));
     }
     let mut unknown: Vec<f64> = starts
         .iter()
@@ -300,7 +299,7 @@ fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
         let text = format!(
             "a rollout_stage event starts {percentage} %, and no stage of the config has that percentage: add it to [[stages]]"
         );
-        findings.push(finding(format!("unknown_stage.{percentage}"), Severity::Error, text));
+        findings.push(Finding::of_quality(format!("unknown_stage.{percentage}"), Severity::Error, text));
     }
     findings
 }
@@ -311,7 +310,7 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
         let all = data.arm(Arm::All);
         if all.uploads() == 0 {
             let text = format!("stage {} has no uploads: nothing of it is measured", stage.name);
-            findings.push(finding(format!("empty_stage.{}", stage.name), Severity::Warning, text));
+            findings.push(Finding::of_quality(format!("empty_stage.{}", stage.name), Severity::Warning, text));
             continue;
         }
         let carrying: u64 = all.hours.iter().map(|hour| hour.memory_uploads).sum();
@@ -322,7 +321,7 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
                 format::count(carrying),
                 format::count(all.uploads())
             );
-            findings.push(finding(format!("memory_coverage.{}", stage.name), Severity::Info, text));
+            findings.push(Finding::of_quality(format!("memory_coverage.{}", stage.name), Severity::Info, text));
         }
         if shown.split.status == SplitStatus::Mismatch {
             let share = |share: Option<f64>| {
@@ -335,7 +334,7 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
                 share(shown.split.observed_share),
                 format::share(shown.split.expected_share.unwrap_or_default())
             );
-            findings.push(finding(format!("split.{}", stage.name), Severity::Warning, text));
+            findings.push(Finding::of_quality(format!("split.{}", stage.name), Severity::Warning, text));
         }
     }
     findings
@@ -352,7 +351,7 @@ fn dimension_findings(cube: &Cube) -> Vec<Finding> {
         .map(|(name, _)| {
             let text =
                 format!("the log holds too many {name}: all that the config does not list are counted as \"other\"");
-            finding(format!("too_many_{}", name.replace(' ', "_")), Severity::Warning, text)
+            Finding::of_quality(format!("too_many_{}", name.replace(' ', "_")), Severity::Warning, text)
         })
         .collect()
 }

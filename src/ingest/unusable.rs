@@ -35,14 +35,13 @@ pub fn error(sources: &[Source], files: &[FileLedger]) -> Error {
         .map(head)
         .and_then(|head| packed(&file.path, &head).or_else(|| text(&file.path, &head)));
     let first = file.examples.iter().min_by_key(|example| example.line);
-    let (line, why) = first.map_or((None, String::new()), |example| {
-        let column = example.column.map_or_else(String::new, |column| format!(":{column}"));
-        let why = format!("; {}:{}{column} was rejected: {}", file.path, example.line, example.message);
-        (Some(example.line), why)
+    let why = first.map_or_else(String::new, |example| {
+        let place = Position { file: file.path.clone(), line: Some(example.line), column: example.column };
+        format!("; {place} was rejected: {}", example.message)
     });
     let kind =
         kind.unwrap_or_else(|| Kind::new("no log that stagegate knows", "docs/formats.md shows what a line holds"));
-    let position = Position { file: file.path.clone(), line, column: None };
+    let position = Position { file: file.path.clone(), line: first.map(|example| example.line), column: None };
     let count = file.rejected_total();
     let message = match count {
         1 => format!("its one line cannot be used: {}{why}", kind.what),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::escape::plain;
+use crate::error::Position;
 use crate::format;
 use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
@@ -257,8 +258,8 @@ fn findings(report: &Report, colour: Colour) -> String {
     }
     for rejected in &quality.rejected {
         let first = rejected.examples.first().map_or_else(String::new, |first| {
-            let column = first.column.map_or_else(String::new, |column| format!(":{column}"));
-            format!("; the first is {}:{}{column}: {}", first.path, first.line, first.message)
+            let place = Position { file: first.path.clone(), line: Some(first.line), column: first.column };
+            format!("; the first is {place}: {}", first.message)
         });
         let line = format!("{} {}{first}", format::count(rejected.count), rejected.reason);
         let _ = writeln!(text, "  {} {}", colour.paint(DIM, "rejected"), plain(&line));

@@ -67,7 +67,7 @@ fn evidence(inputs: &[Input]) -> Vec<String> {
 
 fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> impl Iterator<Item = Claim> + 'a {
     METRICS.iter().filter_map(move |metric| {
-        let figure = group.figures.get(metric.id)?.as_ref()?;
+        let figure = group.figure(metric.id)?;
         Some(Claim {
             id: format!("{prefix}.{}", metric.id),
             value: figure.value,

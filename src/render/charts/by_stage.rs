@@ -86,7 +86,7 @@ fn rows<'a>(report: &'a Report, kind: &Kind, stage: &'a Stage) -> Vec<Row<'a>> {
         stage,
         arm,
         treated,
-        figure: group.figures.get(kind.metric).and_then(Option::as_ref),
+        figure: group.figure(kind.metric),
         threshold,
     };
     let groups = &stage.groups;

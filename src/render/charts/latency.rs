@@ -73,7 +73,7 @@ fn rows(stage: &Stage) -> Vec<Row<'_>> {
             "control" => &groups.control,
             _ => &groups.all,
         };
-        let found = QUANTILES.iter().filter_map(|(id, name)| Some((*name, data.figures.get(*id)?.as_ref()?)));
+        let found = QUANTILES.iter().filter_map(|(id, name)| Some((*name, data.figure(id)?)));
         rows.push(Row { stage, arm, treated, quantiles: found.collect() });
     };
     if stage.percentage > 0.0 && groups.treated.uploads > 0 {

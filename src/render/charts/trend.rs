@@ -78,5 +78,5 @@ pub fn headline<'a>(report: &'a Report, metric: &str) -> Option<&'a Figure> {
     let stage = report.stages.iter().rfind(|stage| stage.groups.all.uploads > 0)?;
     let groups = &stage.groups;
     let group = if groups.treated.uploads > 0 { &groups.treated } else { &groups.all };
-    group.figures.get(metric)?.as_ref()
+    group.figure(metric)
 }

@@ -124,7 +124,7 @@ fn split(stage: &Stage) -> Option<String> {
 
 fn cell(metric: &Metric, stage: &str, arm: &str, group: &Group) -> CellView {
     let anchor = anchor(&format!("stages.{stage}.{arm}.{}", metric.id));
-    match group.figures.get(metric.id).and_then(Option::as_ref) {
+    match group.figure(metric.id) {
         None => {
             let reason = group.not_measured.get(metric.id).map_or("no reason given", String::as_str);
             CellView {

@@ -79,6 +79,13 @@ pub struct Finding {
     pub text: String,
 }
 
+impl Finding {
+    /// A finding of the data quality.
+    pub fn of_quality(id: impl std::fmt::Display, severity: Severity, text: impl Into<String>) -> Self {
+        Self { id: format!("data_quality.{id}"), severity, text: text.into() }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -123,6 +130,13 @@ pub struct Group {
     /// Every metric of the methodology by id; `null` where it was not measured.
     #[serde(flatten)]
     pub figures: BTreeMap<String, Option<Figure>>,
+}
+
+impl Group {
+    /// The metric with this id; `None` where it was not measured.
+    pub fn figure(&self, metric: &str) -> Option<&Figure> {
+        self.figures.get(metric)?.as_ref()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
