@@ -63,12 +63,18 @@ pub enum Command {
     Validation(ValidationArguments),
     /// Simulate a rollout and write its log.
     #[command(
-        after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json"
+        after_help = "Example:\n  stagegate generate --scenario incident --uploads 50000 -o incident.jsonl.gz --truth truth.json\n  stagegate generate --as k6-json -o k6.json --plan rollout.toml"
     )]
     Generate(GenerateArguments),
-    /// Write a rollout.toml with every key and a comment each.
-    #[command(after_help = "Example:\n  stagegate init rollout.toml")]
+    /// Look at a log and write a rollout.toml that reads it; without a log, one with every key and a comment each.
+    #[command(after_help = "Examples:\n  stagegate init requests.jsonl\n  stagegate init rollout.toml")]
     Init(InitArguments),
+    /// Show how a log is read: the first rows beside what each became, counts, rejects, stages. Writes nothing.
+    #[command(after_help = "Example:\n  stagegate inspect --config rollout.toml requests.jsonl")]
+    Inspect(InspectArguments),
+    /// List the formats that can be read, or print one.
+    #[command(after_help = "Example:\n  stagegate formats k6-json")]
+    Formats(FormatsArguments),
     /// Print a JSON Schema.
     #[command(after_help = "Example:\n  stagegate schema report > report.schema.json")]
     Schema(SchemaArguments),
@@ -217,6 +223,13 @@ pub struct GenerateArguments {
     /// Log that is written, .gz or .zst packed by name; - is standard output.
     #[arg(short, long, default_value = "-", value_name = "FILE")]
     pub output: PathBuf,
+    /// Format of the log, one of `stagegate formats`; times are rounded to seconds and durations to milliseconds, so that
+    /// the same seed gives the same rollout in each.
+    #[arg(long = "as", value_name = "PRESET", requires = "plan")]
+    pub shape: Option<String>,
+    /// Write the rollout.toml that reads a log of another format.
+    #[arg(long, value_name = "FILE", requires = "shape")]
+    pub plan: Option<PathBuf>,
     /// Write what was planted, as JSON.
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
@@ -224,9 +237,27 @@ pub struct GenerateArguments {
 
 #[derive(Debug, Args)]
 pub struct InitArguments {
+    /// Logs to look at, and a name that ends in .toml for the file that is written [default: rollout.toml].
+    #[arg(value_name = "FILES")]
+    pub files: Vec<PathBuf>,
     /// File that is written; it must not exist.
-    #[arg(default_value = "rollout.toml", value_name = "FILE")]
-    pub path: PathBuf,
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Rows that are shown.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub rows: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct FormatsArguments {
+    /// The preset to print.
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -274,6 +305,9 @@ pub struct InputArguments {
     /// Logs (globs, .gz, .zst, - for standard input) or cubes; they replace the files of the config.
     #[arg(value_name = "FILES")]
     pub files: Vec<String>,
+    /// Read only the rows for which this holds, such as 'service == "upload"'; several must all hold.
+    #[arg(long, value_name = "CONDITION")]
+    pub keep: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

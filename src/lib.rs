@@ -21,10 +21,12 @@ pub mod metric;
 pub mod output;
 pub mod packing;
 pub mod pdf;
+pub mod propose;
 pub mod render;
 pub mod report;
 pub mod reports;
 pub mod run;
+pub mod schema;
 pub mod simulate;
 pub mod staging;
 
@@ -32,6 +34,7 @@ use config::Plan;
 use cube::Cube;
 use error::Result;
 use ingest::source::Inputs;
+use ingest::timeline::Timeline;
 use rayon::prelude::*;
 use report::model::Report;
 use run::Run;
@@ -80,7 +83,8 @@ pub fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], run: &Ru
     })?;
     let beside = run.time("timeline", || ingest::timeline::collect_all(&beside, run))?;
     // The events of a cube hold for the logs beside it, too.
-    let known = cubes.iter().fold(beside, |timeline, cube| timeline.union(&cube.header.timeline));
+    let known = Timeline::of_plan(plan).union(&beside);
+    let known = cubes.iter().fold(known, |timeline, cube| timeline.union(&cube.header.timeline));
     // Cubes alone need no fold, but for the events beside them.
     if cubes.is_empty() || !inputs.logs.is_empty() || !timeline_files.is_empty() {
         let folded = cube::fold(plan, &inputs.logs, known, run)?;

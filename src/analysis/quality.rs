@@ -32,6 +32,8 @@ pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
         events: file.events,
         rejected: file.rejected_total(),
         blank: file.blank,
+        other_rows: file.other_rows,
+        format: file.format.clone(),
     };
     cube.header.files.iter().map(input).collect()
 }
@@ -40,8 +42,8 @@ pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
 pub(super) fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> DataQuality {
     let files = &cube.header.files;
     let rejected_total: u64 = files.iter().map(FileLedger::rejected_total).sum();
-    let lines: u64 = files.iter().map(|file| file.lines).sum();
-    let rejected_share = if lines == 0 { 0.0 } else { rejected_total as f64 / lines as f64 };
+    let rows: u64 = files.iter().map(FileLedger::rows).sum();
+    let rejected_share = if rows == 0 { 0.0 } else { rejected_total as f64 / rows as f64 };
     let (duplicates, at_least) = cube.request_ids.duplicates();
     let mut quality = DataQuality {
         gate: Gate::Passed,

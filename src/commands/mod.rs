@@ -5,8 +5,10 @@ mod check;
 mod cube;
 mod daily;
 mod diff;
+mod formats;
 mod generate;
 mod init;
+mod inspect;
 mod print;
 mod report;
 mod session;
@@ -40,6 +42,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Command::Validation(arguments) => validation::run(&session, arguments),
         Command::Generate(arguments) => generate::run(arguments),
         Command::Init(arguments) => init::run(&session, arguments),
+        Command::Inspect(arguments) => inspect::run(&session, arguments),
+        Command::Formats(arguments) => formats::run(arguments),
         Command::Schema(arguments) => print::schema(arguments),
         Command::Completions(arguments) => print::completions(arguments),
     }?;

@@ -24,7 +24,7 @@ impl Session {
 
 /// The plan that the arguments name.
 pub(super) fn load(input: &InputArguments) -> Result<Plan> {
-    config::load(input.config.as_deref(), &input.files)
+    config::load(input.config.as_deref(), &input.files, &input.keep)
 }
 
 /// When a run says that it happened: as asked, else SOURCE_DATE_EPOCH, else now.

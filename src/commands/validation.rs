@@ -16,7 +16,7 @@ pub(super) fn run(session: &Session, arguments: &ValidationArguments) -> Result<
 /// Checks the answer against the bundle that it answers, and keeps it.
 fn record(session: &Session, arguments: &RecordArguments) -> Result<u8> {
     let RecordArguments { response, bundle, config, generated_at } = arguments;
-    let plan = config::load(config.as_deref(), &[])?;
+    let plan = config::load(config.as_deref(), &[], &[])?;
     let recorded_at = clock(generated_at.as_deref())?;
     let file = evidence::read_response(response)?;
     let verified = session.with_progress(|| verify::verify(bundle, None, &session.run))?;

@@ -25,7 +25,7 @@ impl<'a> Located<'a> {
 
     /// The position of the value at `path`, or of its nearest parent that stands in the file; steps that do not fit
     /// are left out, so that one path serves a table and a list.
-    pub(super) fn position(&self, path: &[Step]) -> Position {
+    pub(super) fn position(&self, path: &[Step<'_>]) -> Position {
         let mut span = None;
         let mut table = Some(self.root.get_ref());
         let mut array = None;
@@ -49,6 +49,12 @@ impl<'a> Located<'a> {
         }
     }
 
+    /// Whether the file says anything at `key` of its table `section`.
+    pub(super) fn says(&self, section: &str, key: &str) -> bool {
+        let table = self.root.get_ref().get(section).and_then(|value| value.get_ref().as_table());
+        table.is_some_and(|table| table.contains_key(key))
+    }
+
     fn at_byte(&self, offset: usize) -> Position {
         position_in(self.name, self.text, offset)
     }
@@ -60,7 +66,13 @@ impl<'a> Located<'a> {
 
     fn check_table(&self, table: &DeTable<'_>, node: &Value, schema: &Value, section: &str) -> Result<()> {
         let node = resolve(node, schema, "properties");
-        let Some(properties) = node["properties"].as_object() else { return Ok(()) };
+        let Some(properties) = node["properties"].as_object() else {
+            // Keys of one's own: only what stands at them can be checked.
+            return table.iter().try_for_each(|(key, value)| {
+                let name = format!("{section}.{}", key.get_ref());
+                self.check_value(value.get_ref(), &node["additionalProperties"], schema, &name)
+            });
+        };
         for (key, value) in table {
             let Some(child) = properties.get(key.get_ref().as_ref()) else {
                 let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
@@ -91,8 +103,8 @@ impl<'a> Located<'a> {
 
 /// One step of a path into the config.
 #[derive(Clone, Copy)]
-pub(super) enum Step {
-    Key(&'static str),
+pub(super) enum Step<'k> {
+    Key(&'k str),
     Index(usize),
 }
 

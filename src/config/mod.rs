@@ -8,6 +8,7 @@ mod init;
 mod locate;
 mod plan;
 mod sections;
+mod sources;
 mod triggers;
 mod validate;
 mod values;
@@ -16,20 +17,23 @@ use std::path::{Path, PathBuf};
 
 pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS};
 pub use init::commented_rollout_file;
-pub use plan::{FoldingRules, Plan, StageRule};
+pub use plan::{FoldingRules, Plan, Source, StageRule};
 pub use sections::{
-    AnalysisSection, CompletionCriterion, ProviderSection, RolloutFile, Stage, TestPhaseSection, TimestampMarks, schema,
+    AnalysisSection, CompletionCriterion, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
 };
 pub use triggers::{Severity, Watch};
 pub use values::{EpochNanos, Glob};
+
+pub use crate::schema::source::TimestampMarks;
 
 use crate::error::Result;
 use crate::files;
 use locate::Located;
 
 /// Loads the plan: `config` if given, else `rollout.toml` of the working directory, else
-/// the built-in rollout. `files` replace `[input] files` unless empty.
-pub fn load(config: Option<&Path>, files: &[String]) -> Result<Plan> {
+/// the built-in rollout. `files` replace `[input] files` unless empty; `keep` are conditions that all rows must fulfil,
+/// beside those of the config.
+pub fn load(config: Option<&Path>, files: &[String], keep: &[String]) -> Result<Plan> {
     let default = Path::new("rollout.toml");
     let path = match config {
         Some(path) => Some(path),
@@ -48,6 +52,7 @@ pub fn load(config: Option<&Path>, files: &[String]) -> Result<Plan> {
         plan.input.files = files.to_vec();
         plan.files_from_command_line = true;
     }
+    sources::keep(&mut plan, keep)?;
     Ok(plan)
 }
 

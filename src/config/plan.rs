@@ -1,6 +1,7 @@
 //! The plan of a rollout: the validated sections of its config, and where they came from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +9,12 @@ use super::asked::Improvement;
 use super::by_day::ByDay;
 use super::sections::{
     AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, NotesSection, Stage,
-    TestPhaseSection, TimestampMarks, ValidationSection, VariantsSection,
+    StartSection, TestPhaseSection, ValidationSection, VariantsSection,
 };
 use super::triggers::TriggersSection;
-use super::values::EpochNanos;
+use super::values::{EpochNanos, Glob};
+use crate::schema::mapping::Mapping;
+use crate::schema::source::TimestampMarks;
 
 /// A validated rollout.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub struct Plan {
     pub title: String,
     /// Globs of the log, or the command line's FILES.
     pub input: InputSection,
+    /// How files of other formats are read: the first that names a file.
+    pub sources: Vec<Source>,
+    /// When stages began, beside the events of the log.
+    pub starts: Vec<StartSection>,
     /// In rollout order, at most 64, each with the criteria that are asked of it.
     pub stages: Vec<Stage>,
     pub analysis: AnalysisSection,
@@ -40,6 +47,14 @@ pub struct Plan {
     pub files_from_command_line: bool,
     /// Of a daily plan: how uploads find its stages.
     pub by_day: Option<ByDay>,
+}
+
+/// How files of another format are read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The files that it reads; without any it reads all.
+    pub files: Vec<Glob>,
+    pub mapping: Arc<Mapping>,
 }
 
 /// The parts of a plan that decide how an upload is folded. Two cubes can be merged,

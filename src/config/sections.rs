@@ -10,6 +10,8 @@ use super::asked::{Criteria, Criterion, HEADLINE_LATENCY, Improvement, TargetsSe
 use super::triggers::TriggersSection;
 use super::values::{Glob, Moment};
 use crate::metric::{self, Metric};
+use crate::schema::arms::RecordSection;
+use crate::schema::source::{SourceSection, TimestampMarks};
 
 /// rollout.toml: one file describes one rollout.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -19,6 +21,12 @@ pub struct RolloutFile {
     pub title: String,
     /// Where the metrics log is and how it is read.
     pub input: InputSection,
+    /// What a row of the log is.
+    pub record: RecordSection,
+    /// How the rows of other formats are read.
+    pub sources: Vec<SourceSection>,
+    /// When stages began, for logs without `rollout_stage` events.
+    pub starts: Vec<StartSection>,
     /// The stages in rollout order; the first with percentage 0 is the baseline.
     pub stages: Vec<Stage>,
     /// Criteria of every stage above 0 %, beside its own.
@@ -54,6 +62,9 @@ impl Default for RolloutFile {
         Self {
             title: "Async upload rollout, final report".into(),
             input: InputSection::default(),
+            record: RecordSection::default(),
+            sources: Vec::new(),
+            starts: Vec::new(),
             stages: vec![
                 stage("baseline", 0.0),
                 stage("1%", 1.0),
@@ -103,12 +114,14 @@ impl Default for InputSection {
     }
 }
 
-/// What the logger's timestamp marks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TimestampMarks {
-    Start,
-    End,
+/// `[[starts]]`: when a stage began, for logs without `rollout_stage` events.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a start: at and percentage")]
+pub struct StartSection {
+    /// RFC 3339.
+    pub at: Moment,
+    /// 0 to 100; the stage with this percentage begins.
+    pub percentage: f64,
 }
 
 /// `[[stages]]`: one stage of the rollout.

@@ -7,6 +7,7 @@ use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improveme
 use super::locate::{Located, Step};
 use super::plan::Plan;
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
+use super::sources;
 use super::triggers::Watch;
 use crate::error::{Error, Result, did_you_mean};
 use crate::metric::{Better, Distribution, Estimator, METRICS, Metric, Share, Unit};
@@ -32,6 +33,15 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     check.within(variants.providers.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("providers")])?;
     check.within(variants.file_types.len() as f64, 0.0, MAX_NAMED as f64, &[Key("variants"), Key("file_types")])?;
     check.bundle(&file.bundle)?;
+    for (index, start) in file.starts.iter().enumerate() {
+        check.within(start.percentage, 0.0, 100.0, &[Key("starts"), Index(index), Key("percentage")])?;
+    }
+    let sources = sources::read(&file, located)?;
+    let mut input = file.input;
+    // Where the config names files at its sources alone, these are the log.
+    if !located.says("input", "files") && !sources.is_empty() && sources.iter().all(|source| !source.files.is_empty()) {
+        input.files = sources.iter().flat_map(|source| &source.files).map(|glob| glob.as_str().to_owned()).collect();
+    }
     let stages = stages(file.stages, &file.criteria, &file.analysis, &check)?;
     let mut improvements = Vec::new();
     for (index, improvement) in file.improvements.iter().flatten().enumerate() {
@@ -62,7 +72,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     }
     Ok(Plan {
         title: file.title,
-        input: file.input,
+        input,
+        sources,
+        starts: file.starts,
         stages,
         analysis: file.analysis,
         improvements,
@@ -158,11 +170,11 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn fail(&self, message: impl Into<String>, path: &[Step]) -> Error {
+    fn fail(&self, message: impl Into<String>, path: &[Step<'_>]) -> Error {
         Error::new(message).at(self.located.position(path))
     }
 
-    fn within(&self, value: f64, low: f64, high: f64, path: &[Step]) -> Result<()> {
+    fn within(&self, value: f64, low: f64, high: f64, path: &[Step<'_>]) -> Result<()> {
         if (low..=high).contains(&value) {
             return Ok(());
         }
@@ -173,7 +185,7 @@ impl Check<'_> {
         Err(self.fail(format!("{} is {value}; it must lie between {low} and {high}", key.unwrap_or("value")), path))
     }
 
-    fn fraction(&self, value: f64, path: &[Step]) -> Result<()> {
+    fn fraction(&self, value: f64, path: &[Step<'_>]) -> Result<()> {
         self.within(value, 0.0, 1.0, path).map_err(|error| {
             if value > 1.0 && value <= 100.0 {
                 error.help(format!("rates are fractions: write {} for {value} %", value / 100.0))
@@ -195,7 +207,7 @@ impl Check<'_> {
     }
 
     /// The metric that a config's word asks for.
-    fn metric(&self, word: &str, analysis: &AnalysisSection, path: &[Step]) -> Result<&'static Metric> {
+    fn metric(&self, word: &str, analysis: &AnalysisSection, path: &[Step<'_>]) -> Result<&'static Metric> {
         analysis.metric(word).ok_or_else(|| {
             let known: Vec<&str> = METRICS.iter().map(|metric| metric.id).chain([HEADLINE_LATENCY]).collect();
             let near = did_you_mean(word, known.iter().copied());
@@ -203,7 +215,7 @@ impl Check<'_> {
         })
     }
 
-    fn criterion(&self, criterion: &Criterion, analysis: &AnalysisSection, path: &[Step]) -> Result<()> {
+    fn criterion(&self, criterion: &Criterion, analysis: &AnalysisSection, path: &[Step<'_>]) -> Result<()> {
         let Some(bound) = criterion.bound() else {
             return Err(self
                 .fail(format!("the criterion of {} needs one bound", criterion.metric), path)
@@ -219,7 +231,7 @@ impl Check<'_> {
         self.bound(metric, bound, path)
     }
 
-    fn bound(&self, metric: &Metric, bound: Bound, path: &[Step]) -> Result<()> {
+    fn bound(&self, metric: &Metric, bound: Bound, path: &[Step<'_>]) -> Result<()> {
         match bound {
             Bound::AtLeast(value) | Bound::AtMost(value) if metric.unit == Unit::Fraction => self.fraction(value, path),
             Bound::AtLeast(value) | Bound::AtMost(value) => self.within(value, 0.0, 1e12, path),
@@ -229,7 +241,7 @@ impl Check<'_> {
         }
     }
 
-    fn improvement(&self, improvement: &Improvement, analysis: &AnalysisSection, path: &[Step]) -> Result<()> {
+    fn improvement(&self, improvement: &Improvement, analysis: &AnalysisSection, path: &[Step<'_>]) -> Result<()> {
         let metric = self.metric(&improvement.metric, analysis, path)?;
         let id = improvement.id();
         match (metric.better, improvement.form) {
@@ -255,7 +267,7 @@ impl Check<'_> {
         }
     }
 
-    fn watch(&self, watch: &Watch, analysis: &AnalysisSection, path: &[Step]) -> Result<()> {
+    fn watch(&self, watch: &Watch, analysis: &AnalysisSection, path: &[Step<'_>]) -> Result<()> {
         let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if watch.name.is_empty() || !watch.name.chars().all(is_word) {
             let message = format!("{:?} is no name of a trigger", watch.name);
@@ -286,7 +298,7 @@ impl Check<'_> {
     }
 
     /// Refuses a list that asks for the same twice, or for too much.
-    fn different(&self, ids: impl Iterator<Item = String>, what: &str, path: &[Step]) -> Result<()> {
+    fn different(&self, ids: impl Iterator<Item = String>, what: &str, path: &[Step<'_>]) -> Result<()> {
         let mut seen = std::collections::BTreeSet::new();
         for id in ids {
             if seen.len() >= MAX_ASKED {
@@ -300,9 +312,9 @@ impl Check<'_> {
     }
 
     fn bundle(&self, bundle: &BundleSection) -> Result<()> {
-        let limits = |tokens: Option<u64>, megabytes: Option<u64>, place: &[Step]| {
+        let limits = |tokens: Option<u64>, megabytes: Option<u64>, place: &[Step<'_>]| {
             let within = |value: Option<u64>, low: f64, high: f64, key: &'static str| {
-                let path: Vec<Step> = place.iter().copied().chain([Key(key)]).collect();
+                let path: Vec<Step<'_>> = place.iter().copied().chain([Key(key)]).collect();
                 value.map_or(Ok(()), |value| self.within(value as f64, low, high, &path))
             };
             within(tokens, MIN_PART_TOKENS, 1e9, "max_tokens")?;

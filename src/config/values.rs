@@ -47,6 +47,16 @@ impl JsonSchema for Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(glob::Pattern);
 
+impl Glob {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        glob::Pattern::new(text).map(Self).map_err(|error| format!("bad glob {text:?}: {}", error.msg))
+    }
+}
+
 impl Deref for Glob {
     type Target = glob::Pattern;
 
@@ -58,9 +68,7 @@ impl Deref for Glob {
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        glob::Pattern::new(&text)
-            .map(Self)
-            .map_err(|error| de::Error::custom(format!("bad glob {text:?}: {}", error.msg)))
+        Self::parse(&text).map_err(de::Error::custom)
     }
 }
 

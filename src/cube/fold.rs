@@ -1,7 +1,9 @@
 //! Every line of the logs -> the cube. Each worker folds the chunks it gets into its own cells; what they hold is
 //! merged once at the end. `passes` decides which worker gets what, and how often.
 
-use std::sync::{Arc, Mutex};
+mod mapped;
+
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::assemble::{Parts, assemble};
 use super::dimension::{Interner, NameList, Numbers};
@@ -14,9 +16,10 @@ use crate::config::{EpochNanos, Plan, TimestampMarks};
 use crate::error::Result;
 use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES, Outcome, Outcomes};
 use crate::ingest::fast::FastReader;
-use crate::ingest::ledger::{ChunkLedger, FileLedgerBuilder};
+use crate::ingest::ledger::{ChunkLedger, FileFacts, FileLedgerBuilder};
 use crate::ingest::native::{self, Event, EventKind, Line, Upload};
 use crate::ingest::reject::{Reject, RejectReason};
+use crate::ingest::rows::Columns;
 use crate::ingest::source::Source;
 use crate::ingest::timeline::{Placed, Placement, Timeline};
 use crate::ingest::timestamp::NANOS_PER_SECOND;
@@ -73,6 +76,8 @@ pub(super) struct Shared<'p> {
     file_types: Interner,
     error_types: Interner,
     ledgers: Vec<Mutex<FileLedgerBuilder>>,
+    /// The names of the columns of each source, where it is CSV.
+    columns: Vec<OnceLock<Columns>>,
     request_ids: Mutex<RequestIds>,
 }
 
@@ -86,6 +91,7 @@ impl<'p> Shared<'p> {
             file_types: Interner::new(listed.file_types, usize::from(plan.input.max_distinct)),
             error_types: Interner::new(listed.error_types, usize::from(plan.input.max_distinct)),
             ledgers: sources.iter().map(|_| Mutex::default()).collect(),
+            columns: sources.iter().map(|_| OnceLock::new()).collect(),
             request_ids: Mutex::default(),
         }
     }
@@ -105,7 +111,9 @@ impl<'p> Shared<'p> {
             .zip(by_source)
             .map(|((builder, source), outcome)| {
                 let loss = outcome.loss.or_else(|| source.loss.clone());
-                builder.finish(source.name.clone(), source.bytes, outcome.sha256, loss)
+                let format = source.mapping.as_ref().map_or("native", |mapping| &mapping.name).to_owned();
+                let (path, bytes) = (source.name.clone(), source.bytes);
+                builder.finish(FileFacts { path, format, bytes, sha256: outcome.sha256, loss })
             })
             .collect();
         let mut request_ids = self.request_ids.into_inner().expect("no worker panicked");
@@ -223,7 +231,10 @@ impl<'s> Worker<'s> {
         match &chunk.content {
             Content::TooLong(text) => {
                 ledger.lines = 1;
-                ledger.reject(too_long(), text.as_bytes());
+                ledger.reject(Reject::too_long(), text.as_bytes());
+            }
+            Content::Lines(lines) if self.shared.sources[chunk.source].mapping.is_some() => {
+                lines.parts().iter().for_each(|part| self.mapped_lines(part, chunk.source, &mut ledger));
             }
             Content::Lines(lines) => {
                 for part in lines.parts() {
@@ -248,6 +259,7 @@ impl<'s> Worker<'s> {
     /// Lines of UTF-8: fast where they have the logger's layout.
     fn text_lines(&mut self, text: &str, file_stage: Option<usize>, ledger: &mut ChunkLedger) {
         let mut rest = text;
+        let marks = self.shared.plan.input.timestamp_marks;
         while !rest.is_empty() {
             ledger.lines += 1;
             if let Some((upload, length)) = self.fast.read(rest) {
@@ -255,7 +267,7 @@ impl<'s> Worker<'s> {
                 rest = &rest[length..];
                 // Longer lines are rejected, whatever they hold.
                 let fits = line.len() <= MAX_LINE_BYTES;
-                match if fits { self.upload(line, &upload, file_stage) } else { Err(too_long()) } {
+                match if fits { self.upload(line, &upload, file_stage, marks) } else { Err(Reject::too_long()) } {
                     Ok(()) => ledger.upload(&upload),
                     Err(reject) => ledger.reject(reject, line.as_bytes()),
                 }
@@ -281,16 +293,12 @@ impl<'s> Worker<'s> {
             return;
         }
         if line.len() > MAX_LINE_BYTES {
-            ledger.reject(too_long(), line);
+            ledger.reject(Reject::too_long(), line);
             return;
         }
         let outcome = match text {
             Ok(text) => self.text(text, file_stage, ledger),
-            Err(error) => {
-                let offset = error.valid_up_to();
-                let message = format!("byte {:#04x} is not UTF-8", line[offset]);
-                Err(Reject::at(RejectReason::InvalidUtf8, line, offset, message))
-            }
+            Err(error) => Err(Reject::not_utf8(line, error)),
         };
         if let Err(reject) = outcome {
             ledger.reject(reject, line);
@@ -300,7 +308,7 @@ impl<'s> Worker<'s> {
     fn text(&mut self, text: &str, file_stage: Option<usize>, ledger: &mut ChunkLedger) -> Result<(), Reject> {
         match native::parse_line(text)? {
             Line::Upload(upload) => {
-                self.upload(text, &upload, file_stage)?;
+                self.upload(text, &upload, file_stage, self.shared.plan.input.timestamp_marks)?;
                 ledger.upload(&upload);
             }
             Line::Event(event) => {
@@ -312,16 +320,24 @@ impl<'s> Worker<'s> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
-    fn upload(&mut self, line: &str, upload: &Upload<'_>, file_stage: Option<usize>) -> Result<(), Reject> {
+    fn upload(
+        &mut self,
+        line: &str,
+        upload: &Upload<'_>,
+        file_stage: Option<usize>,
+        marks: TimestampMarks,
+    ) -> Result<(), Reject> {
         let duration_ns = (upload.duration_ms.unwrap_or(0.0) * NANOS_PER_MS).round() as i64;
-        let (start, end) = match self.shared.plan.input.timestamp_marks {
+        let (start, end) = match marks {
             TimestampMarks::End => (upload.timestamp - duration_ns, upload.timestamp),
             TimestampMarks::Start => (upload.timestamp, upload.timestamp + duration_ns),
         };
         let own = upload.stage.as_deref();
         let placed = self.place(file_stage, own, start).map_err(|message| match own {
-            Some(_) => Reject::at(RejectReason::NoStage, line.as_bytes(), upload.stage_offset, message),
-            None => Reject::whole_line(RejectReason::NoStage, message),
+            Some(_) if upload.stage_offset > 0 => {
+                Reject::at(RejectReason::NoStage, line.as_bytes(), upload.stage_offset, message)
+            }
+            _ => Reject::whole_line(RejectReason::NoStage, message),
         })?;
         let placed_in = match &self.shared.plan.by_day {
             None => Some(placed.stage),
@@ -392,10 +408,6 @@ impl<'s> Worker<'s> {
         };
         self.partial.event((at, event.event_type, stage, value.to_bits(), event.text));
     }
-}
-
-fn too_long() -> Reject {
-    Reject::whole_line(RejectReason::LineTooLong, "the line is longer than 16 MiB")
 }
 
 /// The number of the first bound that is not below the size; then "above the last", then "unknown".

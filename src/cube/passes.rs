@@ -63,7 +63,7 @@ fn scan(shared: &Shared<'_>, which: &[usize], timeline: &GrowingTimeline, run: &
         shared.sources,
         which,
         run,
-        |content| timeline.see(content),
+        |source, content| timeline.see(source, content),
         || Worker::new(shared, timeline.now(), Ids::Count),
         |worker, chunk| worker.chunk(chunk),
     );
@@ -142,7 +142,7 @@ fn fold_units(
             let mut worker = Worker::new(shared, timeline.now(), ids);
             let pool = Pool::default();
             units.map(|unit| {
-                let mark = |content: &Content| timeline.see(content);
+                let mark = |source: &Source, content: &Content| timeline.see(source, content);
                 let outcomes: Result<Outcomes> = unit
                     .into_iter()
                     .map(|index| {

@@ -11,10 +11,12 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use sha2::{Digest, Sha256};
 
 use super::reject::cut_bytes;
+use super::rows::{self, Quoting};
 use super::source::{self, Source};
 use crate::error::{Error, Position, Result};
 use crate::packing::{Compression, Hashed, Unpacked, fill, hex};
 use crate::run::Run;
+use crate::schema::mapping::Form;
 
 /// Longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
@@ -104,7 +106,7 @@ pub fn scan<State: Send, Mark: Send>(
     sources: &[Source],
     which: &[usize],
     run: &Run,
-    mark: impl Fn(&Content) -> Mark + Sync,
+    mark: impl Fn(&Source, &Content) -> Mark + Sync,
     state: impl Fn() -> State + Sync,
     step: impl Fn(&mut State, &Chunk<Mark>) + Sync,
 ) -> Result<(Vec<State>, Outcomes)> {
@@ -204,7 +206,7 @@ pub fn read<Mark>(
     source: &Source,
     pool: &Pool,
     run: &Run,
-    mark: impl Fn(&Content) -> Mark,
+    mark: impl Fn(&Source, &Content) -> Mark,
     mut each: impl FnMut(Chunk<Mark>),
 ) -> Result<Outcome> {
     let mut sequence = 0;
@@ -212,7 +214,7 @@ pub fn read<Mark>(
         if let Content::Lines(lines) = &content {
             run.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
         }
-        let mark = mark(&content);
+        let mark = mark(source, &content);
         each(Chunk { source: index, sequence, content, mark });
         sequence += 1;
     })
@@ -264,11 +266,17 @@ struct Cutter<'s, Send> {
     /// The first characters of a line that is too long, until its end is found.
     too_long: Option<String>,
     first: bool,
+    /// Of CSV: the byte between columns, and whether a newline stands between quotes.
+    quoting: Option<(u8, Quoting)>,
 }
 
 impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
     fn new(source: &'s Source, send: Send) -> Self {
-        Self { source, send, carried: Vec::new(), too_long: None, first: true }
+        let quoting = match source.mapping.as_ref().map(|mapping| &mapping.form) {
+            Some(Form::Csv { separator, .. }) => Some((*separator, Quoting::default())),
+            _ => None,
+        };
+        Self { source, send, carried: Vec::new(), too_long: None, first: true, quoting }
     }
 
     /// Reads to the end; `see` is shown every block. A damaged archive ends the stream: what was read counts, and the
@@ -301,9 +309,21 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
         }
     }
 
+    /// Where the first and the last newline stand that end a line.
+    fn newlines(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        match &mut self.quoting {
+            None => Some((memchr::memchr(b'\n', bytes)?, memchr::memrchr(b'\n', bytes)?)),
+            Some((separator, quoting)) => {
+                let mut ends = rows::ends(bytes, *separator, quoting);
+                let first = ends.next()?;
+                Some((first - 1, ends.last().unwrap_or(first) - 1))
+            }
+        }
+    }
+
     fn block(&mut self, block: &Arc<Block>) {
         let bytes = &block.bytes[..block.filled];
-        let Some(newline) = memchr::memchr(b'\n', bytes) else {
+        let Some((newline, last)) = self.newlines(bytes) else {
             if self.too_long.is_none() {
                 self.carried.extend_from_slice(bytes);
                 if self.carried.len() > MAX_LINE_BYTES {
@@ -321,7 +341,7 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
             self.carried.extend_from_slice(&bytes[..=newline]);
             start = newline + 1;
         }
-        let end = memchr::memrchr(b'\n', bytes).map_or(start, |last| last + 1);
+        let end = last + 1;
         let head = std::mem::take(&mut self.carried);
         self.carried.extend_from_slice(&bytes[end..]);
         if head.is_empty() && start == end {

@@ -1,4 +1,5 @@
-//! Every line of every file is accounted for here: uploads + events + rejected + blank = lines.
+//! Every line of every file is accounted for here: uploads + events + rejected + other rows + blank = lines, where a line
+//! is one row.
 //! Chunks arrive in any order; the ledger of a file does not depend on it.
 
 use std::collections::BTreeMap;
@@ -36,7 +37,14 @@ pub struct FileLedger {
     pub lines: u64,
     pub uploads: u64,
     pub events: u64,
+    /// Lines without a row: empty ones, headers and comments of CSV.
     pub blank: u64,
+    /// Rows that the source's conditions leave out.
+    #[serde(default)]
+    pub other_rows: u64,
+    /// How it was read: `native`, a preset, or `mapping`.
+    #[serde(default)]
+    pub format: String,
     pub rejected: BTreeMap<RejectReason, u64>,
     /// Sorted by reason and line.
     pub examples: Vec<Example>,
@@ -62,6 +70,11 @@ impl FileLedger {
         self.rejected.values().sum()
     }
 
+    /// Rows and blank lines: as many as lines where each is one row.
+    pub fn rows(&self) -> u64 {
+        self.uploads + self.events + self.rejected_total() + self.other_rows + self.blank
+    }
+
     /// Rewrites the file's name and the texts of its lines.
     pub fn rewrite(&mut self, text: impl Fn(&str) -> String) {
         self.path = text(&self.path);
@@ -79,6 +92,7 @@ pub struct ChunkLedger {
     pub uploads: u64,
     pub events: u64,
     pub blank: u64,
+    pub other_rows: u64,
     rejected: BTreeMap<RejectReason, u64>,
     examples: Vec<Example>,
     first_timestamp: Option<EpochNanos>,
@@ -133,6 +147,16 @@ impl ChunkLedger {
     }
 }
 
+/// What is known of a file beside its lines.
+pub struct FileFacts {
+    pub path: String,
+    /// See [`FileLedger::format`].
+    pub format: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub loss: Option<String>,
+}
+
 /// Collects the chunks of one file.
 #[derive(Debug, Default)]
 pub struct FileLedgerBuilder {
@@ -145,7 +169,8 @@ impl FileLedgerBuilder {
     }
 
     /// The ledger of the whole file.
-    pub fn finish(mut self, path: String, bytes: u64, sha256: String, loss: Option<String>) -> FileLedger {
+    pub fn finish(mut self, of: FileFacts) -> FileLedger {
+        let FileFacts { path, format, bytes, sha256, loss } = of;
         self.chunks.sort_by_key(|(sequence, _)| *sequence);
         let mut file = FileLedger {
             path,
@@ -155,6 +180,8 @@ impl FileLedgerBuilder {
             uploads: 0,
             events: 0,
             blank: 0,
+            other_rows: 0,
+            format,
             rejected: BTreeMap::new(),
             examples: Vec::new(),
             out_of_order: 0,
@@ -196,6 +223,7 @@ fn append(file: &mut FileLedger, chunk: ChunkLedger, last_timestamp: &mut Option
     file.uploads += chunk.uploads;
     file.events += chunk.events;
     file.blank += chunk.blank;
+    file.other_rows += chunk.other_rows;
     for (reason, count) in chunk.rejected {
         *file.rejected.entry(reason).or_default() += count;
     }
@@ -253,7 +281,13 @@ mod tests {
                 };
                 builder.add(index, part);
             }
-            builder.finish("a".into(), 1, String::new(), None)
+            builder.finish(FileFacts {
+                path: "a".into(),
+                format: "native".into(),
+                bytes: 1,
+                sha256: String::new(),
+                loss: None,
+            })
         };
         let ledger = finish([0, 1, 2]);
         assert_eq!(ledger, finish([2, 0, 1]));

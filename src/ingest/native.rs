@@ -155,7 +155,7 @@ type Slot<'a> = Option<(Value<'a>, usize)>;
 
 /// What a rotated or concatenated file leaves before a line: zeros where the log was truncated under its writer, and
 /// byte-order marks.
-const BEFORE_A_LINE: [char; 2] = ['\0', '\u{feff}'];
+pub const BEFORE_A_LINE: [char; 2] = ['\0', '\u{feff}'];
 
 /// Reads one line, without its newline.
 pub fn parse_line(text: &str) -> Result<Line<'_>, Reject> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum RejectReason {
     NotJson,
     NotAnObject,
+    Malformed,
     MissingField,
     BadValue,
     UnknownExecutionType,
@@ -22,6 +23,7 @@ impl RejectReason {
         match self {
             Self::NotJson => "not_json",
             Self::NotAnObject => "not_an_object",
+            Self::Malformed => "malformed",
             Self::MissingField => "missing_field",
             Self::BadValue => "bad_value",
             Self::UnknownExecutionType => "unknown_execution_type",
@@ -46,6 +48,17 @@ impl Reject {
     /// A fault of the line as a whole.
     pub fn whole_line(reason: RejectReason, message: impl Into<String>) -> Self {
         Self { reason, column: None, message: message.into() }
+    }
+
+    /// A line that is longer than any that is read.
+    pub fn too_long() -> Self {
+        Self::whole_line(RejectReason::LineTooLong, "the line is longer than 16 MiB")
+    }
+
+    /// A line that is no text.
+    pub fn not_utf8(line: &[u8], error: std::str::Utf8Error) -> Self {
+        let offset = error.valid_up_to();
+        Self::at(RejectReason::InvalidUtf8, line, offset, format!("byte {:#04x} is not UTF-8", line[offset]))
     }
 
     /// A fault at byte `offset` of `line`.

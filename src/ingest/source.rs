@@ -4,12 +4,14 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use crate::config::{Glob, Plan};
 use crate::error::{Error, Position, Result};
-use crate::packing::Compression;
+use crate::packing::{Compression, Unpacked, fill};
+use crate::schema::mapping::Mapping;
 
 /// One log file. Its length is fixed when the run starts, so that every pass over a log
 /// that is still being written sees the same bytes.
@@ -23,6 +25,8 @@ pub struct Source {
     pub compression: Compression,
     /// The stage whose `files` globs name it.
     pub stage: Option<usize>,
+    /// How its rows are read; `None` for stagegate's own format.
+    pub mapping: Option<Arc<Mapping>>,
     /// What is known to be lost before a byte is read.
     pub loss: Option<String>,
     /// Keeps the spool of a stream alive.
@@ -206,8 +210,10 @@ fn add(path: PathBuf, canonical: &Path, plan: &Plan, inputs: &mut Inputs) -> Res
         inputs.cubes.push((name, path));
         return Ok(());
     }
-    let stage = file_stage(&name, canonical, plan);
-    inputs.logs.push(source(name, path, stage, None)?);
+    let below_base = || below_base(canonical, plan);
+    let stage = file_stage(&name, below_base, plan);
+    let mapping = mapping(&name, below_base, plan);
+    inputs.logs.push(source(name, path, (stage, mapping), None)?);
     Ok(())
 }
 
@@ -217,24 +223,46 @@ fn display_name(path: &Path, plan: &Plan) -> String {
     shown.to_string_lossy().replace('\\', "/")
 }
 
-fn file_stage(name: &str, canonical: &Path, plan: &Plan) -> Option<usize> {
+/// A path as seen from the config file's folder, where it lies below it.
+fn below_base(canonical: &Path, plan: &Plan) -> Option<String> {
+    let base = if plan.base.as_os_str().is_empty() { Path::new(".") } else { &plan.base };
+    let base = base.canonicalize().ok()?;
+    canonical.strip_prefix(base).map(|path| path.to_string_lossy().replace('\\', "/")).ok()
+}
+
+fn file_stage(name: &str, below_base: impl Fn() -> Option<String>, plan: &Plan) -> Option<usize> {
     if plan.placing_stages().iter().all(|stage| stage.files.is_empty()) {
         return None;
     }
-    let base = if plan.base.as_os_str().is_empty() { Path::new(".") } else { &plan.base };
-    let below_base = base
-        .canonicalize()
-        .ok()
-        .and_then(|base| canonical.strip_prefix(base).map(|path| path.to_string_lossy().replace('\\', "/")).ok());
-    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let matches = |pattern: &Glob| {
-        pattern.matches_with(name, options)
-            || below_base.as_deref().is_some_and(|path| pattern.matches_with(path, options))
-    };
-    plan.placing_stages().iter().position(|stage| stage.files.iter().any(matches))
+    let below_base = below_base();
+    plan.placing_stages().iter().position(|stage| any_matches(&stage.files, name, below_base.as_deref()))
 }
 
-fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempfile::NamedTempFile>) -> Result<Source> {
+/// The mapping of the first source that names the file, or that names none.
+fn mapping(name: &str, below_base: impl Fn() -> Option<String>, plan: &Plan) -> Option<Arc<Mapping>> {
+    let reads = |source: &&crate::config::Source| {
+        source.files.is_empty() || any_matches(&source.files, name, below_base().as_deref())
+    };
+    plan.sources.iter().find(reads).map(|source| Arc::clone(&source.mapping))
+}
+
+fn any_matches(patterns: &[Glob], name: &str, below_base: Option<&str>) -> bool {
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let matches = |pattern: &Glob| {
+        pattern.matches_with(name, options) || below_base.is_some_and(|path| pattern.matches_with(path, options))
+    };
+    patterns.iter().any(matches)
+}
+
+/// Where a file belongs, and how it is read.
+type Treatment = (Option<usize>, Option<Arc<Mapping>>);
+
+fn source(
+    name: String,
+    path: PathBuf,
+    (stage, mapping): Treatment,
+    spool: Option<tempfile::NamedTempFile>,
+) -> Result<Source> {
     let mut file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
     let bytes = file.metadata().map_err(|error| unreadable(&path, &error))?.len();
     let mut magic = Vec::new();
@@ -242,7 +270,7 @@ fn source(name: String, path: PathBuf, stage: Option<usize>, spool: Option<tempf
     let compression = Compression::of(&magic);
     let named_packed = path.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
     let loss = (bytes == 0 && named_packed).then(|| "the archive is empty: not even its header was written".to_owned());
-    Ok(Source { name, path, bytes, compression, stage, loss, spool })
+    Ok(Source { name, path, bytes, compression, stage, mapping, loss, spool })
 }
 
 /// Whether a path is what can be read only once and has no length: a pipe, a process substitution, a device.
@@ -262,7 +290,8 @@ fn spooled(name: String, stream: &mut dyn Read, plan: &Plan) -> Result<Source> {
     let path = spool.path().to_path_buf();
     let is_named = |stage: &crate::config::Stage| stage.files.iter().any(|pattern| pattern.as_str() == name);
     let stage = plan.placing_stages().iter().position(is_named);
-    source(name, path, stage, Some(spool))
+    let mapping = mapping(&name, || None, plan);
+    source(name, path, (stage, mapping), Some(spool))
 }
 
 /// The bytes of a source as they lie on disk, to the length it had when the run started.
@@ -272,4 +301,19 @@ fn spooled(name: String, stream: &mut dyn Read, plan: &Plan) -> Result<Source> {
 pub fn open(source: &Source) -> Result<io::Take<File>> {
     let raw = File::open(&source.path).map_err(|error| unreadable(Path::new(&source.name), &error))?;
     Ok(raw.take(source.bytes))
+}
+
+/// Bytes at the beginning of a log that are looked at.
+pub const HEAD_BYTES: usize = 1 << 16;
+
+/// The first bytes of a log, unpacked where they are packed in a way that is read; empty where they cannot be had.
+pub fn head(source: &Source) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD_BYTES];
+    let Ok(raw) = open(source) else { return Vec::new() };
+    let filled = match source.compression {
+        Compression::None => fill(&mut raw.take(HEAD_BYTES as u64), &mut bytes).0,
+        packed => Unpacked::new(raw, packed).map_or(0, |mut stream| fill(&mut stream, &mut bytes).0),
+    };
+    bytes.truncate(filled);
+    bytes
 }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::chunks::{self, Chunk, Content};
 use super::native::{self, EventKind, Line};
+use super::rows;
 use super::source::Source;
 use crate::config::{EpochNanos, Plan};
 use crate::error::{Result, did_you_mean};
 use crate::run::Run;
+use crate::schema::mapping::Form;
 
 /// One `rollout_stage` event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,11 @@ impl Timeline {
         starts.sort_by(|a, b| a.at.cmp(&b.at).then(a.percentage.total_cmp(&b.percentage)));
         starts.dedup();
         Self(starts)
+    }
+
+    /// The starts that the plan itself tells, for logs without events.
+    pub fn of_plan(plan: &Plan) -> Self {
+        Self::new(plan.starts.iter().map(|start| StageStart { at: start.at.0, percentage: start.percentage }).collect())
     }
 
     /// The stage starts of both.
@@ -74,8 +81,10 @@ pub fn collect(sources: &[Source], which: &[usize], run: &Run) -> Result<Timelin
         return Ok(Timeline::default());
     }
     let finder = EventFinder::default();
-    let step = |starts: &mut Vec<StageStart>, chunk: &Chunk<()>| finder.find(&chunk.content, starts);
-    let (states, _) = chunks::scan(sources, which, run, |_| (), Vec::new, step)?;
+    let step = |starts: &mut Vec<StageStart>, chunk: &Chunk<()>| {
+        finder.find(&sources[chunk.source], &chunk.content, starts);
+    };
+    let (states, _) = chunks::scan(sources, which, run, |_, _| (), Vec::new, step)?;
     Ok(Timeline::new(states.into_iter().flatten().collect()))
 }
 
@@ -103,10 +112,16 @@ impl Default for EventFinder {
 }
 
 impl EventFinder {
-    fn find(&self, content: &Content, starts: &mut Vec<StageStart>) {
+    fn find(&self, source: &Source, content: &Content, starts: &mut Vec<StageStart>) {
         let Content::Lines(lines) = content else { return };
+        // Events stand between lines of JSON alone.
+        if source.mapping.as_ref().is_some_and(|mapping| !matches!(mapping.form, Form::Json { .. })) {
+            return;
+        }
+        let is_meant =
+            |line: &str| source.mapping.as_ref().is_none_or(|mapping| rows::has_event(mapping, &source.name, line));
         for part in lines.parts() {
-            self.needles.iter().for_each(|needle| collect_lines(part, needle, starts));
+            self.needles.iter().for_each(|needle| collect_lines(part, needle, &is_meant, starts));
         }
     }
 }
@@ -132,10 +147,10 @@ impl GrowingTimeline {
     }
 
     /// What is known once these lines were seen, too.
-    pub fn see(&self, content: &Content) -> Arc<Timeline> {
+    pub fn see(&self, source: &Source, content: &Content) -> Arc<Timeline> {
         let mut starts = Vec::new();
         if let Some(finder) = &self.finder {
-            finder.find(content, &mut starts);
+            finder.find(source, content, &mut starts);
         }
         let mut known = self.known.lock().expect("no reader panicked");
         if !starts.is_empty() {
@@ -153,7 +168,12 @@ impl GrowingTimeline {
     }
 }
 
-fn collect_lines(bytes: &[u8], finder: &memmem::Finder<'_>, starts: &mut Vec<StageStart>) {
+fn collect_lines(
+    bytes: &[u8],
+    finder: &memmem::Finder<'_>,
+    is_meant: &impl Fn(&str) -> bool,
+    starts: &mut Vec<StageStart>,
+) {
     let mut from = 0;
     while let Some(hit) = finder.find(&bytes[from..]).map(|at| from + at) {
         let start = memchr::memrchr(b'\n', &bytes[..hit]).map_or(0, |at| at + 1);
@@ -161,6 +181,7 @@ fn collect_lines(bytes: &[u8], finder: &memmem::Finder<'_>, starts: &mut Vec<Sta
         if let Ok(text) = std::str::from_utf8(&bytes[start..end])
             && let Ok(Line::Event(event)) = native::parse_line(text)
             && let (EventKind::RolloutStage { percentage }, Some(at)) = (event.kind, event.timestamp)
+            && is_meant(text)
         {
             starts.push(StageStart { at, percentage });
         }
@@ -312,7 +333,7 @@ mod tests {
         let bytes = b"{\"event\\u005ftype\": \"rollout_stage\", \"timestamp\": 1762935330, \"percentage\": 1}\n{}\n{\"event_type\": \"rollout_stage\", \"timestamp\": 1762935331, \"percentage\": 10}";
         let mut starts = Vec::new();
         for needle in ["\"event_type\"", "\\u00"] {
-            collect_lines(bytes, &memmem::Finder::new(needle), &mut starts);
+            collect_lines(bytes, &memmem::Finder::new(needle), &|_| true, &mut starts);
         }
         assert_eq!(starts.len(), 2);
     }

@@ -1,14 +1,13 @@
 //! A log of which not one line can be used: what it is, and what to do about it.
 
-use std::io::Read;
-
 use super::ledger::FileLedger;
+use super::recognise::{aggregated, recognise};
 use super::source::{self, Source};
+use super::survey::survey;
 use crate::error::{Error, Position};
-use crate::packing::{Compression, Unpacked, fill};
+use crate::schema::mapping::Mapping;
+use crate::schema::presets;
 
-/// Bytes at the beginning of a file that are looked at.
-const HEAD_BYTES: usize = 1 << 16;
 /// Keys of a line that are named.
 const KEYS_NAMED: usize = 12;
 /// What an upload cannot do without.
@@ -29,11 +28,13 @@ impl Kind {
 /// The error of a run in whose logs no upload was found.
 pub fn error(sources: &[Source], files: &[FileLedger]) -> Error {
     let Some(file) = files.iter().find(|file| file.rejected_total() > 0) else { return without_rejects(files) };
-    let kind = sources
-        .iter()
-        .find(|source| source.name == file.path)
-        .map(head)
-        .and_then(|head| packed(&file.path, &head).or_else(|| text(&file.path, &head)));
+    let kind = sources.iter().find(|source| source.name == file.path).and_then(|source| {
+        let head = source::head(source);
+        packed(&file.path, &head).or_else(|| match source.mapping.as_deref() {
+            Some(mapping) => Some(mapped(mapping)),
+            None => sums(&head).or_else(|| of_preset(&file.path, &head)).or_else(|| text(&file.path, &head)),
+        })
+    });
     let first = file.examples.iter().min_by_key(|example| example.line);
     let why = first.map_or_else(String::new, |example| {
         let place = Position { file: file.path.clone(), line: Some(example.line), column: example.column };
@@ -56,6 +57,12 @@ fn without_rejects(files: &[FileLedger]) -> Error {
         return Error::new(loss.clone()).at(Position::file(&file.path)).help("pack the log again, or give another");
     }
     let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).take(KEYS_NAMED).collect();
+    let others: u64 = files.iter().map(|file| file.other_rows).sum();
+    if others > 0 {
+        let message = format!("{} and no upload in {}", crate::format::counted(others, "other row"), names.join(", "));
+        return Error::new(message)
+            .help("the conditions in keep and drop leave every row out: `stagegate inspect` shows them");
+    }
     let events: u64 = files.iter().map(|file| file.events).sum();
     if events == 0 {
         return Error::new(format!(
@@ -69,16 +76,49 @@ fn without_rejects(files: &[FileLedger]) -> Error {
     Error::new(message).help("give the files that hold the uploads, too")
 }
 
-/// The first bytes of a log, unpacked where they are packed in a way that is read; empty where they cannot be had.
-fn head(source: &Source) -> Vec<u8> {
-    let mut bytes = vec![0; HEAD_BYTES];
-    let Ok(raw) = source::open(source) else { return Vec::new() };
-    let filled = match source.compression {
-        Compression::None => fill(&mut raw.take(HEAD_BYTES as u64), &mut bytes).0,
-        packed => Unpacked::new(raw, packed).map_or(0, |mut stream| fill(&mut stream, &mut bytes).0),
+/// A log that the config reads in another way than it is written.
+fn mapped(mapping: &Mapping) -> Kind {
+    let how = match mapping.name.as_str() {
+        "mapping" => "the mapping of [[sources]] does not fit it".to_owned(),
+        preset => format!("it does not fit the preset {preset}"),
     };
-    bytes.truncate(filled);
-    bytes
+    Kind::new(how, "`stagegate inspect` shows rows beside what became of each")
+}
+
+/// An export of sums.
+fn sums(head: &[u8]) -> Option<Kind> {
+    let (what, way) = aggregated(head)?;
+    Some(Kind::new(format!("it is {what}: sums, and not one row for each request"), way))
+}
+
+/// A format that a preset reads, and the question that is left.
+fn of_preset(name: &str, head: &[u8]) -> Option<Kind> {
+    let found = recognise(head).filter(|found| found.name != presets::OWN)?;
+    let survey = survey(head);
+    let values = |path: &String| {
+        let field = survey.as_ref()?.fields.get(path)?;
+        let few = (2..=12).contains(&field.values.len()) && !field.many_values;
+        few.then(|| {
+            let counts = field
+                .by_frequency()
+                .into_iter()
+                .map(|(value, count)| format!("{value} {}", crate::format::count(count as u64)));
+            format!("{path} ({})", counts.collect::<Vec<_>>().join(", "))
+        })
+    };
+    let candidates: Vec<String> = found.preset.arms.iter().filter_map(values).collect();
+    let arm = match candidates.as_slice() {
+        [] => "it asks which field says the arm".to_owned(),
+        fields => format!("it asks whether the arm is {}", fields.join(" or ")),
+    };
+    let what = format!("{} of its first {} rows are of the preset {}", found.fits, found.of, found.name);
+    Some(Kind::new(what, format!("`stagegate init {name}` writes a rollout.toml that reads it; {arm}")))
+}
+
+/// What a file is that is no text.
+pub fn of_head(source: &Source, head: &[u8]) -> Option<Error> {
+    let kind = packed(&source.name, head)?;
+    Some(Error::new(kind.what).at(Position::file(&source.name)).help(kind.help))
 }
 
 /// By the first bytes, what is no text in UTF-8.
@@ -123,7 +163,7 @@ fn text(name: &str, head: &[u8]) -> Option<Kind> {
     }
     if first.starts_with('{') {
         return match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first) {
-            Ok(object) => Some(other_fields(&object)),
+            Ok(object) => Some(other_fields(name, &object)),
             // One object over several lines.
             Err(error) if error.is_eof() => {
                 Some(Kind::new("its JSON objects go over several lines", format!("jq -c . {name} | stagegate check -")))
@@ -135,20 +175,13 @@ fn text(name: &str, head: &[u8]) -> Option<Kind> {
     let columns: Vec<&str> = first.split(separator).map(str::trim).collect();
     (columns.len() > 2).then(|| {
         let what = format!("it looks like CSV with the columns {}", named(columns.iter().copied()));
-        Kind::new(what, "write its rows as JSON, one a line: docs/formats.md has the fields")
+        Kind::new(what, format!("`stagegate init {name}` proposes a rollout.toml that reads it"))
     })
 }
 
 /// A line of JSON that another program wrote.
-fn other_fields(object: &serde_json::Map<String, serde_json::Value>) -> Kind {
-    let help =
-        "write one line for each upload with execution_type, success, duration_ms and timestamp: docs/formats.md";
-    if ["metric", "type", "data"].iter().all(|key| object.contains_key(*key)) {
-        return Kind::new(
-            "it holds rows of k6 (metric, type, data), one for each metric and not one for each request",
-            help,
-        );
-    }
+fn other_fields(name: &str, object: &serde_json::Map<String, serde_json::Value>) -> Kind {
+    let help = format!("`stagegate init {name}` proposes a rollout.toml that reads it");
     let missing: Vec<&str> = REQUIRED.into_iter().filter(|key| !object.contains_key(*key)).collect();
     let found = named(object.keys().map(String::as_str));
     if missing.is_empty() {

@@ -9,7 +9,7 @@ use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
     Trigger, TriggerSeverity,
 };
-use crate::report::words::{answer_text, completion_word, decision_words, status_word};
+use crate::report::words::{answer_text, completion_word, decision_words, read_as, status_word};
 
 /// Whether to colour what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub fn summary(report: &Report, colour: Colour) -> String {
     text
 }
 
+/// Files of another format that are named.
+const FILES_NAMED: usize = 10;
 /// Lines of a digest.
 const DIGEST_LINES: usize = 15;
 /// Characters of a line of it: a mail shows that many.
@@ -255,6 +257,11 @@ fn findings(report: &Report, colour: Colour) -> String {
             Severity::Info => (DIM, "info"),
         };
         let _ = writeln!(text, "  {} {}", colour.paint(code, &format!("{word:<8}")), plain(&finding.text));
+    }
+    for (path, read_as) in
+        report.inputs.iter().filter_map(|input| Some((&input.path, read_as(input)?))).take(FILES_NAMED)
+    {
+        let _ = writeln!(text, "  {} {}", colour.paint(DIM, "format  "), plain(&format!("{path}: {read_as}")));
     }
     for rejected in &quality.rejected {
         let first = rejected.examples.first().map_or_else(String::new, |first| {

@@ -1,6 +1,6 @@
 //! What findings are called. A leaf beside the model: whoever judges and whoever shows use the same words.
 
-use super::model::{Answer, CompletionStatus, DecisionValue, Status, Trigger};
+use super::model::{Answer, CompletionStatus, DecisionValue, Input, Status, Trigger};
 use crate::format;
 
 /// The one word of a status.
@@ -44,4 +44,17 @@ pub fn answer_text(trigger: &Trigger) -> Option<String> {
         Answer::Late => format!("rolled back after {}, 5 minutes are allowed", format::seconds(after())),
         Answer::None => "no rollback followed".into(),
     })
+}
+
+/// How a file of another format was read, and what its source leaves out.
+pub fn read_as(input: &Input) -> Option<String> {
+    let others = match input.other_rows {
+        0 => String::new(),
+        count => format!(", {} left out", format::counted(count, "other row")),
+    };
+    match input.format.as_str() {
+        "native" => None,
+        "mapping" => Some(format!("read by a mapping{others}")),
+        preset => Some(format!("read as {preset}{others}")),
+    }
 }

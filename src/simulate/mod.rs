@@ -3,6 +3,7 @@
 //! report can be held against the truth.
 
 mod scenario;
+pub mod shape;
 mod traffic;
 mod truth;
 mod writer;

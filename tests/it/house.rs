@@ -16,6 +16,17 @@ const HOUSE: &[&str] = &[
     "clock.rs",
     "metric.rs",
     "format.rs",
+    // what a row of a log means
+    "schema/mod.rs",
+    "schema/matcher.rs",
+    "schema/path.rs",
+    "schema/condition.rs",
+    "schema/unit.rs",
+    "schema/arms.rs",
+    "schema/source.rs",
+    "schema/rule.rs",
+    "schema/presets.rs",
+    "schema/mapping.rs",
     // the validated sections are the plan
     "config/values.rs",
     "config/asked.rs",
@@ -24,6 +35,7 @@ const HOUSE: &[&str] = &[
     "config/by_day.rs",
     "config/plan.rs",
     "config/locate.rs",
+    "config/sources.rs",
     "config/validate.rs",
     "config/init.rs",
     "config/mod.rs",
@@ -35,11 +47,18 @@ const HOUSE: &[&str] = &[
     "ingest/timestamp.rs",
     "ingest/json.rs",
     "ingest/native.rs",
+    "ingest/node.rs",
+    "ingest/quantity.rs",
+    "ingest/mapped.rs",
+    "ingest/rows.rs",
+    "ingest/recognise.rs",
+    "ingest/survey.rs",
     "ingest/chunks.rs",
     "ingest/timeline.rs",
     "ingest/ledger.rs",
     "ingest/fast.rs",
     "ingest/unusable.rs",
+    "ingest/sample.rs",
     // the mergeable tables
     "cube/histogram.rs",
     "cube/dimension.rs",
@@ -62,6 +81,7 @@ const HOUSE: &[&str] = &[
     "cube/partial.rs",
     "cube/assemble.rs",
     "cube/fold.rs",
+    "cube/fold/mapped.rs",
     "cube/passes.rs",
     "cube/mod.rs",
     "cube/check.rs",
@@ -155,6 +175,7 @@ const HOUSE: &[&str] = &[
     "render/request.rs",
     "render/check.rs",
     "render/sections/mod.rs",
+    "propose.rs",
     "output.rs",
     "reports.rs",
     "pdf.rs",
@@ -163,6 +184,7 @@ const HOUSE: &[&str] = &[
     "simulate/traffic.rs",
     "simulate/truth.rs",
     "simulate/writer.rs",
+    "simulate/shape.rs",
     "simulate/mod.rs",
     // what carries the proof to a reviewer
     "bundle/repository.rs",
@@ -195,6 +217,8 @@ const HOUSE: &[&str] = &[
     // one file a command
     "commands/session.rs",
     "commands/init.rs",
+    "commands/inspect.rs",
+    "commands/formats.rs",
     "commands/verify.rs",
     "commands/validation.rs",
     "commands/cube.rs",
@@ -218,6 +242,7 @@ fn sources() -> BTreeMap<String, String> {
     files_below(&repository("src"))
         .into_iter()
         .map(|(path, bytes)| (path.to_string_lossy().replace('\\', "/"), String::from_utf8(bytes).unwrap()))
+        .filter(|(path, _)| path.ends_with(".rs"))
         .filter(|(path, _)| !path.ends_with("tests.rs") || path == "analysis/tests.rs" || path.contains("sections/"))
         .map(|(path, text)| (path, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()))
         .collect()

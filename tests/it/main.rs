@@ -7,6 +7,7 @@ mod cubes;
 mod days;
 mod faults;
 mod figures;
+mod formats;
 mod hostile;
 mod house;
 mod ingest;

@@ -204,7 +204,8 @@ fn a_log_of_which_nothing_can_be_used_is_refused_by_what_it_is() {
     let array = format!("[{}]\n", sound.trim().replace('\n', ", "));
     let pretty: String = lines().iter().map(|line| format!("{line:#}\n")).collect();
     let wide: Vec<u8> = sound.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let foreign = r#"{"provider": "kimi", "tool_name": "file_upload_extract", "start_ts": 1757200863.3, "latency_ms": 2238.5, "ok": true}"#;
+    let foreign =
+        r#"{"provider": "kimi", "tool": "file_upload_extract", "began": 1757200863.3, "took": 2238.5, "ok": true}"#;
     let other_words = sound.replace("\"sync\"", "\"old\"").replace("\"async\"", "\"new\"");
     let cases: [(&[u8], &str, &str); 9] = [
         (b"", "nothing to read: log.jsonl is empty", "look whether"),
@@ -212,14 +213,22 @@ fn a_log_of_which_nothing_can_be_used_is_refused_by_what_it_is() {
         (pretty.as_bytes(), "its JSON objects go over several lines", "jq -c . log.jsonl"),
         (&wide, "it is text in UTF-16", "iconv -f utf-16le -t utf-8 log.jsonl"),
         (b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F", "it is packed with xz", "xz -dc log.jsonl"),
-        (b"ts,mode,ok\n1,sync,true\n", "it looks like CSV with the columns ts, mode, ok", "docs/formats.md"),
-        (br#"{"metric": "http_reqs", "type": "Point", "data": {}}"#, "it holds rows of k6", "docs/formats.md"),
+        (b"ts,mode,ok\n1,sync,true\n", "it looks like CSV with the columns ts, mode, ok", "stagegate init log.jsonl"),
+        (
+            br#"{"metric": "http_reqs", "type": "Point", "data": {"time": "2026-03-02T09:00:00Z", "value": 1}}"#,
+            "1 of its first 1 rows are of the preset k6-json",
+            "stagegate init log.jsonl",
+        ),
         (
             foreign.as_bytes(),
-            "log.jsonl:1: its one line cannot be used: execution_type, success, duration_ms, timestamp are missing; found provider, tool_name, start_ts, latency_ms, ok",
-            "docs/formats.md",
+            "log.jsonl:1: its one line cannot be used: execution_type, success, duration_ms, timestamp are missing; found provider, tool, began, took, ok",
+            "stagegate init log.jsonl",
         ),
-        (other_words.as_bytes(), "execution_type is \"old\"; expected sync, async or sync_fallback", "docs/formats.md"),
+        (
+            other_words.as_bytes(),
+            "execution_type is \"old\"; expected sync, async or sync_fallback",
+            "stagegate init log.jsonl",
+        ),
     ];
     for (log, what, help) in cases {
         let place = Place::new();

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::format;
 use crate::report::model::{Event, Input, Report};
+use crate::report::words::read_as;
 
 #[derive(Serialize)]
 pub(crate) struct InputView {
@@ -14,6 +15,8 @@ pub(crate) struct InputView {
     events: String,
     rejected: String,
     blank: String,
+    /// How it was read, where it is not stagegate's own format.
+    read_as: Option<String>,
     sha256: String,
 }
 
@@ -33,6 +36,7 @@ pub(crate) fn input(input: &Input) -> InputView {
         events: format::count(input.events),
         rejected: format::count(input.rejected),
         blank: format::count(input.blank),
+        read_as: read_as(input),
         sha256: input.sha256.clone(),
     }
 }

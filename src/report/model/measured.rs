@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
-/// One file of the log: uploads + events + rejected + blank = lines.
+/// One file of the log: uploads + events + rejected + other_rows + blank = lines, where a line is one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
     pub path: String,
@@ -17,6 +17,16 @@ pub struct Input {
     pub events: u64,
     pub rejected: u64,
     pub blank: u64,
+    /// Rows that the source's conditions leave out.
+    #[serde(default)]
+    pub other_rows: u64,
+    /// How it was read: `native`, a preset, or `mapping`.
+    #[serde(default = "native")]
+    pub format: String,
+}
+
+fn native() -> String {
+    "native".into()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +56,7 @@ pub enum Gate {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {
-    #[schemars(extend("enum" = ["not_json", "not_an_object", "missing_field", "bad_value", "unknown_execution_type", "no_stage", "invalid_utf8", "line_too_long"]))]
+    #[schemars(extend("enum" = ["not_json", "not_an_object", "malformed", "missing_field", "bad_value", "unknown_execution_type", "no_stage", "invalid_utf8", "line_too_long"]))]
     pub reason: String,
     pub count: u64,
     pub examples: Vec<RejectedExample>,

@@ -1,0 +1,136 @@
+//! `[[sources]]` and `[record]` -> mappings, with every fault at its place in the file.
+
+use std::sync::Arc;
+
+use super::locate::{Located, Step};
+use super::plan::{Plan, Source};
+use super::sections::RolloutFile;
+use super::values::Glob;
+use crate::error::{Error, Result};
+use crate::schema::arms::{Arms, ArmsSection};
+use crate::schema::condition::Condition;
+use crate::schema::mapping::{Mapping, SourceFault};
+use crate::schema::presets;
+use crate::schema::source::SourceSection;
+use Step::{Index, Key};
+
+/// Most sources of a config.
+const MAX_SOURCES: usize = 100;
+
+/// The sources of a config.
+pub(super) fn read(file: &RolloutFile, located: &Located<'_>) -> Result<Vec<Source>> {
+    let arms = Arms::new(&file.record.arms).map_err(|(arm, index, message)| {
+        let path = [Key("record"), Key("arms"), Key(arm), Index(index)];
+        Error::new(message).at(located.position(&path)).help("give words of the log, or patterns between slashes")
+    })?;
+    let arms = Arc::new(arms);
+    if file.sources.len() > MAX_SOURCES {
+        let at = located.position(&[Key("sources"), Index(MAX_SOURCES)]);
+        return Err(Error::new(format!("more than {MAX_SOURCES} sources")).at(at));
+    }
+    let read = |(index, section): (usize, &SourceSection)| {
+        let fail = |fault: SourceFault| {
+            let keys = fault.keys.iter().map(|key| Key(key));
+            let path: Vec<Step<'_>> = [Key("sources"), Index(index)].into_iter().chain(keys).collect();
+            let error = Error::new(fault.message).at(located.position(&path));
+            match fault.help {
+                Some(help) => error.help(help),
+                None => error,
+            }
+        };
+        let mapping = Mapping::new(section, Arc::clone(&arms), file.input.timestamp_marks).map_err(fail)?;
+        let glob = |(number, pattern): (usize, &String)| {
+            Glob::parse(pattern).map_err(|message| {
+                let path = [Key("sources"), Index(index), Key("files"), Index(number)];
+                Error::new(message).at(located.position(&path))
+            })
+        };
+        let files = section.files.iter().enumerate().map(glob).collect::<Result<_>>()?;
+        Ok(Source { files, mapping: Arc::new(mapping) })
+    };
+    file.sources.iter().enumerate().map(read).collect()
+}
+
+/// Adds conditions that all rows must fulfil.
+///
+/// # Errors
+/// One that is none.
+pub(super) fn keep(plan: &mut Plan, texts: &[String]) -> Result<()> {
+    let condition = |text: &String| {
+        Condition::parse(text).map_err(|why| {
+            Error::new(format!("the condition {text:?} of --keep {why}"))
+                .help("write it like --keep 'service == \"upload\"'")
+        })
+    };
+    let conditions = texts.iter().map(condition).collect::<Result<Vec<_>>>()?;
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    // Files that no source names are stagegate's own format, which has a preset for this.
+    if plan.sources.iter().all(|source| !source.files.is_empty()) {
+        plan.sources.push(Source { files: Vec::new(), mapping: Arc::new(own_format(plan)?) });
+    }
+    for source in &mut plan.sources {
+        let mut mapping = Mapping::clone(&source.mapping);
+        mapping.keep.extend(conditions.iter().cloned());
+        source.mapping = Arc::new(mapping);
+    }
+    Ok(())
+}
+
+/// stagegate's own format, read by its preset.
+fn own_format(plan: &Plan) -> Result<Mapping> {
+    let section = SourceSection { preset: Some(presets::OWN.into()), ..SourceSection::default() };
+    let bug = |message: String| Error::new(message);
+    let arms = Arms::new(&ArmsSection::default()).map_err(|(_, _, message)| bug(message))?;
+    Mapping::new(&section, Arc::new(arms), plan.input.timestamp_marks).map_err(|fault| bug(fault.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use crate::config::parse;
+
+    #[track_caller]
+    fn message(text: &str) -> String {
+        parse("rollout.toml", text, PathBuf::new()).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn faults_of_a_source_say_where_and_what_to_do() {
+        insta::assert_snapshot!(message("[[sources]]\npreset = \"k6-jsn\"\n"), @r#"
+        rollout.toml:2:1: no preset is called "k6-jsn"; did you mean "k6-json"?
+          help: `stagegate formats` lists the presets, and what each reads
+        "#);
+        insta::assert_snapshot!(message("[[sources]]\npreset = \"k6-json\"\n"), @r#"
+        rollout.toml:1:1: arm is not known: the preset k6-json cannot say where it stands
+          help: write arm = "a.path", with the words of each arm in [record.arms], or a map: arm = { path = "a.path", map = { canary = "treated" , stable = "control" } }
+        "#);
+        let says = |text: &str, wanted: &str| {
+            let found = message(text);
+            assert!(found.contains(wanted), "{text}: {found}");
+        };
+        let fields = "[[sources]]\n[sources.fields]\ntimestamp = 'ts'\narm = 'a'\nsuccess = 'ok'\n";
+        says(
+            &format!("{fields}duration = {{ path = 'd', unit = 'mss' }}\n"),
+            "rollout.toml:6:26: \"mss\" is no unit of duration; did you mean \"ms\"?",
+        );
+        says(&format!("{fields}size = 'x'\n"), "rollout.toml:6:1: size has no unit");
+        says(
+            &format!("{fields}duration = {{ sum = ['a'], value = 1 }}\n"),
+            "rollout.toml:6:1: duration comes from several places",
+        );
+        says(&format!("{fields}duration = 'a..b'\n"), "the path \"a..b\" has an empty step");
+        says(&format!("{fields}duration = '^.a'\n"), "the path \"^.a\" leads out of the line");
+        says(&format!("{fields}latency = 'd'\n"), "rollout.toml:6:1: no field is called \"latency\"");
+        says(&format!("{fields}duration = {{ pth = 'x' }}\n"), "rollout.toml:6:14: unknown key \"pth\"");
+        says(&format!("{fields}error = {{ path = 'e', map = {{ \"(\" = 1 }} }}\n"), "\"(\" is no pattern");
+        says(&fields.replace("'ts'", "{ path = 'ts', zone = 'Europe/Berln' }"), "did you mean \"Europe/Berlin\"?");
+        says(&fields.replace("'ts'", "{ path = 'ts', format = 'day' }"), "is no format of a time");
+        says("[[sources]]\nparse = 'csv'\nrows = 'a[]'\n[sources.fields]\n", "timestamp is missing");
+        says("[[sources]]\npreset = 'tool-calls'\nkeep = ['service']\nfields = { arm = 'x' }\n", "has no operator");
+        says("[record.arms]\ncontrol = ['(']\n", "rollout.toml:2:12: \"(\" is no pattern");
+        says("[[starts]]\nat = '2025-11-01T00:00:00Z'\npercentage = 101\n", "between 0 and 100");
+    }
+}

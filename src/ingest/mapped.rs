@@ -1,0 +1,315 @@
+//! A row of any format -> an upload or a memory sample, as the mapping of its source says.
+
+use std::borrow::Cow;
+
+use super::native::{Event, EventKind, ExecutionType, MAX_DURATION_MS, MAX_MB, Upload};
+use super::node::Node;
+use super::quantity;
+use super::reject::{Reject, RejectReason, cut};
+use crate::config::EpochNanos;
+use crate::schema::arms::Assigned;
+use crate::schema::condition::{Condition, Test};
+use crate::schema::mapping::Mapping;
+use crate::schema::path::{Origin, Path};
+use crate::schema::presets;
+use crate::schema::rule::{From, Role, Rule};
+use crate::schema::source::Kind;
+use crate::schema::unit::Unit;
+
+/// A row, and what is around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'r> {
+    pub node: &'r Node<'r>,
+    /// The objects around it, the line first.
+    pub around: &'r [&'r Node<'r>],
+    /// The name of its file.
+    pub file: &'r str,
+    /// The line as it stands in the file.
+    pub line: &'r str,
+}
+
+/// What a row is.
+#[derive(Debug, PartialEq)]
+pub enum Mapped<'r> {
+    Upload(Upload<'r>),
+    Event(Event),
+    /// Not one of those that are meant.
+    Other,
+}
+
+/// Reads a row.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn read<'r>(mapping: &Mapping, row: Row<'r>) -> Result<Mapped<'r>, Reject> {
+    if !is_meant(mapping, row)? {
+        return Ok(Mapped::Other);
+    }
+    let fields = Fields { mapping, row };
+    match mapping.kind {
+        Kind::Record => fields.upload().map(Mapped::Upload),
+        Kind::Samples => fields.sample().map(Mapped::Event),
+    }
+}
+
+/// Whether the conditions of a source keep a row.
+///
+/// # Errors
+/// A condition looks at a list or an object.
+pub fn is_meant(mapping: &Mapping, row: Row<'_>) -> Result<bool, Reject> {
+    let holds = |condition: &Condition| match condition.test {
+        // What is there need not be a text.
+        Test::Null => Ok(row.node_at(&condition.path).is_some() == condition.negated),
+        _ => Ok(condition.holds(row.text(&condition.path)?.as_deref())),
+    };
+    for condition in &mapping.keep {
+        if !holds(condition)? {
+            return Ok(false);
+        }
+    }
+    for condition in &mapping.drop {
+        if holds(condition)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether an event is meant: by those conditions whose fields it has, as it may lack those of a record.
+pub fn event_is_meant(mapping: &Mapping, row: Row<'_>) -> bool {
+    let with_field =
+        |condition: &Condition| row.text(&condition.path).ok().flatten().map(|text| condition.holds(Some(&text)));
+    mapping.keep.iter().filter_map(with_field).all(|holds| holds)
+        && !mapping.drop.iter().filter_map(with_field).any(|holds| holds)
+}
+
+impl<'r> Row<'r> {
+    /// What is at a path; `None` for what is missing or null.
+    fn node_at(self, path: &Path) -> Option<&'r Node<'r>> {
+        let from = match path.origin {
+            Origin::Parent(up) => self.around[self.around.len().checked_sub(up)?],
+            Origin::Row | Origin::File | Origin::Line => self.node,
+        };
+        from.find(&path.steps).filter(|node| **node != Node::Null)
+    }
+
+    /// The text at a path; `None` for what is missing or null.
+    fn text(self, path: &Path) -> Result<Option<Cow<'r, str>>, Reject> {
+        match path.origin {
+            Origin::File => return Ok(Some(Cow::Borrowed(self.file))),
+            Origin::Line => return Ok(Some(Cow::Borrowed(self.line))),
+            Origin::Row | Origin::Parent(_) => {}
+        }
+        match self.node_at(path) {
+            None | Some(Node::Null) => Ok(None),
+            Some(Node::Text(text)) => Ok(Some(Cow::Borrowed(text))),
+            Some(Node::List(_)) => Err(bad(format!("{} is a list, where one value is expected", path.text))),
+            Some(Node::Object(_)) => Err(bad(format!("{} is an object, where one value is expected", path.text))),
+        }
+    }
+}
+
+fn bad(message: String) -> Reject {
+    Reject::whole_line(RejectReason::BadValue, message)
+}
+
+struct Fields<'m, 'r> {
+    mapping: &'m Mapping,
+    row: Row<'r>,
+}
+
+impl<'r> Fields<'_, 'r> {
+    /// The text of a field, as its rule means it.
+    fn text(&self, role: Role) -> Result<Option<Cow<'r, str>>, Reject> {
+        let Some(rule) = self.mapping.rule(role) else { return Ok(None) };
+        let found = match &rule.from {
+            From::Constant(text) => Some(Cow::Owned(text.clone())),
+            From::First(paths) => {
+                let mut first = None;
+                for path in paths {
+                    let text = self
+                        .row
+                        .text(path)?
+                        .filter(|text| !text.is_empty() && !rule.missing.iter().any(|missing| *missing == **text));
+                    if text.is_some() {
+                        first = text;
+                        break;
+                    }
+                }
+                first
+            }
+            From::Joined(paths) => {
+                let texts: Option<Vec<Cow<'_, str>>> =
+                    paths.iter().map(|path| self.row.text(path)).collect::<Result<_, _>>()?;
+                texts.map(|texts| Cow::Owned(texts.join(" ")))
+            }
+            // Numbers: see `quantity`.
+            From::Sum(_) | From::Difference(..) => None,
+        };
+        Ok(rule.meaning(found))
+    }
+
+    /// Where a field comes from, for messages.
+    fn name(&self, role: Role) -> String {
+        let paths: Vec<&str> = self
+            .mapping
+            .rule(role)
+            .map(|rule| rule.paths().iter().map(|path| path.text.as_str()).collect())
+            .unwrap_or_default();
+        match paths.as_slice() {
+            [] => role.word().to_owned(),
+            [one] if *one == role.word() => role.word().to_owned(),
+            several => format!("{} ({})", role.word(), several.join(", ")),
+        }
+    }
+
+    fn wrong(&self, role: Role, text: &str, why: &str) -> Reject {
+        bad(format!("{} is {:?}, which {why}", self.name(role), cut(text)))
+    }
+
+    fn missing(&self, role: Role) -> Reject {
+        Reject::whole_line(RejectReason::MissingField, format!("{} is missing or null", self.name(role)))
+    }
+
+    fn required(&self, role: Role) -> Result<Cow<'r, str>, Reject> {
+        self.text(role)?.ok_or_else(|| self.missing(role))
+    }
+
+    fn upload(&self) -> Result<Upload<'r>, Reject> {
+        let execution_type = self.execution_type()?;
+        let success = self.required(Role::Success)?;
+        let mapped = self.mapping.rule(Role::Success).is_none_or(|rule| rule.can_mean(&success));
+        let success = quantity::boolean(&success).filter(|_| mapped).ok_or_else(|| {
+            self.wrong(Role::Success, &success, "is neither true nor false: say in map what it stands for")
+        })?;
+        let duration_ms = match self.number(Role::Duration)? {
+            // What failed may have no duration.
+            None if !success => None,
+            None => return Err(self.missing(Role::Duration)),
+            Some(value) => Some(self.within(Role::Duration, value, MAX_DURATION_MS, "0 to 30 days")?),
+        };
+        let megabytes = |role| {
+            let value = self.number(role)?;
+            value.map(|value| self.within(role, value, MAX_MB, "0 to 1e9 MB")).transpose()
+        };
+        Ok(Upload {
+            execution_type,
+            success,
+            duration_ms,
+            timestamp: self.timestamp()?,
+            error_type: self.text(Role::Error)?.filter(|_| !success || self.names_only_errors()),
+            provider: self.text(Role::Provider)?,
+            file_type: self.text(Role::FileType)?,
+            file_size_mb: megabytes(Role::Size)?.filter(|size| *size > 0.0),
+            memory_mb: megabytes(Role::Memory)?,
+            request_id: self.text(Role::Id)?,
+            stage: self.text(Role::Stage)?,
+            stage_offset: 0,
+        })
+    }
+
+    /// Whether the field of the error holds errors alone: a status code stands in every row, and is none of a success.
+    fn names_only_errors(&self) -> bool {
+        let paths = |role| self.mapping.rule(role).map(Rule::paths).unwrap_or_default();
+        let of_success = paths(Role::Success);
+        paths(Role::Error).len() == 1 && !paths(Role::Error).iter().any(|path| of_success.contains(path))
+    }
+
+    fn execution_type(&self) -> Result<ExecutionType, Reject> {
+        let word = self.required(Role::Arm)?;
+        let keyed = || Assigned::ALL.into_iter().find(|arm| arm.word() == word);
+        let Some(arm) = self.mapping.arms.of(&word).or_else(keyed) else {
+            let message = format!(
+                "{} is {:?}; [record.arms] knows {}",
+                self.name(Role::Arm),
+                cut(&word),
+                self.mapping.arms.text()
+            );
+            return Err(Reject::whole_line(RejectReason::UnknownExecutionType, message));
+        };
+        if arm == Assigned::Treated
+            && let Some(text) = self.text(Role::Fallback)?
+        {
+            let fell_back = quantity::boolean(&text)
+                .ok_or_else(|| self.wrong(Role::Fallback, &text, "is neither true nor false"))?;
+            return Ok(if fell_back { ExecutionType::SyncFallback } else { ExecutionType::Async });
+        }
+        Ok(match arm {
+            Assigned::Control => ExecutionType::Sync,
+            Assigned::Treated => ExecutionType::Async,
+            Assigned::Fallback => ExecutionType::SyncFallback,
+        })
+    }
+
+    fn timestamp(&self) -> Result<EpochNanos, Reject> {
+        let text = self.required(Role::Timestamp)?;
+        let rule = self.mapping.rule(Role::Timestamp).ok_or_else(|| self.missing(Role::Timestamp))?;
+        let moment = match &rule.from {
+            // The preset's reader knows seconds and milliseconds by their size.
+            _ if self.mapping.name == presets::OWN && rule.unit.is_none() && rule.clock.format.is_none() => {
+                native_moment(&text).map_or_else(|| quantity::moment(&text, None, &rule.clock), Ok)
+            }
+            _ => quantity::moment(&text, rule.unit, &rule.clock),
+        };
+        moment.map_err(|why| self.wrong(Role::Timestamp, &text, &why))
+    }
+
+    /// A duration in ms, or a size in MB.
+    fn number(&self, role: Role) -> Result<Option<f64>, Reject> {
+        let Some(rule) = self.mapping.rule(role) else { return Ok(None) };
+        match &rule.from {
+            From::Sum(paths) => self.sum(role, rule, paths),
+            From::Difference(end, start) => {
+                let (Some(end), Some(start)) = (rule.meaning(self.row.text(end)?), rule.meaning(self.row.text(start)?))
+                else {
+                    return Ok(None);
+                };
+                quantity::difference_ms(&end, &start, rule.unit, &rule.clock)
+                    .map(Some)
+                    .map_err(|why| self.wrong(role, &format!("{end} - {start}"), &why))
+            }
+            _ => {
+                let Some(text) = self.text(role)? else { return Ok(None) };
+                self.quantity(role, rule.unit, &text).map(Some)
+            }
+        }
+    }
+
+    fn sum(&self, role: Role, rule: &Rule, paths: &[Path]) -> Result<Option<f64>, Reject> {
+        let mut sum = 0.0;
+        for path in paths {
+            let Some(text) = rule.meaning(self.row.text(path)?) else { return Ok(None) };
+            sum += self.quantity(role, rule.unit, &text)?;
+        }
+        Ok(Some(sum))
+    }
+
+    fn quantity(&self, role: Role, unit: Option<Unit>, text: &str) -> Result<f64, Reject> {
+        if role == Role::Duration {
+            return quantity::duration_ms(text, unit).map_err(|why| self.wrong(role, text, &why));
+        }
+        let value = quantity::number(text).ok_or_else(|| self.wrong(role, text, "is no number"))?;
+        Ok(unit.map_or(value, |unit| unit.to_report(value)))
+    }
+
+    fn within(&self, role: Role, value: f64, max: f64, range: &str) -> Result<f64, Reject> {
+        // The sum turns -0 into 0: the two have different bits, and bins are cut from the bits.
+        let inside = (0.0..=max).contains(&value).then_some(value + 0.0);
+        inside.ok_or_else(|| bad(format!("{} is {value}; expected {range}", self.name(role))))
+    }
+
+    fn sample(&self) -> Result<Event, Reject> {
+        let memory = self.number(Role::Memory)?.ok_or_else(|| self.missing(Role::Memory))?;
+        let rss_mb = self.within(Role::Memory, memory, MAX_MB, "0 to 1e9 MB")?;
+        Ok(Event {
+            kind: EventKind::MemorySample { rss_mb },
+            event_type: "memory_sample".into(),
+            timestamp: Some(self.timestamp()?),
+            text: String::new(),
+        })
+    }
+}
+
+fn native_moment(text: &str) -> Option<EpochNanos> {
+    super::timestamp::parse_epoch(text, quantity::number(text)?)
+}

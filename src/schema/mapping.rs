@@ -1,0 +1,262 @@
+//! A source of the config, ready to read rows by.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::arms::Arms;
+use super::condition::Condition;
+use super::matcher::pattern;
+use super::path::{Origin, Path};
+use super::presets;
+use super::rule::{Fault, Role, Rule};
+use super::source::{Kind, Parse, SourceSection, TimestampMarks};
+
+/// How lines become rows.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// One JSON value a line.
+    Json {
+        /// Where its rows are; else the line is one.
+        rows: Option<Path>,
+        /// Texts that hold JSON.
+        unwrap: Vec<Path>,
+    },
+    Csv {
+        separator: u8,
+        /// The names of the columns, where the file has no header.
+        columns: Vec<String>,
+        /// What the header's line begins with, where it is a comment; then other lines that begin with its first
+        /// character are comments, too.
+        header: Option<String>,
+    },
+    /// A pattern with a name for each field.
+    Pattern(Regex),
+}
+
+/// How the rows of a source become records.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// The preset's name, or `mapping`.
+    pub name: String,
+    pub form: Form,
+    pub keep: Vec<Condition>,
+    pub drop: Vec<Condition>,
+    pub kind: Kind,
+    pub marks: TimestampMarks,
+    pub arms: Arc<Arms>,
+    /// By [`Role`].
+    rules: Vec<Option<Rule>>,
+}
+
+/// A fault of a source: the keys that lead to it, what is wrong, and what to do.
+#[derive(Debug)]
+pub struct SourceFault {
+    pub keys: Vec<String>,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl SourceFault {
+    fn new(key: &str, message: impl Into<String>) -> Self {
+        Self { keys: vec![key.to_owned()], message: message.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    fn of_field(name: &str, fault: Fault) -> Self {
+        let keys = ["fields", name, fault.key].map(str::to_owned).to_vec();
+        Self { keys, message: fault.message, help: fault.help }
+    }
+}
+
+/// Without these a row is no record.
+const REQUIRED: [Role; 4] = [Role::Timestamp, Role::Duration, Role::Success, Role::Arm];
+/// Without these a row is no sample.
+const REQUIRED_OF_SAMPLES: [Role; 2] = [Role::Timestamp, Role::Memory];
+/// Most columns, and most characters of a pattern's text.
+const MAX_COLUMNS: usize = 1000;
+
+impl Mapping {
+    /// Makes a mapping of what a config says; `marks` holds where it does not say what the timestamp marks.
+    ///
+    /// # Errors
+    /// What cannot be meant, with the keys where it stands.
+    pub fn new(section: &SourceSection, arms: Arc<Arms>, marks: TimestampMarks) -> Result<Self, SourceFault> {
+        let merged = match &section.preset {
+            None => section.clone(),
+            Some(name) => {
+                let preset = presets::find(name).map_err(|why| {
+                    SourceFault::new("preset", why).help("`stagegate formats` lists the presets, and what each reads")
+                })?;
+                section.over(&preset.source)
+            }
+        };
+        let mut rules: Vec<Option<Rule>> = Role::ALL.iter().map(|_| None).collect();
+        for (name, field) in &merged.fields {
+            let role = Role::parse(name).map_err(|why| {
+                let known = Role::ALL.map(Role::word).join(", ");
+                SourceFault {
+                    keys: vec!["fields".into(), name.clone()],
+                    message: why,
+                    help: Some(format!("known fields: {known}")),
+                }
+            })?;
+            let rule = Rule::new(role, &field.table()).map_err(|fault| SourceFault::of_field(name, fault))?;
+            rules[role as usize] = Some(rule);
+        }
+        let kind = merged.kind.unwrap_or(Kind::Record);
+        let required = if kind == Kind::Record { &REQUIRED[..] } else { &REQUIRED_OF_SAMPLES };
+        if let Some(role) = required.iter().find(|role| rules[**role as usize].is_none()) {
+            return Err(missing_field(*role, section.preset.as_deref()));
+        }
+        let timestamp = merged.fields.get(Role::Timestamp.word()).map(|field| field.table());
+        let form = form(&merged)?;
+        let conditions = |key: &str, texts: &[String]| {
+            let one = |text: &String| {
+                Condition::parse(text).map_err(|why| {
+                    SourceFault::new(key, format!("the condition {text:?} {why}"))
+                        .help("write it like 'kind == 2', 'name =~ \"^/upload\"' or 'error == null'")
+                })
+            };
+            texts.iter().map(one).collect::<Result<Vec<_>, _>>()
+        };
+        let mapping = Self {
+            name: section.preset.clone().unwrap_or_else(|| "mapping".into()),
+            form,
+            keep: conditions("keep", &merged.keep)?,
+            drop: conditions("drop", &merged.drop)?,
+            kind,
+            marks: timestamp.and_then(|table| table.marks).unwrap_or(marks),
+            arms,
+            rules,
+        };
+        mapping.refuse_parents_of_a_line()?;
+        Ok(mapping)
+    }
+
+    /// How a field is read, where it is.
+    pub fn rule(&self, role: Role) -> Option<&Rule> {
+        self.rules[role as usize].as_ref()
+    }
+
+    /// All paths that it reads.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let of_rules = self.rules.iter().flatten().flat_map(Rule::paths);
+        of_rules.chain(self.keep.iter().chain(&self.drop).map(|condition| &condition.path))
+    }
+
+    /// `^` leads out of a row, and there is nothing around a line.
+    fn refuse_parents_of_a_line(&self) -> Result<(), SourceFault> {
+        let levels = match &self.form {
+            Form::Json { rows: Some(rows), .. } => {
+                rows.steps.iter().filter(|step| **step == super::path::Step::Each).count()
+            }
+            _ => 0,
+        };
+        let too_far = self.paths().find(|path| matches!(path.origin, Origin::Parent(up) if up > levels));
+        too_far.map_or(Ok(()), |path| {
+            let message =
+                format!("the path {:?} leads out of the line: a row has {levels} objects around it", path.text);
+            Err(SourceFault::new("rows", message).help("each [] of rows is one level"))
+        })
+    }
+}
+
+fn missing_field(role: Role, preset: Option<&str>) -> SourceFault {
+    let message = match preset {
+        Some(preset) => format!("{} is not known: the preset {preset} cannot say where it stands", role.word()),
+        None => format!("{} is missing in [sources.fields]", role.word()),
+    };
+    let help = match role {
+        Role::Arm => {
+            "write arm = \"a.path\", with the words of each arm in [record.arms], or a map: \
+             arm = { path = \"a.path\", map = { canary = \"treated\" , stable = \"control\" } }"
+        }
+        Role::Duration => "write duration = { path = \"a.path\", unit = \"ms\" }",
+        Role::Success => {
+            "write success = \"a.path\", or success = { path = \"status\", map = { \"200..399\" = true }, default = false }"
+        }
+        Role::Memory => "write memory = { path = \"a.path\", unit = \"B\" }",
+        _ => "write timestamp = \"a.path\", with unit for a number, or format for a text that is not ISO 8601",
+    };
+    SourceFault { keys: vec!["fields".into()], message, help: Some(help.into()) }
+}
+
+/// How the lines of a source become rows.
+///
+/// # Errors
+/// What cannot be meant, with the keys where it stands.
+pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
+    let parse = section.parse.unwrap_or(Parse::Json);
+    let misplaced = [
+        ("rows", section.rows.is_some(), Parse::Json),
+        ("unwrap", !section.unwrap.is_empty(), Parse::Json),
+        ("pattern", section.pattern.is_some(), Parse::Regex),
+        ("separator", section.separator.is_some(), Parse::Csv),
+        ("columns", !section.columns.is_empty(), Parse::Csv),
+        ("header", section.header.is_some(), Parse::Csv),
+    ];
+    if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && *of != parse) {
+        return Err(SourceFault::new(key, format!("{key} says nothing of a source of this form"))
+            .help("parse is json, csv or regex"));
+    }
+    match parse {
+        Parse::Json => json(section),
+        Parse::Csv => csv(section),
+        Parse::Regex => {
+            let text = section.pattern.as_deref().ok_or_else(|| {
+                SourceFault::new("parse", "regex needs a pattern")
+                    .help("write pattern = '^(?P<status>\\d+) …', with a name for each field")
+            })?;
+            let pattern = pattern(text).map_err(|why| SourceFault::new("pattern", why))?;
+            if pattern.capture_names().flatten().next().is_none() {
+                return Err(
+                    SourceFault::new("pattern", "the pattern names no field").help("name a group: (?P<status>\\d+)")
+                );
+            }
+            Ok(Form::Pattern(pattern))
+        }
+    }
+}
+
+fn json(section: &SourceSection) -> Result<Form, SourceFault> {
+    let path = |key: &str, text: &String| {
+        let path = Path::parse(text).map_err(|why| SourceFault::new(key, format!("the path {text:?} {why}")))?;
+        match path.origin {
+            Origin::Row => Ok(path),
+            _ => Err(SourceFault::new(key, format!("the path {text:?} must begin in the line"))),
+        }
+    };
+    let rows = section.rows.as_ref().map(|text| path("rows", text)).transpose()?;
+    let unwrap = section.unwrap.iter().map(|text| path("unwrap", text)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(list) = unwrap.iter().find(|path| path.is_list()) {
+        return Err(SourceFault::new("unwrap", format!("the path {:?} stands for several texts", list.text)));
+    }
+    Ok(Form::Json { rows, unwrap })
+}
+
+fn csv(section: &SourceSection) -> Result<Form, SourceFault> {
+    let separator = match section.separator.as_deref().unwrap_or(",") {
+        "tab" | "\t" => b'\t',
+        one if one.len() == 1 && one.is_ascii() && !one.contains(['"', '\n', '\r']) => one.as_bytes()[0],
+        other => {
+            return Err(SourceFault::new("separator", format!("{other:?} cannot stand between columns"))
+                .help("give one character such as \",\" or \";\", or \"tab\""));
+        }
+    };
+    if section.columns.len() > MAX_COLUMNS {
+        return Err(SourceFault::new("columns", format!("more than {MAX_COLUMNS} columns")));
+    }
+    if !section.columns.is_empty() && section.header.is_some() {
+        return Err(SourceFault::new("header", "a file with a header names its columns itself: leave columns out"));
+    }
+    if section.header.as_deref() == Some("") {
+        return Err(
+            SourceFault::new("header", "the header begins with nothing").help("leave it out for a plain header")
+        );
+    }
+    Ok(Form::Csv { separator, columns: section.columns.clone(), header: section.header.clone() })
+}

@@ -1,0 +1,11 @@
+//! What a row of a log means: paths, conditions, words, units, and the mapping that they make. It never reads a log.
+
+pub mod arms;
+pub mod condition;
+pub mod mapping;
+pub mod matcher;
+pub mod path;
+pub mod presets;
+pub mod rule;
+pub mod source;
+pub mod unit;

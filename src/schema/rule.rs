@@ -1,0 +1,319 @@
+//! One field of a mapping: where its value comes from, and what becomes of the text that is found.
+
+use std::borrow::Cow;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono_tz::Tz;
+use regex::Regex;
+
+use super::matcher::{Matcher, pattern};
+use super::path::{Origin, Path};
+use super::source::FieldTable;
+use super::unit::Unit;
+use crate::error::did_you_mean;
+
+/// What a field is for the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Timestamp,
+    Duration,
+    Success,
+    Error,
+    Arm,
+    /// Whether a treated row went the old way after all.
+    Fallback,
+    Stage,
+    Id,
+    Provider,
+    FileType,
+    Size,
+    Memory,
+}
+
+impl Role {
+    pub const ALL: [Self; 12] = [
+        Self::Timestamp,
+        Self::Duration,
+        Self::Success,
+        Self::Error,
+        Self::Arm,
+        Self::Fallback,
+        Self::Stage,
+        Self::Id,
+        Self::Provider,
+        Self::FileType,
+        Self::Size,
+        Self::Memory,
+    ];
+
+    /// Its key in `[sources.fields]`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Timestamp => "timestamp",
+            Self::Duration => "duration",
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Arm => "arm",
+            Self::Fallback => "fallback",
+            Self::Stage => "stage",
+            Self::Id => "id",
+            Self::Provider => "provider",
+            Self::FileType => "file_type",
+            Self::Size => "size",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The role with this key.
+    ///
+    /// # Errors
+    /// There is none, as a sentence.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|role| role.word() == word).ok_or_else(|| {
+            format!("no field is called {word:?}{}", did_you_mean(word, Self::ALL.iter().map(|role| role.word())))
+        })
+    }
+
+    fn is_duration(self) -> bool {
+        self == Self::Duration
+    }
+
+    fn is_bytes(self) -> bool {
+        matches!(self, Self::Size | Self::Memory)
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub enum From {
+    /// The first of these that has one.
+    First(Vec<Path>),
+    /// All of these, with a space between.
+    Joined(Vec<Path>),
+    /// The sum of these numbers.
+    Sum(Vec<Path>),
+    /// The first from the second to the first.
+    Difference(Path, Path),
+    Constant(String),
+}
+
+/// How a timestamp is read.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    /// How it is written; ISO 8601 without.
+    pub format: Option<Vec<Item<'static>>>,
+    /// Whose clock a time without an offset shows; UTC without.
+    pub zone: Option<Tz>,
+    /// What a number counts from, in ns since 1970-01-01T00:00:00Z.
+    pub base: i64,
+}
+
+/// A field of a mapping.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub from: From,
+    pub unit: Option<Unit>,
+    pub clock: Clock,
+    pub missing: Vec<String>,
+    pub regex: Option<Regex>,
+    pub map: Vec<(Matcher, String)>,
+    pub default: Option<String>,
+}
+
+/// A fault of a field: the key at which it lies, what is wrong, and what to do.
+#[derive(Debug)]
+pub struct Fault {
+    pub key: &'static str,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(key: &'static str, message: impl Into<String>) -> Self {
+        Self { key, message: message.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl Rule {
+    /// Makes a rule of what a config says of a field.
+    ///
+    /// # Errors
+    /// What cannot be meant.
+    pub fn new(role: Role, table: &FieldTable) -> Result<Self, Fault> {
+        let map = table.map.0.iter().map(|(word, meant)| {
+            Matcher::parse(word).map(|matcher| (matcher, meant.0.clone())).map_err(|why| Fault::new("map", why))
+        });
+        let regex = table.regex.as_deref().map(pattern).transpose().map_err(|why| Fault::new("regex", why))?;
+        let rule = Self {
+            from: from(role, table)?,
+            unit: table.unit.as_deref().map(|word| unit(role, word)).transpose()?,
+            clock: clock(role, table)?,
+            missing: table.missing.clone(),
+            regex,
+            map: map.collect::<Result<_, _>>()?,
+            default: table.default.as_ref().map(|word| word.0.clone()),
+        };
+        if role.is_bytes() && rule.unit.is_none() && !matches!(rule.from, From::Constant(_)) {
+            return Err(Fault::new("unit", format!("{} has no unit", role.word()))
+                .help(format!("add unit: {}", Unit::words(false).join(", "))));
+        }
+        Ok(rule)
+    }
+
+    /// The value that is meant by a text that was found; `None` where it means none.
+    pub fn meaning<'v>(&self, found: Option<Cow<'v, str>>) -> Option<Cow<'v, str>> {
+        let found = found.filter(|text| !text.is_empty() && !self.missing.iter().any(|missing| *missing == **text));
+        let found = match &self.regex {
+            None => found,
+            Some(regex) => found.and_then(|text| {
+                let captures = regex.captures(&text)?;
+                Some(Cow::Owned(captures.get(1).or_else(|| captures.get(0))?.as_str().to_owned()))
+            }),
+        };
+        let default = || self.default.clone().map(Cow::Owned);
+        let Some(found) = found else { return default() };
+        if self.map.is_empty() {
+            return Some(found);
+        }
+        let exact = self.map.iter().find(|(matcher, _)| matcher.is(&found));
+        let meant = exact.or_else(|| self.map.iter().find(|(matcher, _)| matcher.holds(&found)));
+        match meant {
+            Some((_, meant)) => (!meant.is_empty()).then(|| Cow::Owned(meant.clone())),
+            // A word that no entry holds stands for itself where nothing else is said.
+            None => default().or(Some(found)),
+        }
+    }
+
+    /// Whether a value can come from the map, where there is one: what no entry holds is then no truth value.
+    pub fn can_mean(&self, value: &str) -> bool {
+        self.map.is_empty() || self.map.iter().map(|(_, meant)| meant).chain(&self.default).any(|meant| meant == value)
+    }
+
+    /// The paths that it reads.
+    pub fn paths(&self) -> Vec<&Path> {
+        match &self.from {
+            From::First(paths) | From::Joined(paths) | From::Sum(paths) => paths.iter().collect(),
+            From::Difference(end, start) => vec![end, start],
+            From::Constant(_) => Vec::new(),
+        }
+    }
+}
+
+fn path(key: &'static str, text: &str) -> Result<Path, Fault> {
+    let path = Path::parse(text).map_err(|why| Fault::new(key, format!("the path {text:?} {why}")))?;
+    if path.is_list() {
+        return Err(Fault::new(key, format!("the path {text:?} stands for several values: give a number in its []")));
+    }
+    Ok(path)
+}
+
+fn from(role: Role, table: &FieldTable) -> Result<From, Fault> {
+    let all = |key, texts: &[String]| texts.iter().map(|text| path(key, text)).collect::<Result<Vec<_>, _>>();
+    let of_numbers = role.is_duration() || role.is_bytes();
+    let mut given = Vec::new();
+    if let Some(text) = &table.path {
+        given.push(From::First(vec![path("path", text)?]));
+    }
+    if !table.first.is_empty() {
+        given.push(From::First(all("first", &table.first)?));
+    }
+    if !table.join.is_empty() {
+        given.push(From::Joined(all("join", &table.join)?));
+    }
+    if !table.sum.is_empty() {
+        if !of_numbers {
+            return Err(Fault::new("sum", format!("{} is no number that adds up", role.word())));
+        }
+        given.push(From::Sum(all("sum", &table.sum)?));
+    }
+    if let Some(word) = &table.value {
+        given.push(From::Constant(word.0.clone()));
+    }
+    let Some(from) = given.pop() else {
+        return Err(Fault::new("path", format!("{} comes from nowhere", role.word()))
+            .help("give path, first, join, sum or value"));
+    };
+    if !given.is_empty() {
+        return Err(Fault::new("path", format!("{} comes from several places", role.word()))
+            .help("give one of path, first, join, sum and value"));
+    }
+    match (&table.minus, from) {
+        (None, from) => Ok(from),
+        (Some(minus), From::First(mut paths)) if role.is_duration() && paths.len() == 1 => {
+            Ok(From::Difference(paths.remove(0), path("minus", minus)?))
+        }
+        (Some(_), _) => {
+            Err(Fault::new("minus", "minus takes the start off the end: it goes with the path of a duration"))
+        }
+    }
+}
+
+fn unit(role: Role, word: &str) -> Result<Unit, Fault> {
+    let of_time = !role.is_bytes();
+    if !of_time || matches!(role, Role::Timestamp | Role::Duration) {
+        let known = Unit::words(of_time);
+        return Unit::parse(word).filter(|unit| unit.is_time() == of_time).ok_or_else(|| {
+            let near = did_you_mean(word, known.iter().copied());
+            Fault::new("unit", format!("{word:?} is no unit of {}{near}", role.word()))
+                .help(format!("known units here: {}", known.join(", ")))
+        });
+    }
+    Err(Fault::new("unit", format!("{} has no unit", role.word())))
+}
+
+fn clock(role: Role, table: &FieldTable) -> Result<Clock, Fault> {
+    let of_time = matches!(role, Role::Timestamp | Role::Duration);
+    let misplaced =
+        [("format", table.format.is_some()), ("zone", table.zone.is_some()), ("base", table.base.is_some())];
+    if let Some((key, _)) = misplaced.into_iter().find(|(_, given)| *given && !of_time) {
+        return Err(Fault::new(key, format!("{key} belongs to a timestamp, and {} is none", role.word())));
+    }
+    if table.marks.is_some() && role != Role::Timestamp {
+        return Err(Fault::new("marks", format!("marks belongs to the timestamp, and {} is none", role.word())));
+    }
+    let format = table.format.as_deref().map(format_items).transpose()?;
+    let zone = |name: &String| {
+        name.parse().map_err(|_| {
+            let near = did_you_mean(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+            Fault::new("zone", format!("{name:?} is no time zone{near}")).help("write it like \"Europe/Berlin\"")
+        })
+    };
+    let base = |text: &String| {
+        let time = chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|time| time.timestamp_nanos_opt());
+        time.ok_or_else(|| {
+            Fault::new("base", format!("{text:?} is not a time")).help("write it like \"2025-10-29T00:00:00Z\"")
+        })
+    };
+    Ok(Clock {
+        format,
+        zone: table.zone.as_ref().map(zone).transpose()?,
+        base: table.base.as_ref().map(base).transpose()?.unwrap_or(0),
+    })
+}
+
+fn format_items(format: &str) -> Result<Vec<Item<'static>>, Fault> {
+    let fault = || {
+        Fault::new("format", format!("{format:?} is no format of a time"))
+            .help("write it as strftime does: \"%d/%b/%Y:%H:%M:%S %z\"")
+    };
+    let items: Vec<Item<'static>> = StrftimeItems::new(format).map(Item::to_owned).collect();
+    let holds_time = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(..)));
+    if !holds_time || items.contains(&Item::Error) { Err(fault()) } else { Ok(items) }
+}
+
+impl From {
+    /// Whether it reads the row, not only its file.
+    pub fn reads_row(&self) -> bool {
+        match self {
+            Self::First(paths) | Self::Joined(paths) | Self::Sum(paths) => {
+                paths.iter().any(|path| path.origin != Origin::File)
+            }
+            Self::Difference(..) => true,
+            Self::Constant(_) => false,
+        }
+    }
+}
