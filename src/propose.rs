@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::ingest::recognise::Recognised;
 use crate::ingest::survey::{Field, Survey, unit_in_name};
+use crate::render::escape::one_line;
 use crate::schema::presets;
 
 /// Fields that are listed.
@@ -149,9 +150,7 @@ impl Proposal {
         if let Some((path, _)) = survey.first_named(&["error", "exception", "reason", "failure", "err"]) {
             self.line(&format!("error = {}", toml_text(path)));
         }
-        if let Some((path, field)) = survey.first_named(&["id", "uuid", "trace"]).filter(|(_, field)| field.many_values)
-        {
-            let _ = field;
+        if let Some((path, _)) = survey.first_named(&["id", "uuid", "trace"]).filter(|(_, field)| field.many_values) {
             self.line(&format!("id = {}", toml_text(path)));
         }
         if let Some((path, _)) = survey.first_named(&["rss", "memory", "mem", "heap"]) {
@@ -388,11 +387,6 @@ fn also<'p>(others: impl Iterator<Item = &'p str>) -> String {
 fn shown(value: &str) -> String {
     let short: String = value.chars().take(40).collect();
     one_line(&if short.len() < value.len() { format!("{short}…") } else { short })
-}
-
-/// A text of the log on one line of a comment.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A TOML string.

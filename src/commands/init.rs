@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use super::session::Session;
 use crate::cli::InitArguments;
 use crate::error::{Error, Position, Result};
-use crate::ingest::recognise::{aggregated, recognise};
+use crate::ingest::recognise::recognise;
 use crate::ingest::sample::sample;
 use crate::ingest::source::{self, Source};
 use crate::ingest::survey::survey;
 use crate::ingest::unusable;
 use crate::propose::propose;
+use crate::render::escape::plain_lines;
 use crate::{config, output};
 
 /// Rows that are tried with the config that is proposed.
@@ -39,16 +40,13 @@ pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
     let sources = source::resolve(&plan)?.logs;
     let log = sources.first().ok_or_else(|| Error::new("no log to look at").help("give the files of a log"))?;
     let head = source::head(log);
-    if let Some((what, way)) = aggregated(&head) {
-        return Err(Error::new(format!("it is {what}: sums, and not one row for each request"))
-            .at(Position::file(&log.name))
-            .help(way));
+    if let Some(error) = unusable::of_head(log, &head) {
+        return Err(error);
     }
     let recognised = recognise(&head);
     let survey = survey(&head);
     if survey.is_none() && recognised.is_none() && !is_text(&head) {
-        let unknown = || Error::new("it is no text").at(Position::file(&log.name)).help("give a log of lines");
-        return Err(unusable::of_head(log, &head).unwrap_or_else(unknown));
+        return Err(Error::new("it is no text").at(Position::file(&log.name)).help("give a log of lines"));
     }
     let pattern = if logs.len() == 1 { logs[0].clone() } else { log.name.clone() };
     let proposal = propose(&pattern, survey.as_ref(), recognised.as_ref());
@@ -58,7 +56,7 @@ pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
         let _ = writeln!(text, "  {open}");
     }
     text.push_str(&tried(&path, &proposal.text, log));
-    session.console.tell(&clean(&text))?;
+    session.console.tell(&plain_lines(&text))?;
     Ok(0)
 }
 
@@ -71,11 +69,10 @@ fn is_text(head: &[u8]) -> bool {
 /// How the first rows fare with the config as it stands.
 fn tried(path: &Path, text: &str, log: &Source) -> String {
     let name = path.display().to_string();
-    let plan = match config::parse(&name, text, PathBuf::new()) {
+    let mut plan = match config::parse(&name, text, PathBuf::new()) {
         Ok(plan) => plan,
         Err(error) => return format!("\nIt cannot be used as it stands: {error}\n"),
     };
-    let mut plan = plan;
     plan.input.files = vec![log.path.display().to_string()];
     plan.files_from_command_line = true;
     plan.sources.iter_mut().for_each(|source| source.files.clear());
@@ -90,8 +87,4 @@ fn tried(path: &Path, text: &str, log: &Source) -> String {
         rejected,
         rows.len()
     )
-}
-
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

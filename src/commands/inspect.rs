@@ -9,10 +9,11 @@ use crate::console;
 use crate::cube::Cube;
 use crate::cube::dimension::NameList;
 use crate::cube::slice::Arm;
-use crate::error::Result;
+use crate::error::{Position, Result};
 use crate::ingest::ledger::FileLedger;
 use crate::ingest::sample::{Shown, sample};
 use crate::ingest::source::{self, Inputs, Source};
+use crate::render::escape::plain_lines;
 use crate::{format, ingest};
 
 /// Files that are listed by name.
@@ -33,16 +34,11 @@ pub(super) fn run(session: &Session, arguments: &InspectArguments) -> Result<u8>
         stages(&mut text, &plan, &cube)?;
         names(&mut text, &cube);
     }
-    console::print(&clean(&text))?;
+    console::print(&plain_lines(&text))?;
     if cube.has_uploads() {
         return Ok(0);
     }
     Err(ingest::unusable::error(&inputs.logs, &cube.header.files))
-}
-
-/// Texts of a log must not steer the terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// What reads the files, and the first rows of the first file of each kind.
@@ -65,10 +61,10 @@ fn sources(text: &mut String, inputs: &Inputs, rows: usize) {
 }
 
 fn how(log: &Source) -> String {
-    match log.mapping.as_ref() {
+    match log.mapping.as_ref().map(|mapping| mapping.preset()) {
         None => "stagegate's own format".into(),
-        Some(mapping) if mapping.name == "mapping" => "a mapping of [[sources]]".into(),
-        Some(mapping) => format!("the preset {}", mapping.name),
+        Some(None) => "a mapping of [[sources]]".into(),
+        Some(Some(preset)) => format!("the preset {preset}"),
     }
 }
 
@@ -100,8 +96,8 @@ fn rejects(text: &mut String, file: &FileLedger) {
     for (reason, count) in &file.rejected {
         let first = file.examples.iter().find(|example| example.reason == *reason);
         let place = first.map_or_else(String::new, |first| {
-            let column = first.column.map_or_else(String::new, |column| format!(":{column}"));
-            format!(", first {}:{}{column}: {}", file.path, first.line, first.message)
+            let place = Position { file: file.path.clone(), line: Some(first.line), column: first.column };
+            format!(", first {place}: {}", first.message)
         });
         let _ = writeln!(text, "  {} {}{place}", format::count(*count), reason.word());
     }

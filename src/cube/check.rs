@@ -97,7 +97,7 @@ pub(super) fn check_header(header: &Header) -> Result<(), String> {
     }
     let counts = |file: &FileLedger| {
         let rejected = file.rejected.values().chain(file.event_types.values()).copied();
-        let own = [file.bytes, file.lines, file.uploads, file.events, file.blank, file.out_of_order];
+        let own = [file.bytes, file.lines, file.uploads, file.events, file.blank, file.other_rows, file.out_of_order];
         own.into_iter().chain(rejected).all(|count| count <= MOST_OF_FILE)
     };
     match header.files.iter().find(|file| !counts(file)) {

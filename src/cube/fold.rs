@@ -288,19 +288,8 @@ impl<'s> Worker<'s> {
         file_stage: Option<usize>,
         ledger: &mut ChunkLedger,
     ) {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            ledger.blank += 1;
-            return;
-        }
-        if line.len() > MAX_LINE_BYTES {
-            ledger.reject(Reject::too_long(), line);
-            return;
-        }
-        let outcome = match text {
-            Ok(text) => self.text(text, file_stage, ledger),
-            Err(error) => Err(Reject::not_utf8(line, error)),
-        };
-        if let Err(reject) = outcome {
+        let Some(text) = ledger.usable(line, text) else { return };
+        if let Err(reject) = self.text(text, file_stage, ledger) {
             ledger.reject(reject, line);
         }
     }

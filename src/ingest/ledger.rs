@@ -3,9 +3,11 @@
 //! Chunks arrive in any order; the ledger of a file does not depend on it.
 
 use std::collections::BTreeMap;
+use std::str::Utf8Error;
 
 use serde::{Deserialize, Serialize};
 
+use super::chunks::MAX_LINE_BYTES;
 use super::native::Upload;
 use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
@@ -43,7 +45,7 @@ pub struct FileLedger {
     #[serde(default)]
     pub other_rows: u64,
     /// How it was read: `native`, a preset, or `mapping`.
-    #[serde(default)]
+    #[serde(default = "native_format")]
     pub format: String,
     pub rejected: BTreeMap<RejectReason, u64>,
     /// Sorted by reason and line.
@@ -63,6 +65,11 @@ pub struct FileLedger {
     pub rejected_events: Option<(u64, u64)>,
     /// What was lost because the file is damaged.
     pub loss: Option<String>,
+}
+
+/// What a cube was folded from before formats were told apart.
+fn native_format() -> String {
+    "native".into()
 }
 
 impl FileLedger {
@@ -119,6 +126,19 @@ impl ChunkLedger {
             let Reject { reason, column, message } = reject;
             self.examples.push(Example { reason, line: self.lines, column, text: cut_bytes(line), message });
         }
+    }
+
+    /// The text of the current line; one that is blank, too long or no text is counted as that.
+    pub fn usable<'l>(&mut self, line: &'l [u8], text: Result<&'l str, Utf8Error>) -> Option<&'l str> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            self.blank += 1;
+            return None;
+        }
+        if line.len() > MAX_LINE_BYTES {
+            self.reject(Reject::too_long(), line);
+            return None;
+        }
+        text.inspect_err(|error| self.reject(Reject::not_utf8(line, *error), line)).ok()
     }
 
     /// Counts an upload.

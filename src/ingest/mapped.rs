@@ -6,12 +6,12 @@ use super::native::{Event, EventKind, ExecutionType, MAX_DURATION_MS, MAX_MB, Up
 use super::node::Node;
 use super::quantity;
 use super::reject::{Reject, RejectReason, cut};
+use super::timestamp;
 use crate::config::EpochNanos;
 use crate::schema::arms::Assigned;
 use crate::schema::condition::{Condition, Test};
 use crate::schema::mapping::Mapping;
 use crate::schema::path::{Origin, Path};
-use crate::schema::presets;
 use crate::schema::rule::{From, Role, Rule};
 use crate::schema::source::Kind;
 use crate::schema::unit::Unit;
@@ -125,18 +125,8 @@ impl<'r> Fields<'_, 'r> {
         let found = match &rule.from {
             From::Constant(text) => Some(Cow::Owned(text.clone())),
             From::First(paths) => {
-                let mut first = None;
-                for path in paths {
-                    let text = self
-                        .row
-                        .text(path)?
-                        .filter(|text| !text.is_empty() && !rule.missing.iter().any(|missing| *missing == **text));
-                    if text.is_some() {
-                        first = text;
-                        break;
-                    }
-                }
-                first
+                let values = paths.iter().map(|path| Ok(self.row.text(path)?.filter(|text| rule.is_value(text))));
+                values.filter_map(Result::transpose).next().transpose()?
             }
             From::Joined(paths) => {
                 let texts: Option<Vec<Cow<'_, str>>> =
@@ -244,13 +234,10 @@ impl<'r> Fields<'_, 'r> {
     fn timestamp(&self) -> Result<EpochNanos, Reject> {
         let text = self.required(Role::Timestamp)?;
         let rule = self.mapping.rule(Role::Timestamp).ok_or_else(|| self.missing(Role::Timestamp))?;
-        let moment = match &rule.from {
-            // The preset's reader knows seconds and milliseconds by their size.
-            _ if self.mapping.name == presets::OWN && rule.unit.is_none() && rule.clock.format.is_none() => {
-                native_moment(&text).map_or_else(|| quantity::moment(&text, None, &rule.clock), Ok)
-            }
-            _ => quantity::moment(&text, rule.unit, &rule.clock),
-        };
+        // The reader of the own format knows seconds and milliseconds by their size.
+        let by_size = self.mapping.is_own() && rule.unit.is_none() && rule.clock.format.is_none();
+        let own = quantity::number(&text).filter(|_| by_size).and_then(|value| timestamp::parse_epoch(&text, value));
+        let moment = own.map_or_else(|| quantity::moment(&text, rule.unit, &rule.clock), Ok);
         moment.map_err(|why| self.wrong(Role::Timestamp, &text, &why))
     }
 
@@ -308,8 +295,4 @@ impl<'r> Fields<'_, 'r> {
             text: String::new(),
         })
     }
-}
-
-fn native_moment(text: &str) -> Option<EpochNanos> {
-    super::timestamp::parse_epoch(text, quantity::number(text)?)
 }

@@ -80,6 +80,10 @@ pub enum EventKind {
     Unknown,
 }
 
+/// The words of `event_type` that stagegate knows.
+pub const EVENT_TYPES: [&str; 6] =
+    ["rollout_stage", "rollback", "memory_sample", "complaint", "critical_error", "simulation"];
+
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {

@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 
-use csv::{ByteRecord, ReaderBuilder};
 use regex::Regex;
 
-use super::mapped::{self, Row};
+use super::mapped::{self, Mapped, Row};
 use super::native::{self, Line};
 use super::node::{self, Node};
 use super::reject::{Reject, RejectReason};
 use crate::schema::mapping::{Form, Mapping};
 use crate::schema::path::{Origin, Path, Step};
-use crate::schema::presets;
 
 /// What a line, or a record of several lines, holds.
 pub enum Found<'r> {
@@ -24,8 +22,29 @@ pub enum Found<'r> {
     Nothing,
 }
 
-/// Events that a log of another format may hold.
-const EVENTS: [&str; 6] = ["rollout_stage", "rollback", "memory_sample", "complaint", "critical_error", "simulation"];
+/// What a line or a row became.
+#[derive(Debug)]
+pub enum Became<'r> {
+    Mapped(Mapped<'r>),
+    /// A line without a row.
+    Nothing,
+}
+
+impl<'r> Found<'r> {
+    /// What it is under the mapping of its source.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn read(self, mapping: &Mapping) -> Result<Became<'r>, Reject> {
+        match self {
+            Self::Row(row) => mapped::read(mapping, row).map(Became::Mapped),
+            Self::Event(row, event) if mapped::event_is_meant(mapping, row) => Ok(Became::Mapped(Mapped::Event(event))),
+            Self::Event(..) => Ok(Became::Mapped(Mapped::Other)),
+            Self::Reject(reject) => Err(reject),
+            Self::Nothing => Ok(Became::Nothing),
+        }
+    }
+}
 
 /// Calls `each` with what a line of text holds; of CSV see [`records`].
 pub fn each_row(mapping: &Mapping, file: &str, line: &str, mut each: impl FnMut(Found<'_>)) {
@@ -103,8 +122,7 @@ fn native_event(mapping: &Mapping, node: &Node<'_>, line: &str) -> Option<Result
     let Node::Object(fields) = node else { return None };
     let (_, kind) = fields.iter().rev().find(|(key, _)| key == "event_type")?;
     // In a log of another format the word may stand in every row.
-    let own = mapping.name == presets::OWN;
-    let known = matches!(kind, Node::Text(word) if own || EVENTS.contains(&&**word));
+    let known = matches!(kind, Node::Text(word) if mapping.is_own() || native::EVENT_TYPES.contains(&&**word));
     known.then(|| match native::parse_line(line)? {
         Line::Event(event) => Ok(event),
         Line::Upload(_) => Err(Reject::whole_line(RejectReason::BadValue, "event_type is not a string")),
@@ -146,13 +164,10 @@ pub fn columns_of(form: &Form, head: &[u8]) -> Columns {
         let names = text.lines().find_map(|line| line.strip_prefix(mark.as_str()));
         return names.map(|names| names.split_whitespace().map(str::to_owned).collect()).unwrap_or_default();
     }
-    let mut record = ByteRecord::new();
-    let mut reader =
-        ReaderBuilder::new().delimiter(*separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
-    match reader.read_byte_record(&mut record) {
-        Ok(true) => record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect(),
-        _ => Vec::new(),
-    }
+    let end = ends(text.as_bytes(), *separator, &mut Quoting::default()).next().unwrap_or(text.len());
+    let mut splitter = Splitter::new(*separator);
+    let names = splitter.split(text[..end].trim_end_matches(['\r', '\n']));
+    names.map(|names| names.map(|name| name.trim().to_owned()).collect()).unwrap_or_default()
 }
 
 /// A record of CSV.
@@ -164,15 +179,10 @@ pub struct Record<'r> {
 
 /// Calls `each` with what each record of `part` holds; `columns` name its fields. `part` begins and ends with whole
 /// records.
-pub fn records(
-    mapping: &Mapping,
-    columns: &[String],
-    file: &str,
-    part: &[u8],
-    mut each: impl FnMut(Record<'_>, Found<'_>),
-) {
-    let Form::Csv { separator, header, .. } = &mapping.form else { return };
+pub fn records(form: &Form, columns: &[String], file: &str, part: &[u8], mut each: impl FnMut(Record<'_>, Found<'_>)) {
+    let Form::Csv { separator, header, .. } = form else { return };
     let comment = header.as_ref().and_then(|mark| mark.chars().next());
+    let mut splitter = Splitter::new(*separator);
     let mut start = 0;
     for end in ends(part, *separator, &mut Quoting::default()).chain([part.len()]) {
         if end <= start {
@@ -187,49 +197,77 @@ pub fn records(
             each(Record { lines, text: "" }, Found::Nothing);
             continue;
         }
-        let lossy = String::from_utf8_lossy(trimmed);
-        let record = Record { lines, text: &lossy };
-        if let Err(error) = std::str::from_utf8(trimmed) {
-            each(record, Found::Reject(Reject::not_utf8(trimmed, error)));
-            continue;
-        }
-        let text = lossy.trim_start_matches(native::BEFORE_A_LINE);
+        let line = match std::str::from_utf8(trimmed) {
+            Ok(line) => line,
+            Err(error) => {
+                let record = Record { lines, text: &String::from_utf8_lossy(trimmed) };
+                each(record, Found::Reject(Reject::not_utf8(trimmed, error)));
+                continue;
+            }
+        };
+        let record = Record { lines, text: line };
+        let text = line.trim_start_matches(native::BEFORE_A_LINE);
         if comment.is_some_and(|mark| text.starts_with(mark)) {
             each(record, Found::Nothing);
             continue;
         }
-        match fields(*separator, columns, text) {
+        match fields(&mut splitter, columns, text) {
             Ok(None) => each(record, Found::Nothing),
-            Ok(Some(node)) => {
-                let line = lossy.clone();
-                each(record, Found::Row(Row { node: &node, around: &[], file, line: &line }));
-            }
+            Ok(Some(node)) => each(record, Found::Row(Row { node: &node, around: &[], file, line })),
             Err(reject) => each(record, Found::Reject(reject)),
         }
     }
 }
 
-/// The fields of one record; `None` for a header.
-fn fields<'r>(separator: u8, columns: &'r [String], text: &str) -> Result<Option<Node<'r>>, Reject> {
-    let malformed = |message: String| Err(Reject::whole_line(RejectReason::Malformed, message));
-    let mut record = csv::StringRecord::new();
-    let mut reader =
-        ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
-    if !matches!(reader.read_record(&mut record), Ok(true)) {
-        return malformed("the line is no record of CSV".into());
+/// Splits records of CSV into fields. To make one costs as much as to split a hundred records.
+struct Splitter {
+    reader: csv_core::Reader,
+    /// The fields of the record behind one another, and where each ends.
+    fields: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Splitter {
+    fn new(separator: u8) -> Self {
+        let reader = csv_core::ReaderBuilder::new().delimiter(separator).build();
+        Self { reader, fields: Vec::new(), ends: Vec::new() }
     }
+
+    /// The fields of one record.
+    fn split(&mut self, record: &str) -> Option<impl Iterator<Item = &str>> {
+        self.reader.reset();
+        // No field is longer than it is written, and each but the last has a separator.
+        self.fields.resize(self.fields.len().max(record.len()), 0);
+        self.ends.resize(self.ends.len().max(record.len() + 1), 0);
+        let (_, _, written, ended) = self.reader.read_record(record.as_bytes(), &mut self.fields, &mut self.ends);
+        let (result, _, more, last) =
+            self.reader.read_record(&[], &mut self.fields[written..], &mut self.ends[ended..]);
+        let text = std::str::from_utf8(&self.fields[..written + more]).ok()?;
+        let mut start = 0;
+        let field = move |end: &usize| &text[std::mem::replace(&mut start, *end)..*end];
+        (result == csv_core::ReadRecordResult::Record).then(|| self.ends[..ended + last].iter().map(field))
+    }
+}
+
+/// The fields of one record; `None` for a header.
+fn fields<'r>(splitter: &'r mut Splitter, columns: &'r [String], text: &str) -> Result<Option<Node<'r>>, Reject> {
+    let malformed = |message: String| Err(Reject::whole_line(RejectReason::Malformed, message));
+    let Some(record) = splitter.split(text) else {
+        return malformed("the line is no record of CSV".into());
+    };
+    let values: Vec<&str> = record.collect();
     // Files that were put behind one another have a header each.
-    if record.iter().map(str::trim).eq(columns.iter().map(String::as_str)) {
+    if values.iter().map(|value| value.trim()).eq(columns.iter().map(String::as_str)) {
         return Ok(None);
     }
     if columns.is_empty() {
         return malformed("the file has no header that names its columns: give columns or header".into());
     }
-    if record.len() != columns.len() {
-        return malformed(format!("{} columns, where the header has {}", record.len(), columns.len()));
+    if values.len() != columns.len() {
+        return malformed(format!("{} columns, where the header has {}", values.len(), columns.len()));
     }
-    let values = columns.iter().zip(record.iter()).filter(|(_, value)| !value.is_empty());
-    Ok(Some(Node::of_columns(values.map(|(name, value)| (name.as_str(), Cow::Owned(value.to_owned()))))))
+    let named = columns.iter().map(String::as_str).zip(values).filter(|(_, value)| !value.is_empty());
+    Ok(Some(Node::of_columns(named.map(|(name, value)| (name, Cow::Borrowed(value))))))
 }
 
 /// Whether a reader of CSV is between quotes.
@@ -302,7 +340,7 @@ mod tests {
             if odd || text.matches('"').count() % 2 == 1 {
                 return;
             }
-            let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
             let theirs = reader.records().count();
             let ours = split(&text).iter().filter(|record| !record.trim_end_matches('\n').is_empty()).count();
             assert_eq!(ours, theirs, "{text:?}");

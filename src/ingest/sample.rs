@@ -1,9 +1,9 @@
 //! The first rows of a source, each beside what it became: what `inspect` shows.
 
-use super::mapped::{self, Mapped};
+use super::mapped::Mapped;
 use super::native::{self, EventKind, ExecutionType, Line, Upload};
 use super::reject::Reject;
-use super::rows::{self, Found};
+use super::rows::{self, Became, Found};
 use super::source::{self, Source};
 use crate::config::EpochNanos;
 use crate::format;
@@ -17,7 +17,7 @@ pub struct Shown {
     pub became: String,
 }
 
-/// The first `count` rows of a source: records before events, rejects and other rows where there are enough of each.
+/// The first `count` rows of a source; of another format those that are meant, then others where there are too few.
 pub fn sample(source: &Source, count: usize) -> Vec<Shown> {
     let head = source::head(source);
     let text = String::from_utf8_lossy(&head);
@@ -32,7 +32,7 @@ pub fn sample(source: &Source, count: usize) -> Vec<Shown> {
         Some(mapping) => {
             if let Form::Csv { .. } = mapping.form {
                 let columns = rows::columns_of(&mapping.form, &head);
-                rows::records(mapping, &columns, &source.name, head.as_slice(), |record, found| {
+                rows::records(&mapping.form, &columns, &source.name, head.as_slice(), |record, found| {
                     let became = mapped_row(mapping, found);
                     shown.push(Shown { row: record.text.to_owned(), became });
                 });
@@ -70,16 +70,12 @@ fn native_row(line: &str) -> String {
 }
 
 fn mapped_row(mapping: &Mapping, found: Found<'_>) -> String {
-    match found {
-        Found::Nothing => NOTHING.into(),
-        Found::Reject(reject) => rejected(&reject),
-        Found::Event(_, event) => event_text(&event),
-        Found::Row(row) => match mapped::read(mapping, row) {
-            Ok(Mapped::Upload(upload)) => record(&upload),
-            Ok(Mapped::Event(event)) => event_text(&event),
-            Ok(Mapped::Other) => OTHER.into(),
-            Err(reject) => rejected(&reject),
-        },
+    match found.read(mapping) {
+        Ok(Became::Nothing) => NOTHING.into(),
+        Ok(Became::Mapped(Mapped::Upload(upload))) => record(&upload),
+        Ok(Became::Mapped(Mapped::Event(event))) => event_text(&event),
+        Ok(Became::Mapped(Mapped::Other)) => OTHER.into(),
+        Err(reject) => rejected(&reject),
     }
 }
 

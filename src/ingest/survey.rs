@@ -1,12 +1,11 @@
 //! What a log of an unknown format holds: its fields with types, shares, examples, and what each may be.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::{self, Node};
 use super::quantity;
 use super::recognise::whole_lines;
-use super::rows;
+use super::rows::{self, Found};
 use super::timestamp;
 use crate::schema::mapping::Form;
 use crate::schema::rule::Clock;
@@ -141,11 +140,14 @@ pub fn survey(head: &[u8]) -> Option<Survey> {
         return None;
     }
     let mut survey = Survey { separator: Some(separator), ..Survey::default() };
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text.as_bytes());
-    for record in reader.records().take(lines.len().saturating_sub(1)).filter_map(Result::ok) {
-        let values = columns.iter().zip(record.iter()).filter(|(_, value)| !value.is_empty());
-        survey.row(&Node::of_columns(values.map(|(name, value)| (name.as_str(), Cow::Owned(value.to_owned())))));
-    }
+    let rows = lines.len().saturating_sub(1);
+    rows::records(&form, &columns, "", head, |_, found| {
+        if let Found::Row(row) = found
+            && survey.rows < rows
+        {
+            survey.row(row.node);
+        }
+    });
     Some(survey)
 }
 

@@ -78,9 +78,9 @@ fn without_rejects(files: &[FileLedger]) -> Error {
 
 /// A log that the config reads in another way than it is written.
 fn mapped(mapping: &Mapping) -> Kind {
-    let how = match mapping.name.as_str() {
-        "mapping" => "the mapping of [[sources]] does not fit it".to_owned(),
-        preset => format!("it does not fit the preset {preset}"),
+    let how = match mapping.preset() {
+        None => "the mapping of [[sources]] does not fit it".to_owned(),
+        Some(preset) => format!("it does not fit the preset {preset}"),
     };
     Kind::new(how, "`stagegate inspect` shows rows beside what became of each")
 }
@@ -115,9 +115,9 @@ fn of_preset(name: &str, head: &[u8]) -> Option<Kind> {
     Some(Kind::new(what, format!("`stagegate init {name}` writes a rollout.toml that reads it; {arm}")))
 }
 
-/// What a file is that is no text.
+/// What a file is that holds no rows: packed in a way that is not read, or sums.
 pub fn of_head(source: &Source, head: &[u8]) -> Option<Error> {
-    let kind = packed(&source.name, head)?;
+    let kind = packed(&source.name, head).or_else(|| sums(head))?;
     Some(Error::new(kind.what).at(Position::file(&source.name)).help(kind.help))
 }
 

@@ -2,7 +2,7 @@
 //! HTML by themselves.
 
 /// Text from outside inside a fenced block: one line, which cannot end the block.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect()
 }
 
@@ -62,6 +62,11 @@ pub(super) fn xml(text: &str) -> String {
 /// Text from outside without control characters: a log must not steer a terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// As [`plain`], of a text whose own newlines count.
+pub fn plain_lines(text: &str) -> String {
+    text.lines().map(|line| plain(line) + "\n").collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ pub mod charts;
 pub mod check;
 pub mod dashboard;
 pub mod diff;
-mod escape;
+pub mod escape;
 mod markdown;
 mod marks;
 mod page;

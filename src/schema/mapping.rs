@@ -37,7 +37,7 @@ pub enum Form {
 /// How the rows of a source become records.
 #[derive(Debug, Clone)]
 pub struct Mapping {
-    /// The preset's name, or `mapping`.
+    /// The preset's name, or [`MAPPING`].
     pub name: String,
     pub form: Form,
     pub keep: Vec<Condition>,
@@ -48,6 +48,9 @@ pub struct Mapping {
     /// By [`Role`].
     rules: Vec<Option<Rule>>,
 }
+
+/// What a mapping without a preset is called.
+pub const MAPPING: &str = "mapping";
 
 /// A fault of a source: the keys that lead to it, what is wrong, and what to do.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ impl SourceFault {
 const REQUIRED: [Role; 4] = [Role::Timestamp, Role::Duration, Role::Success, Role::Arm];
 /// Without these a row is no sample.
 const REQUIRED_OF_SAMPLES: [Role; 2] = [Role::Timestamp, Role::Memory];
-/// Most columns, and most characters of a pattern's text.
+/// Most columns that a config may name.
 const MAX_COLUMNS: usize = 1000;
 
 impl Mapping {
@@ -124,7 +127,7 @@ impl Mapping {
             texts.iter().map(one).collect::<Result<Vec<_>, _>>()
         };
         let mapping = Self {
-            name: section.preset.clone().unwrap_or_else(|| "mapping".into()),
+            name: section.preset.clone().unwrap_or_else(|| MAPPING.into()),
             form,
             keep: conditions("keep", &merged.keep)?,
             drop: conditions("drop", &merged.drop)?,
@@ -135,6 +138,16 @@ impl Mapping {
         };
         mapping.refuse_parents_of_a_line()?;
         Ok(mapping)
+    }
+
+    /// The preset that it comes from.
+    pub fn preset(&self) -> Option<&str> {
+        (self.name != MAPPING).then_some(&self.name)
+    }
+
+    /// Whether it reads stagegate's own format.
+    pub fn is_own(&self) -> bool {
+        self.name == presets::OWN
     }
 
     /// How a field is read, where it is.

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use regex::Regex;
 
 use super::matcher::{Matcher, pattern};
-use super::path::{Origin, Path};
+use super::path::Path;
 use super::source::FieldTable;
 use super::unit::Unit;
 use crate::error::did_you_mean;
@@ -164,9 +164,14 @@ impl Rule {
         Ok(rule)
     }
 
+    /// Whether a text that was found is a value, and not one that means none.
+    pub fn is_value(&self, text: &str) -> bool {
+        !text.is_empty() && !self.missing.iter().any(|missing| missing == text)
+    }
+
     /// The value that is meant by a text that was found; `None` where it means none.
     pub fn meaning<'v>(&self, found: Option<Cow<'v, str>>) -> Option<Cow<'v, str>> {
-        let found = found.filter(|text| !text.is_empty() && !self.missing.iter().any(|missing| *missing == **text));
+        let found = found.filter(|text| self.is_value(text));
         let found = match &self.regex {
             None => found,
             Some(regex) => found.and_then(|text| {
@@ -303,17 +308,4 @@ fn format_items(format: &str) -> Result<Vec<Item<'static>>, Fault> {
     let items: Vec<Item<'static>> = StrftimeItems::new(format).map(Item::to_owned).collect();
     let holds_time = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(..)));
     if !holds_time || items.contains(&Item::Error) { Err(fault()) } else { Ok(items) }
-}
-
-impl From {
-    /// Whether it reads the row, not only its file.
-    pub fn reads_row(&self) -> bool {
-        match self {
-            Self::First(paths) | Self::Joined(paths) | Self::Sum(paths) => {
-                paths.iter().any(|path| path.origin != Origin::File)
-            }
-            Self::Difference(..) => true,
-            Self::Constant(_) => false,
-        }
-    }
 }

@@ -1,11 +1,10 @@
 //! Lines of a source with a mapping -> the worker's cells, and its ledger.
 
 use super::Worker;
-use crate::ingest::chunks::{self, MAX_LINE_BYTES};
+use crate::ingest::chunks;
 use crate::ingest::ledger::ChunkLedger;
-use crate::ingest::mapped::{self, Mapped};
-use crate::ingest::reject::Reject;
-use crate::ingest::rows::{self, Found};
+use crate::ingest::mapped::Mapped;
+use crate::ingest::rows::{self, Became, Found};
 use crate::ingest::source;
 use crate::schema::mapping::{Form, Mapping};
 
@@ -17,7 +16,7 @@ impl Worker<'_> {
         let Some(mapping) = source.mapping.as_deref() else { return };
         if matches!(mapping.form, Form::Csv { .. }) {
             let columns = shared.columns[index].get_or_init(|| rows::columns_of(&mapping.form, &source::head(source)));
-            rows::records(mapping, columns, &source.name, part, |record, found| {
+            rows::records(&mapping.form, columns, &source.name, part, |record, found| {
                 if matches!(found, Found::Nothing) {
                     ledger.lines += record.lines;
                     ledger.blank += record.lines;
@@ -32,19 +31,10 @@ impl Worker<'_> {
         for range in chunks::line_ranges(part) {
             ledger.lines += 1;
             let line = &part[range];
-            if line.iter().all(u8::is_ascii_whitespace) {
-                ledger.blank += 1;
-                continue;
-            }
-            if line.len() > MAX_LINE_BYTES {
-                ledger.reject(Reject::too_long(), line);
-                continue;
-            }
-            match std::str::from_utf8(line) {
-                Ok(text) => rows::each_row(mapping, &source.name, text, |found| {
+            if let Some(text) = ledger.usable(line, std::str::from_utf8(line)) {
+                rows::each_row(mapping, &source.name, text, |found| {
                     self.found(mapping, found, text, source.stage, ledger);
-                }),
-                Err(error) => ledger.reject(Reject::not_utf8(line, error), line),
+                });
             }
         }
     }
@@ -58,36 +48,20 @@ impl Worker<'_> {
         file_stage: Option<usize>,
         ledger: &mut ChunkLedger,
     ) {
-        let outcome = || match found {
-            Found::Nothing => {
-                ledger.blank += 1;
-                Ok(())
-            }
-            Found::Reject(reject) => Err(reject),
-            Found::Event(row, event) => {
-                match mapped::event_is_meant(mapping, row) {
-                    true => {
-                        ledger.event(&event.event_type);
-                        self.event(event, file_stage);
-                    }
-                    false => ledger.other_rows += 1,
+        let outcome = || {
+            match found.read(mapping)? {
+                Became::Nothing => ledger.blank += 1,
+                Became::Mapped(Mapped::Other) => ledger.other_rows += 1,
+                Became::Mapped(Mapped::Event(event)) => {
+                    ledger.event(&event.event_type);
+                    self.event(event, file_stage);
                 }
-                Ok(())
-            }
-            Found::Row(row) => {
-                match mapped::read(mapping, row)? {
-                    Mapped::Other => ledger.other_rows += 1,
-                    Mapped::Event(event) => {
-                        ledger.event(&event.event_type);
-                        self.event(event, file_stage);
-                    }
-                    Mapped::Upload(upload) => {
-                        self.upload(line, &upload, file_stage, mapping.marks)?;
-                        ledger.upload(&upload);
-                    }
+                Became::Mapped(Mapped::Upload(upload)) => {
+                    self.upload(line, &upload, file_stage, mapping.marks)?;
+                    ledger.upload(&upload);
                 }
-                Ok(())
             }
+            Ok(())
         };
         if let Err(reject) = outcome() {
             ledger.reject(reject, line.as_bytes());
