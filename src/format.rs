@@ -1,10 +1,12 @@
 //! The only way from a number to text, for every output. Figures get as many digits as their
 //! interval carries, never more; units stand behind a narrow space.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use stagegate_stats::Interval;
 
-use crate::metric::{self, Unit};
+use crate::metric::{Metric, Unit};
 
 /// What stands where nothing was measured.
 pub const NOT_MEASURED: &str = "not measured";
@@ -83,38 +85,43 @@ fn fixed(value: f64, places: usize) -> String {
 }
 
 /// Scale and sign of a unit: a fraction is shown in percent, long times in seconds.
-fn scaled(unit: Unit, magnitude: f64) -> (f64, &'static str) {
+fn scaled(unit: &Unit, magnitude: f64) -> (f64, Cow<'static, str>) {
     match unit {
-        Unit::Fraction => (100.0, "\u{202f}%"),
-        Unit::Milliseconds if magnitude >= 10_000.0 => (0.001, "\u{202f}s"),
-        Unit::Milliseconds => (1.0, "\u{202f}ms"),
-        Unit::Megabytes => (1.0, "\u{202f}MB"),
-        Unit::UploadsPerSecond => (1.0, "\u{202f}/s"),
-        Unit::MegabytesPerSecond => (1.0, "\u{202f}MB/s"),
-        Unit::Ratio => (1.0, "×"),
-        Unit::UploadsInFlight | Unit::Uploads => (1.0, ""),
+        Unit::Fraction => (100.0, "\u{202f}%".into()),
+        Unit::Milliseconds if magnitude >= 10_000.0 => (0.001, "\u{202f}s".into()),
+        Unit::Milliseconds => (1.0, "\u{202f}ms".into()),
+        Unit::Ratio => (1.0, "×".into()),
+        Unit::Count => (1.0, "".into()),
+        // What takes several words to say, the label says.
+        Unit::Of(word) if word.is_empty() || word.contains(' ') => (1.0, "".into()),
+        Unit::Of(word) => (1.0, format!("\u{202f}{}", short(word)).into()),
+    }
+}
+
+/// A rate of records is `/s`, where the label says of what; a symbol such as MB/s stays whole.
+fn short(unit: &str) -> &str {
+    match unit.strip_suffix("/s") {
+        Some(noun) if noun.starts_with(|c: char| c.is_lowercase()) => "/s",
+        _ => unit,
     }
 }
 
 /// A value and its interval: `98.6 %`, `98.1 to 99.0`. Both in the same unit and decimals.
-pub fn figure(value: f64, interval: Option<Interval>, unit: Unit) -> (String, Option<String>) {
-    if unit == Unit::Uploads {
+pub fn figure(value: f64, interval: Option<Interval>, unit: &Unit) -> (String, Option<String>) {
+    if *unit == Unit::Count {
         return (count(value as u64), None);
     }
     let (scale, sign) = scaled(unit, value.abs());
     match interval {
         None => {
-            let places = if unit == Unit::Fraction { 2 } else { decimals(value * scale) };
+            let places = if *unit == Unit::Fraction { 2 } else { decimals(value * scale) };
             (format!("{}{sign}", fixed(value * scale, places)), None)
         }
         Some(Interval { low, high }) => {
             let finite_high = if high.is_finite() { high } else { value };
             let finite_low = if low.is_finite() { low } else { value };
-            let places = decimals_of_interval(finite_low * scale, finite_high * scale).min(if unit == Unit::Fraction {
-                3
-            } else {
-                6
-            });
+            let places = decimals_of_interval(finite_low * scale, finite_high * scale)
+                .min(if *unit == Unit::Fraction { 3 } else { 6 });
             let ends = format!("{} to {}", fixed(low * scale, places), fixed(high * scale, places));
             (format!("{}{sign}", fixed(value * scale, places)), Some(ends))
         }
@@ -122,7 +129,7 @@ pub fn figure(value: f64, interval: Option<Interval>, unit: Unit) -> (String, Op
 }
 
 /// A value and its interval in one piece: `98.6 % (98.1 to 99.0)`.
-pub fn estimate(value: f64, interval: Option<Interval>, unit: Unit) -> String {
+pub fn estimate(value: f64, interval: Option<Interval>, unit: &Unit) -> String {
     match figure(value, interval, unit) {
         (value, Some(interval)) => format!("{value} ({interval})"),
         (value, None) => value,
@@ -142,13 +149,19 @@ pub fn seconds(value: f64) -> String {
 }
 
 /// A value in its unit, on its own.
-pub fn value(value: f64, unit: Unit) -> String {
+pub fn value(value: f64, unit: &Unit) -> String {
     figure(value, None, unit).0
 }
 
-/// A value of the metric with this id; nothing where it is not known.
-pub fn metric(id: &str, value: f64) -> String {
-    metric::find(id).map_or_else(String::new, |metric| self::value(value, metric.unit))
+/// A value of a metric.
+pub fn metric(metric: &Metric, value: f64) -> String {
+    self::value(value, &metric.unit)
+}
+
+/// With its first letter large.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A share of the whole, such as 0.985: `98.5 %`, without needless decimals.
@@ -172,10 +185,10 @@ pub fn plain(value: f64) -> String {
 }
 
 /// A threshold as it was set, in its unit: `98.5 %`, `1.05×`, `2000 ms`.
-pub fn threshold(value: f64, unit: Unit) -> String {
+pub fn threshold(value: f64, unit: &Unit) -> String {
     match unit {
         Unit::Fraction => share(value),
-        Unit::Uploads => count(value as u64),
+        Unit::Count => count(value as u64),
         _ => format!("{}{}", plain(value), scaled(unit, 0.0).1),
     }
 }
@@ -217,12 +230,12 @@ mod tests {
             let (value, interval) = figure(value, Interval::new(low, high), unit);
             format!("{value} ({})", interval.unwrap()).replace('\u{202f}', " ")
         };
-        assert_eq!(show(0.9862, 0.9811, 0.9901, Unit::Fraction), "98.62 % (98.11 to 99.01)");
-        assert_eq!(show(0.5, 0.2, 0.8, Unit::Fraction), "50 % (20 to 80)");
-        assert_eq!(show(1834.2, 1790.0, 1880.0, Unit::Milliseconds), "1 834 ms (1 790 to 1 880)");
-        assert_eq!(show(12_345.6, 12_000.0, 12_700.0, Unit::Milliseconds), "12.35 s (12.00 to 12.70)");
-        assert_eq!(show(7.31, 6.9, 7.75, Unit::Ratio), "7.31× (6.90 to 7.75)");
-        assert_eq!(show(5.0, 1.0, f64::INFINITY, Unit::Ratio), "5.0× (1.0 to ∞)");
+        assert_eq!(show(0.9862, 0.9811, 0.9901, &Unit::Fraction), "98.62 % (98.11 to 99.01)");
+        assert_eq!(show(0.5, 0.2, 0.8, &Unit::Fraction), "50 % (20 to 80)");
+        assert_eq!(show(1834.2, 1790.0, 1880.0, &Unit::Milliseconds), "1 834 ms (1 790 to 1 880)");
+        assert_eq!(show(12_345.6, 12_000.0, 12_700.0, &Unit::Milliseconds), "12.35 s (12.00 to 12.70)");
+        assert_eq!(show(7.31, 6.9, 7.75, &Unit::Ratio), "7.31× (6.90 to 7.75)");
+        assert_eq!(show(5.0, 1.0, f64::INFINITY, &Unit::Ratio), "5.0× (1.0 to ∞)");
     }
 
     #[test]

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::figure::point;
-use super::group::{GroupData, StageData};
+use super::figure::{NOTHING, point};
+use super::group::{GroupData, NANO_PER_UNIT, StageData};
 use super::pair::metric_id;
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::histogram::{Grid, Histogram};
-use crate::cube::slice::{Arm, HourMemory, HourSums, LoggedEvent};
+use crate::cube::slice::{Arm, HourMeasure, HourSums, LoggedEvent};
 use crate::error::Result;
 use crate::format::{self, rfc3339};
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{ChangePoint, ChangePointSearch, Trigger};
+use crate::schema::record::Words;
 use stagegate_stats::change_point::{FEWEST_VALUES, shifts};
 use stagegate_stats::distributions::binomial_upper_tail;
 use stagegate_stats::median::median;
@@ -48,10 +49,11 @@ pub(super) fn change_points(
     let metrics = [
         Estimator::Rate(Share::Successes),
         Estimator::Rate(Share::Timeouts),
-        plan.analysis.headline_latency().estimator,
-        Estimator::UploadThroughput,
-        Estimator::Mean(Distribution::Memory),
+        plan.headline_latency().estimator,
+        Estimator::RecordThroughput,
     ];
+    let measures = (0..plan.schema.measures.len()).map(|index| Estimator::Mean(Distribution::Measure(index)));
+    let metrics: Vec<Estimator> = metrics.into_iter().chain(measures).collect();
     let groups = || scopes.iter().map(|(stage, arm)| data[*stage].arm(*arm));
     let searched: Vec<Vec<(Series<'_>, Vec<usize>)>> = metrics
         .into_par_iter()
@@ -121,18 +123,18 @@ fn values(group: &GroupData, metric: Estimator, width_hours: i64) -> Vec<(i64, f
             }
             buckets.into_iter().filter_map(|(at, pooled)| Some((at, pooled.quantile(Grid::FINE, q)?))).collect()
         }
-        Estimator::Mean(Distribution::Memory) => {
+        Estimator::Mean(Distribution::Measure(index)) => {
             let mut buckets: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-            for HourMemory { hour, count, nano_mb, .. } in group.memory.iter().flat_map(|memory| &memory.sums) {
+            for HourMeasure { hour, sum } in group.measures[index].iter().flat_map(|data| &data.sums) {
                 let sums = buckets.entry(start(*hour)).or_default();
-                *sums = (sums.0 + *nano_mb as f64 / 1e9, sums.1 + *count as f64);
+                *sums = (sums.0 + sum.nano as f64 / NANO_PER_UNIT, sums.1 + sum.n as f64);
             }
             buckets.into_iter().map(|(at, (sum, count))| (at, sum / count)).collect()
         }
         _ => {
             let of = |hour: &HourSums| match metric {
                 Estimator::Rate(Share::Timeouts) => (hour.timeouts as f64, hour.uploads as f64),
-                Estimator::UploadThroughput => (hour.successes as f64, hour.busy_seconds as f64),
+                Estimator::RecordThroughput => (hour.successes as f64, hour.busy_seconds as f64),
                 Estimator::Mean(_) => (hour.success_duration_ns as f64 / 1e6, hour.successes as f64),
                 _ => (hour.successes as f64, hour.uploads as f64),
             };
@@ -178,7 +180,7 @@ impl Around<'_> {
     fn told(&self, series: &Series<'_>, found: &[usize]) -> ChangePointSearch {
         let buckets = series.values.len();
         let reason = if series.group.uploads() == 0 {
-            Some("no uploads".to_owned())
+            Some(NOTHING.to_owned())
         } else if buckets == 0 {
             Some("not measured".to_owned())
         } else if buckets < FEWEST_VALUES {
@@ -190,7 +192,7 @@ impl Around<'_> {
         ChangePointSearch {
             stage: self.plan.stages[series.group.stage].name.clone(),
             scope: series.group.arm.name().into(),
-            metric: metric_id(series.metric).into(),
+            metric: metric_id(self.plan, series.metric).into(),
             bucket_hours: (buckets > 0).then_some(series.width_hours as u64),
             buckets: buckets as u64,
             found: found.len() as u64,
@@ -205,7 +207,7 @@ impl Around<'_> {
             [hour_of(0)].into_iter().chain(found.iter().map(|at| hour_of(*at))).chain([end]).collect();
         let stage = &self.plan.stages[series.group.stage].name;
         let scope = series.group.arm.name();
-        let metric = metric_id(series.metric);
+        let metric = metric_id(self.plan, series.metric);
         let mut points = Vec::new();
         for edge in edges.windows(3) {
             let level = |from, to| point(&series.group.between(from, to), series.metric).map(|(value, _)| value);
@@ -243,7 +245,7 @@ impl Around<'_> {
         {
             told.push(format!("incident {} ({})", trigger.trigger, trigger.text));
         }
-        told.extend(risen(series.group, edge, errors));
+        told.extend(risen(&self.plan.schema.words, series.group, edge, errors));
         told.sort();
         told.dedup();
         told.truncate(MOST_COINCIDENCES);
@@ -252,7 +254,7 @@ impl Around<'_> {
 }
 
 /// Error types whose share of the uploads is surely higher after the shift than before.
-fn risen(group: &GroupData, edge: &[i64], errors: &[(i64, String, u64)]) -> Vec<String> {
+fn risen(words: &Words, group: &GroupData, edge: &[i64], errors: &[(i64, String, u64)]) -> Vec<String> {
     let uploads = |from: i64, to: i64| -> u64 {
         group.hours.iter().filter(|hour| (from..to).contains(&hour.hour)).map(|hour| hour.uploads).sum()
     };
@@ -275,9 +277,9 @@ fn risen(group: &GroupData, edge: &[i64], errors: &[(i64, String, u64)]) -> Vec<
         format!(
             "{name} rose from {} of {} to {} of {}",
             format::count(earlier),
-            format::counted(before, "upload"),
+            words.counted(before),
             format::count(later),
-            format::counted(after, "upload")
+            words.counted(after)
         )
     };
     found.into_iter().take(3).map(told).collect()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::dimensions::{Dimension, Names};
+use super::dimensions::Names;
 use super::group::StageData;
 use super::pair::{pair_id, place_of};
 use super::ratio;
@@ -13,10 +13,11 @@ use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::{Arm, Segment};
 use crate::error::Result;
-use crate::metric::{self, Distribution, Estimator, Metric};
+use crate::metric::{Distribution, Estimator, Metric, Share};
 use crate::report::model::{
     Comparison, ComparisonKind, FigureWarning, RatioFigure, RegressionVerdict, Regressions, SplitStatus, Stage,
 };
+use crate::schema::record::PROVIDER;
 use stagegate_stats::Level;
 use stagegate_stats::multiple::benjamini_hochberg;
 
@@ -79,9 +80,11 @@ pub(super) fn comparisons(
     segmented: &Segmented,
 ) -> (Vec<Comparison>, Regressions) {
     let margin = plan.analysis.regression_margin;
-    let work = Work { plan, data, stages, segmented, names: Names::new(plan, cube), margin };
-    let questions: Vec<(Pair, &Metric)> =
-        pairs(plan, data).into_iter().flat_map(|pair| metrics(plan).map(move |metric| (pair, metric))).collect();
+    let work = Work { plan, data, stages, segmented, names: Names::new(&plan.schema, cube), margin };
+    let questions: Vec<(Pair, &Metric)> = pairs(plan, data)
+        .into_iter()
+        .flat_map(|pair| metrics(plan).into_iter().map(move |metric| (pair, metric)))
+        .collect();
     let mut list: Vec<Comparison> =
         questions.into_par_iter().filter_map(|(pair, metric)| work.groups(pair, metric)).collect();
     list.extend(work.providers());
@@ -121,21 +124,29 @@ fn pairs(plan: &Plan, data: &[StageData]) -> Vec<Pair> {
     pairs
 }
 
-/// What is compared between groups.
-fn metrics(plan: &Plan) -> impl Iterator<Item = &'static Metric> + use<> {
-    let headline = plan.analysis.headline_latency().id;
-    let usual = ["success_rate", "error_rate", "timeout_rate", headline, "throughput_uploads_per_s", "memory_mean_mb"];
-    // What an improvement asks for is compared, too.
-    let asked = plan.improvements.iter().filter_map(|asked| Some(plan.analysis.metric(&asked.metric)?.id));
-    let of_improvements: Vec<&str> =
-        asked.filter(|id| !usual.contains(id) && !["latency_p95_ms", "latency_mean_ms"].contains(id)).collect();
-    let further = ["latency_p95_ms", "latency_mean_ms"];
-    ["success_rate", "error_rate", "timeout_rate", headline]
-        .into_iter()
-        .chain(further.into_iter().filter(move |metric| *metric != headline))
-        .chain(["throughput_uploads_per_s", "memory_mean_mb"])
-        .chain(of_improvements)
-        .filter_map(metric::find)
+/// What is compared between groups: success and failure, latency, throughput, the mean of each measure, and what an
+/// improvement asks for.
+fn metrics(plan: &Plan) -> Vec<&Metric> {
+    let latency = |q| Estimator::Quantile(Distribution::Latency, q);
+    let usual = [
+        Estimator::Rate(Share::Successes),
+        Estimator::Rate(Share::Failures),
+        Estimator::Rate(Share::Timeouts),
+        plan.headline_latency().estimator,
+        latency(0.95),
+        Estimator::Mean(Distribution::Latency),
+        Estimator::RecordThroughput,
+    ];
+    let measures = (0..plan.schema.measures.len()).map(|index| Estimator::Mean(Distribution::Measure(index)));
+    let asked = plan.improvements.iter().filter_map(|asked| plan.metric(&asked.metric));
+    let usual = usual.into_iter().chain(measures).filter_map(|estimator| plan.metrics.by(estimator));
+    let mut metrics: Vec<&Metric> = Vec::new();
+    for metric in usual.chain(asked) {
+        if !metrics.iter().any(|known| known.id == metric.id) {
+            metrics.push(metric);
+        }
+    }
+    metrics
 }
 
 struct Work<'a> {
@@ -164,7 +175,7 @@ impl Work<'_> {
             reference: String::new(),
             candidate: String::new(),
             segment: BTreeMap::new(),
-            metric: metric.id.into(),
+            metric: metric.id.clone(),
             n: None,
             crude: None,
             adjusted: None,
@@ -178,21 +189,19 @@ impl Work<'_> {
         }
     }
 
-    /// One metric between two groups. `None` where memory was not measured at all: nothing to compare.
+    /// One metric between two groups. `None` where a measure was not measured at all: nothing to compare.
     fn groups(&self, pair: Pair, metric: &Metric) -> Option<Comparison> {
         let [reference, candidate] = [pair.reference, pair.candidate].map(|(stage, arm)| self.data[stage].arm(arm));
-        let is_memory = matches!(
-            metric.estimator,
-            Estimator::Mean(Distribution::Memory) | Estimator::Quantile(Distribution::Memory, _)
-        );
-        if is_memory && reference.memory.is_none() && candidate.memory.is_none() {
+        let sources = metric
+            .estimator
+            .measure()
+            .map(|index| [reference, candidate].map(|group| group.measures[index].as_ref().map(|data| data.source)));
+        if sources == Some([None, None]) {
             return None;
         }
         let id = pair_id(self.plan, reference, candidate, metric.estimator);
-        let ratio = match (&reference.memory, &candidate.memory) {
-            (Some(a), Some(b)) if is_memory && a.source != b.source => {
-                Err("memory was measured in two ways: not comparable".into())
-            }
+        let ratio = match sources {
+            Some([Some(a), Some(b)]) if a != b => Err("memory was measured in two ways: not comparable".into()),
             _ => ratio::of_groups(&self.plan.analysis, reference, candidate, metric.estimator, &id),
         };
         let [below, above] = [pair.reference, pair.candidate].map(|(stage, arm)| self.segmented.group(stage, arm));
@@ -241,20 +250,21 @@ impl Work<'_> {
         let stage = self.plan.final_stage();
         let arm = if self.plan.stages[stage].percentage > 0.0 { Arm::Treated } else { Arm::All };
         let whole = self.segmented.group(stage, arm);
-        let providers: BTreeSet<u16> = whole.segments().map(|segment| segment.provider).collect();
-        let groups: Vec<(u16, SegmentedGroup)> =
-            providers.into_iter().map(|provider| (provider, whole.of_provider(provider))).collect();
+        let provider_of = |segment| self.names.value(PROVIDER, segment);
+        let providers: BTreeSet<u16> = whole.segments().map(provider_of).collect();
+        let without = self.names.without(PROVIDER);
+        let of = |provider| (provider, whole.apart(|segment| provider_of(segment) == provider, &without));
+        let groups: Vec<(u16, SegmentedGroup)> = providers.into_iter().map(of).collect();
         let Some(most) = groups.iter().map(|(_, group)| group.uploads()).max() else { return Vec::new() };
         let Some((first, reference)) = groups.iter().find(|(_, group)| group.uploads() == most) else {
             return Vec::new();
         };
-        let metrics =
-            [metric::find("success_rate"), metric::find("timeout_rate"), Some(self.plan.analysis.headline_latency())];
-        let place =
-            |provider| format!("{}[{}]", self.place((stage, arm)), self.names.name(Dimension::Provider, provider));
+        let rate = |share| self.plan.metric_by(Estimator::Rate(share));
+        let metrics = [rate(Share::Successes), rate(Share::Timeouts), self.plan.headline_latency()];
+        let place = |provider| format!("{}[{}]", self.place((stage, arm)), self.names.name(PROVIDER, provider));
         let others = groups.iter().filter(|(provider, _)| provider != first);
         let questions: Vec<_> =
-            others.flat_map(|other| metrics.into_iter().flatten().map(move |metric| (other, metric))).collect();
+            others.flat_map(|other| metrics.into_iter().map(move |metric| (other, metric))).collect();
         let compared = questions.into_par_iter().map(|((provider, candidate), metric)| {
             let (reference_place, candidate_place) = (place(*first), place(*provider));
             let id = format!("{reference_place}..{candidate_place}.{}", metric.id);
@@ -265,8 +275,7 @@ impl Work<'_> {
                 ..self.empty(id, ComparisonKind::Observational, metric)
             };
             let comparison = filled(comparison, standardised, self.plan.analysis.level());
-            let none =
-                comparison.crude.is_none().then(|| "no such upload in the reference: there is no ratio".to_owned());
+            let none = comparison.crude.is_none().then(|| "none such in the reference: there is no ratio".to_owned());
             Comparison { reason: none, ..comparison }
         });
         compared.collect()
@@ -285,13 +294,13 @@ impl Work<'_> {
     }
 
     fn segments(&self) -> (Vec<Comparison>, Regressions) {
-        let metrics = [metric::find("success_rate"), Some(self.plan.analysis.headline_latency())];
+        let metrics = [self.plan.metric_by(Estimator::Rate(Share::Successes)), self.plan.headline_latency()];
         let mut questions = Vec::new();
         for pair in self.segment_pairs() {
             let [reference, candidate] =
                 [pair.reference, pair.candidate].map(|(stage, arm)| self.segmented.group(stage, arm));
-            for dimension in Dimension::ALL {
-                let value_of = |segment: Segment| dimension.value(segment);
+            for dimension in self.names.told() {
+                let value_of = |segment: Segment| self.names.value(dimension, segment);
                 let values: BTreeSet<u16> = reference.segments().chain(candidate.segments()).map(value_of).collect();
                 questions.extend(values.into_iter().map(|value| (pair, dimension, value)));
             }
@@ -299,10 +308,11 @@ impl Work<'_> {
         let compared: Vec<Vec<(Comparison, Option<f64>, bool)>> = questions
             .into_par_iter()
             .map(|(pair, dimension, value)| {
-                let [reference, candidate] = [pair.reference, pair.candidate]
-                    .map(|(stage, arm)| self.segmented.group(stage, arm).only(|s| dimension.value(s) == value));
+                let [reference, candidate] = [pair.reference, pair.candidate].map(|(stage, arm)| {
+                    self.segmented.group(stage, arm).only(|s| self.names.value(dimension, s) == value)
+                });
                 let of = |metric| self.segment(pair, dimension, value, metric, (&reference, &candidate));
-                metrics.into_iter().flatten().map(of).collect()
+                metrics.into_iter().map(of).collect()
             })
             .collect();
         self.judge(compared.into_iter().flatten().collect())
@@ -311,29 +321,29 @@ impl Work<'_> {
     fn segment(
         &self,
         pair: Pair,
-        dimension: Dimension,
+        dimension: usize,
         value: u16,
         metric: &Metric,
         (reference, candidate): (&SegmentedGroup, &SegmentedGroup),
     ) -> (Comparison, Option<f64>, bool) {
         let (reference_place, candidate_place) = (self.place(pair.reference), self.place(pair.candidate));
         let name = self.names.name(dimension, value);
-        let id = format!("{reference_place}..{candidate_place}.{}={name}.{}", dimension.word(), metric.id);
+        let id = format!("{reference_place}..{candidate_place}.{}={name}.{}", self.names.word(dimension), metric.id);
         let standardised = compare(reference, candidate, metric, pair.pairing(), self.bar());
         let (p_value, within) =
             standardised.as_ref().map_or((None, false), |found| (found.regression_p_value, found.within_margin));
         let comparison = Comparison {
             reference: reference_place,
             candidate: candidate_place,
-            segment: BTreeMap::from([(dimension.word().to_owned(), name)]),
+            segment: BTreeMap::from([(self.names.word(dimension).to_owned(), name)]),
             ..self.empty(id, pair.kind, metric)
         };
         let mut comparison = filled(comparison, standardised, self.plan.analysis.level());
         if comparison.crude.is_none() {
             comparison.reason = Some(match (reference.uploads(), candidate.uploads()) {
-                (0, _) => "the reference has no such upload".into(),
-                (_, 0) => "the candidate has no such upload".into(),
-                _ => "too few successful uploads".into(),
+                (0, _) => "the reference has none such".into(),
+                (_, 0) => "the candidate has none such".into(),
+                _ => "too few successes".into(),
             });
         }
         if self.unsafe_split(pair) {
@@ -384,7 +394,7 @@ fn filled(comparison: Comparison, found: Option<Standardised>, level: Level) -> 
         warnings.push(FigureWarning::MixChanged);
     }
     if found.crude_interval.is_none() {
-        warnings.push(FigureWarning::TooFewUploads);
+        warnings.push(FigureWarning::TooFew);
     }
     Comparison {
         n: Some(found.n),

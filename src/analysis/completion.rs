@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::dimensions::{Dimension, Names};
 use super::validation::{is_open, told};
-use crate::config::{CompletionCriterion, Plan, UPLOADS};
+use super::variants::size_name;
+use crate::config::{CompletionCriterion, Plan, RECORDS};
 use crate::cube::Cube;
 use crate::format;
 use crate::report::model::{
     Completion, CompletionStatus, Criterion, Improvement, SplitStatus, Stage, Status, TestPhase, Tests, Validation,
     Variant,
 };
+use crate::schema::record::{FILE_TYPE, PROVIDER, SIZE, Words};
 
 /// What completion is read off.
 pub(super) struct Facts<'a> {
     pub plan: &'a Plan,
     pub cube: &'a Cube,
-    pub names: &'a Names<'a>,
     pub stages: &'a [Stage],
     pub criteria: &'a [Criterion],
     pub improvements: &'a [Improvement],
@@ -36,31 +36,38 @@ fn item(id: &str, label: &str, status: CompletionStatus, evidence: String) -> Co
 }
 
 impl Facts<'_> {
+    fn words(&self) -> &Words {
+        &self.plan.schema.words
+    }
+
     fn of(&self, criterion: CompletionCriterion) -> Completion {
         match criterion {
             CompletionCriterion::Deployment => self.deployment(),
             CompletionCriterion::SuccessRate => {
                 self.criterion("success_rate", "Success rate of the final stage", "success_rate")
             }
-            CompletionCriterion::Uploads => self.criterion("uploads", "Uploads of the final stage", UPLOADS),
+            CompletionCriterion::Uploads => {
+                self.criterion("n", &format!("{} of the final stage", self.words().heading()), RECORDS)
+            }
             CompletionCriterion::Tests => self.tests(),
-            CompletionCriterion::FileTypes => self.covered("file_types", "All file types", Dimension::FileType),
-            CompletionCriterion::Providers => self.covered("providers", "All providers", Dimension::Provider),
-            CompletionCriterion::FileSizes => self.covered("file_sizes", "All file sizes", Dimension::Size),
+            CompletionCriterion::FileTypes => self.covered("file_types", "All file types", FILE_TYPE),
+            CompletionCriterion::Providers => self.covered("providers", "All providers", PROVIDER),
+            CompletionCriterion::FileSizes => self.covered("file_sizes", "All file sizes", SIZE),
             CompletionCriterion::Performance => self.performance(),
             CompletionCriterion::Report => item("report", "Final report", CompletionStatus::Met, "this report".into()),
             CompletionCriterion::Validation => self.validation(),
         }
     }
+
     fn deployment(&self) -> Completion {
         let event = self.cube.header.timeline.starts().iter().any(|start| start.percentage == 100.0);
-        let stage = self.stages.iter().find(|stage| stage.percentage == 100.0 && stage.groups.all.uploads > 0);
+        let stage = self.stages.iter().find(|stage| stage.percentage == 100.0 && stage.groups.all.n > 0);
         let (status, evidence) = match (stage, event) {
             (Some(stage), _) if stage.split.status == SplitStatus::Mismatch => (
                 CompletionStatus::NotEvidenced,
                 format!(
-                    "{} of the uploads of stage {} still went the old way",
-                    format::count(stage.groups.control.uploads),
+                    "{} of stage {} still went the old way",
+                    self.words().counted(stage.groups.control.n),
                     stage.name
                 ),
             ),
@@ -69,14 +76,15 @@ impl Facts<'_> {
                 format!(
                     "stage {} has {}{}",
                     stage.name,
-                    format::counted(stage.groups.all.uploads, "upload"),
+                    self.words().counted(stage.groups.all.n),
                     if event { "; the log has its rollout_stage event" } else { "" }
                 ),
             ),
-            (None, true) => {
-                (CompletionStatus::Met, "the log has a rollout_stage event at 100 %, but no upload after it".into())
-            }
-            (None, false) => (CompletionStatus::NotEvidenced, "no stage at 100 % with an upload".into()),
+            (None, true) => (
+                CompletionStatus::Met,
+                format!("the log has a rollout_stage event at 100 %, but no {} after it", self.words().one),
+            ),
+            (None, false) => (CompletionStatus::NotEvidenced, format!("no stage at 100 % with {}", self.words().many)),
         };
         item("deployment", "Deployment to 100 %", status, evidence)
     }
@@ -92,7 +100,7 @@ impl Facts<'_> {
             Status::NotMet => CompletionStatus::NotMet,
             Status::Open | Status::NotMeasured => CompletionStatus::NotEvidenced,
         };
-        let evidence = match criterion.value.map(|value| format::figure(value, criterion.ci, criterion.unit)) {
+        let evidence = match criterion.value.map(|value| format::figure(value, criterion.ci, &criterion.unit)) {
             None => criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
             Some((value, None)) => format!("{value} in stage {stage}"),
             Some((value, Some(interval))) => format!("{value} ({interval}) in stage {stage}"),
@@ -132,14 +140,12 @@ impl Facts<'_> {
     }
 
     /// Whether the treated path has carried every listed value of a dimension.
-    fn covered(&self, id: &str, label: &str, dimension: Dimension) -> Completion {
+    fn covered(&self, id: &str, label: &str, dimension: usize) -> Completion {
         let asked = &self.plan.variants;
         let wanted: Vec<String> = match dimension {
-            Dimension::FileType => asked.file_types.clone(),
-            Dimension::Provider => asked.providers.clone(),
-            Dimension::Size => {
-                asked.sizes_mb.iter().map(|size| self.names.name(dimension, self.names.size_bucket(*size))).collect()
-            }
+            FILE_TYPE => asked.file_types.clone(),
+            PROVIDER => asked.providers.clone(),
+            _ => asked.sizes_mb.iter().map(|size| size_name(self.plan, *size)).collect(),
         };
         if wanted.is_empty() {
             let evidence = "the config lists none under [variants]".into();
@@ -148,11 +154,11 @@ impl Facts<'_> {
         let mut uploads: BTreeMap<&str, u64> = BTreeMap::new();
         for variant in self.variants {
             let name = match dimension {
-                Dimension::FileType => &variant.file_type,
-                Dimension::Provider => &variant.provider,
-                Dimension::Size => &variant.size,
+                FILE_TYPE => &variant.file_type,
+                PROVIDER => &variant.provider,
+                _ => &variant.size,
             };
-            *uploads.entry(name).or_default() += variant.uploads;
+            *uploads.entry(name).or_default() += variant.n;
         }
         let carried = |name: &String| uploads.get(name.as_str()).copied().unwrap_or(0);
         let missing: Vec<&str> =
@@ -160,9 +166,14 @@ impl Facts<'_> {
         if missing.is_empty() {
             let counts: Vec<String> =
                 wanted.iter().map(|name| format!("{name}: {}", format::count(carried(name)))).collect();
-            return item(id, label, CompletionStatus::Met, format!("treated uploads by name: {}", counts.join(", ")));
+            return item(
+                id,
+                label,
+                CompletionStatus::Met,
+                format!("treated {} by name: {}", self.words().many, counts.join(", ")),
+            );
         }
-        let evidence = format!("too few treated uploads of {}", missing.join(", "));
+        let evidence = format!("too few treated {} of {}", self.words().many, missing.join(", "));
         item(id, label, CompletionStatus::NotEvidenced, evidence)
     }
 

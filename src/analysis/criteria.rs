@@ -5,11 +5,11 @@ use stagegate_stats::Interval;
 use stagegate_stats::clusters::FEWEST_CLUSTERS;
 use stagegate_stats::proportion::{detectable_difference, more_needed};
 
-use super::figure::{NO_UPLOADS, NotMeasured, figure, rate};
+use super::figure::{NOTHING, NotMeasured, figure, rate};
 use super::group::{GroupData, StageData};
 use super::pair::pair_id;
 use super::ratio;
-use crate::config::{self, Bound, HEADLINE_LATENCY, Plan, Scope, UPLOADS};
+use crate::config::{self, Bound, HEADLINE_LATENCY, Plan, RECORDS, Scope, THROUGHPUT};
 use crate::cube::slice::Arm;
 use crate::metric::{Estimator, Metric, Share, Unit};
 use crate::report::model::{Criterion, Direction, FigureWarning, Status};
@@ -28,8 +28,8 @@ struct Question<'a> {
     plan: &'a Plan,
     stage: &'a str,
     asked: &'a config::Criterion,
-    /// `None` for the number of uploads.
-    metric: Option<&'static Metric>,
+    /// `None` for the number of records.
+    metric: Option<&'a Metric>,
     arm: Arm,
     direction: Direction,
     threshold: f64,
@@ -46,7 +46,7 @@ impl<'a> Question<'a> {
             Bound::AtLeastTimesBaseline(times) => (Direction::AtLeast, times, true),
             Bound::AtMostTimesBaseline(times) => (Direction::AtMost, times, true),
         };
-        let metric = if asked.metric == UPLOADS { None } else { Some(plan.analysis.metric(&asked.metric)?) };
+        let metric = if asked.metric == RECORDS { None } else { Some(plan.metric(&asked.metric)?) };
         let arm = if asked.scope == Some(Scope::All) { Arm::All } else { Arm::Treated };
         Some(Self { plan, stage, asked, metric, arm, direction, threshold, is_relative })
     }
@@ -56,14 +56,14 @@ impl<'a> Question<'a> {
         let Some(metric) = self.metric else {
             // A stage that has not begun has not failed.
             return match stage.arm(Arm::All).uploads() {
-                0 => self.answer(Err(NO_UPLOADS.into())),
+                0 => self.answer(Err(NOTHING.into())),
                 _ => self.count(group.uploads()),
             };
         };
         self.answer(match (metric.estimator, self.is_relative) {
             (estimator, true) => self.against_baseline(data, group, estimator),
             (Estimator::Rate(share), false) => self.of_rate(group, share),
-            (estimator, false) => self.of_figure(group, estimator, metric.id),
+            (estimator, false) => self.of_figure(group, estimator, &metric.id),
         })
     }
 }
@@ -84,15 +84,19 @@ impl Question<'_> {
     /// Label, unit and definition.
     fn words(&self) -> (String, Unit, String) {
         match self.metric {
-            None => ("Uploads".into(), Unit::Uploads, "number of uploads".into()),
+            None => {
+                let words = &self.plan.schema.words;
+                (words.heading(), Unit::Count, format!("number of {}", words.many))
+            }
             Some(metric) if self.is_relative => {
                 let (name, of) = match self.asked.metric.as_str() {
                     HEADLINE_LATENCY => ("Latency".to_owned(), "headline latency".to_owned()),
-                    _ => (metric.label.to_owned(), metric.label.to_lowercase()),
+                    THROUGHPUT => ("Throughput".to_owned(), "throughput".to_owned()),
+                    _ => (metric.label.clone(), metric.label.to_lowercase()),
                 };
                 (format!("{name} vs baseline"), Unit::Ratio, format!("{of} / that of the baseline"))
             }
-            Some(metric) => (metric.label.into(), metric.unit, metric.definition.into()),
+            Some(metric) => (metric.label.clone(), metric.unit.clone(), metric.definition.clone()),
         }
     }
 
@@ -111,7 +115,7 @@ impl Question<'_> {
             threshold: self.threshold,
             direction: self.direction,
             status: Status::NotMeasured,
-            more_uploads_needed: None,
+            more_needed: None,
             smallest_detectable: None,
             reason: None,
             warnings: Vec::new(),
@@ -129,14 +133,14 @@ impl Question<'_> {
             warnings.push(FigureWarning::FewHours);
         }
         if answer.interval.is_none() {
-            warnings.push(FigureWarning::TooFewUploads);
+            warnings.push(FigureWarning::TooFew);
         }
         Criterion {
             value: Some(answer.value),
             ci: answer.interval,
             n: answer.n,
             status,
-            more_uploads_needed: answer.more_needed.filter(|_| status == Status::Open),
+            more_needed: answer.more_needed.filter(|_| status == Status::Open),
             smallest_detectable: answer.detectable,
             warnings,
             ..self.criterion()
@@ -188,7 +192,7 @@ impl Question<'_> {
         estimator: Estimator,
     ) -> Result<Answer, NotMeasured> {
         if group.uploads() == 0 {
-            return Err(NO_UPLOADS.into());
+            return Err(NOTHING.into());
         }
         let plan = self.plan;
         let baseline = data[plan.baseline().ok_or("no baseline")?].arm(Arm::All);

@@ -55,7 +55,7 @@ fn reason(level: DecisionValue, finding: impl Into<String>, text: impl Into<Stri
 impl Judged<'_> {
     /// The last stage above 0 % that carried traffic.
     fn last(&self) -> Option<&Stage> {
-        self.stages.iter().rfind(|stage| stage.percentage > 0.0 && stage.groups.all.uploads > 0)
+        self.stages.iter().rfind(|stage| stage.percentage > 0.0 && stage.groups.all.n > 0)
     }
 
     fn last_stage(&self) -> Option<Reason> {
@@ -71,7 +71,7 @@ impl Judged<'_> {
             format!("stages.{name}.{arm}.success_rate"),
             format!(
                 "success rate of the last stage {name} ({arm}) is {}, surely below {}",
-                format::value(figure.value, Unit::Fraction),
+                format::value(figure.value, &Unit::Fraction),
                 format::share(lowest)
             ),
         ))
@@ -114,7 +114,7 @@ impl Judged<'_> {
             let level = level(criterion.status)?;
             let value = criterion.value.map_or_else(
                 || criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
-                |value| format::estimate(value, criterion.ci, criterion.unit),
+                |value| format::estimate(value, criterion.ci, &criterion.unit),
             );
             Some(reason(
                 level,
@@ -123,8 +123,8 @@ impl Judged<'_> {
                     "{} of stage {} {} {}: {value}",
                     criterion.label.to_lowercase(),
                     criterion.stage,
-                    // Of uploads there are many, of a rate there is one.
-                    format::are(if criterion.unit == Unit::Uploads { 2 } else { 1 }),
+                    // Of records there are many, of a rate there is one.
+                    format::are(if criterion.unit == Unit::Count { 2 } else { 1 }),
                     status_word(criterion.status)
                 ),
             ))
@@ -139,7 +139,7 @@ impl Judged<'_> {
             if let Some(level) = level(improvement.status) {
                 let value = improvement.value.map_or_else(
                     || improvement.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
-                    |value| format::estimate(value, improvement.ci, improvement.unit),
+                    |value| format::estimate(value, improvement.ci, &improvement.unit),
                 );
                 let label = improvement.label.to_lowercase();
                 reasons.push(reason(
@@ -151,9 +151,9 @@ impl Judged<'_> {
             if let (true, Some(adjusted), Some(value)) =
                 (improvement.mix_changed, &improvement.adjusted, improvement.value)
             {
-                let show = |value| format::value(value, improvement.unit);
+                let show = |value| format::value(value, &improvement.unit);
                 let told = format!(
-                    "the mix of files changed {}: {} as measured, {} with the baseline's mix",
+                    "the mix changed {}: {} as measured, {} with the baseline's mix",
                     improvement.label.to_lowercase(),
                     show(value),
                     show(adjusted.value)
@@ -165,17 +165,20 @@ impl Judged<'_> {
     }
 
     fn splits_and_quality(&self) -> Vec<Reason> {
+        let words = &self.plan.schema.words;
         let mut reasons = Vec::new();
         for stage in self.stages.iter().filter(|stage| stage.split.status == SplitStatus::Mismatch) {
-            let show = |share: Option<f64>| format::value(share.unwrap_or_default(), Unit::Fraction);
+            let show = |share: Option<f64>| format::value(share.unwrap_or_default(), &Unit::Fraction);
             reasons.push(reason(
                 DecisionValue::Review,
                 format!("data_quality.split.{}", stage.name),
                 format!(
-                    "the traffic split of stage {} is not what was set: {} treated, {} set; sync against async is unsafe there",
+                    "the traffic split of stage {} is not what was set: {} treated, {} set; {} against {} is unsafe there",
                     stage.name,
                     show(stage.split.observed_share),
-                    show(stage.split.expected_share)
+                    show(stage.split.expected_share),
+                    words.control,
+                    words.treated
                 ),
             ));
         }
@@ -214,8 +217,9 @@ impl Judged<'_> {
         above
             .map(|stage| {
                 let text = format!(
-                    "{} of the treated uploads of stage {} fell back; more than {} ask for a review",
-                    format::value(stage.fallback_rate.unwrap_or_default(), Unit::Fraction),
+                    "{} of the treated {} of stage {} fell back; more than {} ask for a review",
+                    format::value(stage.fallback_rate.unwrap_or_default(), &Unit::Fraction),
+                    self.plan.schema.words.many,
                     stage.stage,
                     format::share(stage.max_fallback_rate)
                 );
@@ -363,7 +367,7 @@ mod tests {
                 windows: 1,
                 worst: 0.5,
                 threshold: 0.95,
-                uploads: 40,
+                n: 40,
                 p_value: Some(1e-9),
                 answer,
                 answered_after_seconds: Some(60.0),
@@ -404,9 +408,9 @@ mod tests {
         );
         set(&mut case, 2, true, 0.949);
         assert!(case.only().contains("(treated)"));
-        case.report.stages[2].groups.all.uploads = 0;
+        case.report.stages[2].groups.all.n = 0;
         assert!(case.only().starts_with("Rollback stages.50%.treated"));
-        case.report.stages[1].groups.all.uploads = 0;
+        case.report.stages[1].groups.all.n = 0;
         assert_eq!(case.levels(), [], "the baseline is no stage to roll back");
         let mut off = Case::new();
         set(&mut off, 2, true, 0.5);
@@ -475,7 +479,7 @@ mod tests {
         let untold = case.report.improvements.iter_mut().find(|improvement| improvement.target.is_none()).unwrap();
         (untold.status, untold.mix_changed) = (Status::NotMet, true);
         assert_eq!(case.levels(), []);
-        let uploads = case.report.criteria.iter_mut().find(|criterion| criterion.metric == "uploads").unwrap();
+        let uploads = case.report.criteria.iter_mut().find(|criterion| criterion.metric == "n").unwrap();
         (uploads.status, uploads.value) = (Status::NotMet, Some(39.0));
         assert!(case.only().ends_with("uploads of stage 50% are not met: 39"), "{}", case.only());
     }
@@ -489,7 +493,7 @@ mod tests {
         latency.mix_changed = true;
         assert_eq!(
             case.only(),
-            "Review improvements.latency_reduction: the mix of files changed latency reduction: 50.00 % as measured, 20.00 % with the baseline's mix"
+            "Review improvements.latency_reduction: the mix changed latency reduction: 50.00 % as measured, 20.00 % with the baseline's mix"
         );
     }
 

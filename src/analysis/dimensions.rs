@@ -1,95 +1,61 @@
 //! The dimensions of the mix and the names of their values.
 
-use crate::config::Plan;
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::cube::Cube;
 use crate::cube::slice::Segment;
-use crate::format;
-
-/// A dimension of the mix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dimension {
-    Provider,
-    FileType,
-    Size,
-}
-
-impl Dimension {
-    pub(super) const ALL: [Self; 3] = [Self::Provider, Self::FileType, Self::Size];
-
-    /// The word of the report contract.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Provider => "provider",
-            Self::FileType => "file_type",
-            Self::Size => "size",
-        }
-    }
-
-    /// The number of a segment's value.
-    pub(super) fn value(self, segment: Segment) -> u16 {
-        match self {
-            Self::Provider => segment.provider,
-            Self::FileType => segment.file_type,
-            Self::Size => u16::from(segment.size_bucket),
-        }
-    }
-}
+use crate::schema::record::{Dimension, Schema, UNKNOWN, Values};
 
 /// Numbers of the cube -> names.
 pub(super) struct Names<'a> {
-    providers: &'a [String],
-    file_types: &'a [String],
-    /// Rising, MB.
-    size_bounds_mb: &'a [f64],
+    schema: &'a Schema,
+    cube: &'a Cube,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(plan: &'a Plan, cube: &'a Cube) -> Self {
-        Self {
-            providers: &cube.header.providers.names,
-            file_types: &cube.header.file_types.names,
-            size_bounds_mb: &plan.analysis.size_bounds_mb,
-        }
+    pub(super) fn new(schema: &'a Schema, cube: &'a Cube) -> Self {
+        Self { schema, cube }
     }
 
-    pub(super) fn name(&self, dimension: Dimension, value: u16) -> String {
-        let named = |names: &[String]| names.get(usize::from(value)).cloned().unwrap_or_else(|| "unknown".into());
-        match dimension {
-            Dimension::Provider => named(self.providers),
-            Dimension::FileType => named(self.file_types),
-            Dimension::Size => self.size_name(usize::from(value)),
-        }
+    /// The dimensions along which the log tells records apart: of which it holds more than `unknown`.
+    pub(super) fn told(&self) -> impl Iterator<Item = usize> {
+        (0..self.schema.dimensions.len()).filter(|dimension| {
+            let values: BTreeSet<u16> = self.cube.segments.iter().map(|tuple| tuple[*dimension]).collect();
+            values.into_iter().any(|value| self.name(*dimension, value) != UNKNOWN)
+        })
     }
 
-    /// `<=1`, `1-10`, … `>100`, `unknown`.
-    fn size_name(&self, bucket: usize) -> String {
-        let bounds = self.size_bounds_mb;
-        match bucket {
-            0 => format!("<={}", format::plain(bounds[0])),
-            above if above == bounds.len() => format!(">{}", format::plain(bounds[bounds.len() - 1])),
-            between if between < bounds.len() => {
-                format!("{}-{}", format::plain(bounds[between - 1]), format::plain(bounds[between]))
+    /// The word of the report contract.
+    pub(super) fn word(&self, dimension: usize) -> &'a str {
+        &self.schema.dimensions[dimension].name
+    }
+
+    /// The number of a segment's value.
+    pub(super) fn value(&self, dimension: usize, segment: Segment) -> u16 {
+        self.cube.segments[segment.0 as usize][dimension]
+    }
+
+    /// What a value is called.
+    pub(super) fn name(&self, dimension: usize, value: u16) -> String {
+        match &self.schema.dimensions[dimension].values {
+            Values::Names => {
+                let names = &self.cube.header.dimensions[dimension].names;
+                names.get(usize::from(value)).cloned().unwrap_or_else(|| UNKNOWN.into())
             }
-            _ => "unknown".into(),
+            Values::Bounds(bounds) => Dimension::bucket_name(bounds, usize::from(value)),
         }
     }
 
-    /// The bucket that a file of this size falls into.
-    pub(super) fn size_bucket(&self, size_mb: f64) -> u16 {
-        let bounds = self.size_bounds_mb;
-        bounds.iter().position(|bound| size_mb <= *bound).unwrap_or(bounds.len()) as u16
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn buckets_are_named_by_their_bounds() {
-        let names = Names { providers: &[], file_types: &[], size_bounds_mb: &[1.0, 10.0, 50.0] };
-        let of = |bucket| names.name(Dimension::Size, bucket);
-        assert_eq!([of(0), of(1), of(2), of(3), of(4)], ["<=1", "1-10", "10-50", ">50", "unknown"]);
-        assert_eq!([names.size_bucket(1.0), names.size_bucket(10.0), names.size_bucket(51.0)], [0, 1, 3]);
+    /// For each segment one that stands for all that differ from it in this dimension alone.
+    pub(super) fn without(&self, dimension: usize) -> Vec<Segment> {
+        let mut first = BTreeMap::new();
+        let segments = (0..).zip(&self.cube.segments);
+        segments
+            .map(|(number, tuple)| {
+                let mut rest = *tuple;
+                rest[dimension] = 0;
+                *first.entry(rest).or_insert(Segment(number))
+            })
+            .collect()
     }
 }

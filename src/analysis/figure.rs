@@ -1,27 +1,21 @@
 //! One metric of one group -> its value, n and interval, or the reason why it was not measured.
 
-use super::group::{GroupData, HourlyHistograms, Memory, NANO_MB_PER_MB, NANOS_PER_MS};
+use super::group::{GroupData, HourlyHistograms, MeasureData, NANO_PER_UNIT, NANOS_PER_MS};
+use super::replicates::replicates;
 use crate::config::AnalysisSection;
-use crate::cube::histogram::{Grid, nearest_rank};
 use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Figure, FigureWarning, IntervalMethod};
-use stagegate_stats::bootstrap::{
-    CumulativeBlocks, LogEstimate, maximum, percentile_interval, ratio_of_sums, resampled_means, resampled_ranks,
-    resampled_ratios, studentised_interval,
-};
-use stagegate_stats::clusters::{
-    DesignEffect, FEWEST_CLUSTERS, degrees_of_freedom, design_effect, design_effect_of_tail,
-};
+use crate::schema::record::MEMORY;
+use stagegate_stats::clusters::{DesignEffect, FEWEST_CLUSTERS, design_effect, design_effect_of_tail};
 use stagegate_stats::proportion::wilson;
-use stagegate_stats::random::Stream;
 use stagegate_stats::{Interval, Level};
 
 /// Why a metric has no value.
 pub(super) type NotMeasured = String;
 
 /// The reason of a group that has none.
-pub(super) const NO_UPLOADS: &str = "no uploads";
+pub(super) const NOTHING: &str = "nothing was logged";
 
 /// The figure of a metric; `id` seeds its random numbers.
 pub(super) fn figure(
@@ -31,7 +25,7 @@ pub(super) fn figure(
     id: &str,
 ) -> Result<Figure, NotMeasured> {
     if group.uploads() == 0 {
-        return Err(NO_UPLOADS.into());
+        return Err(NOTHING.into());
     }
     if let Estimator::Rate(share) = estimator {
         return rate(group, share, analysis.level()).map(Rate::figure);
@@ -55,7 +49,7 @@ pub(super) fn figure(
         warnings.push(FigureWarning::FewHours);
     }
     if method.is_some() && ci.is_none() {
-        warnings.push(FigureWarning::TooFewUploads);
+        warnings.push(FigureWarning::TooFew);
     }
     Ok(Figure { value, ci, n, interval_method: ci.and(method), hours, design_effect: None, warnings })
 }
@@ -126,8 +120,8 @@ fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, No
     let hours: Vec<(u64, u64)> = group.hours.iter().map(pair).filter(|(_, n)| *n > 0).collect();
     match (hours.is_empty(), share) {
         (false, _) => Ok(hours),
-        (true, Share::Fallbacks) => Err("no treated uploads".into()),
-        (true, _) => Err(NO_UPLOADS.into()),
+        (true, Share::Fallbacks) => Err("nothing treated".into()),
+        (true, _) => Err(NOTHING.into()),
     }
 }
 
@@ -135,7 +129,7 @@ fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, No
 pub(super) fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64), NotMeasured> {
     let (uploads, successes, busy) = (group.uploads(), group.successes(), group.busy_seconds() as f64);
     let sum = |of: fn(&HourSums) -> i128| group.hours.iter().map(of).sum::<i128>() as f64;
-    let needs_success = || if successes == 0 { Err("no successful upload".to_owned()) } else { Ok(()) };
+    let needs_success = || if successes == 0 { Err("no success".to_owned()) } else { Ok(()) };
     match estimator {
         Estimator::Rate(share) => {
             let hours = events_by_hour(group, share)?;
@@ -148,40 +142,52 @@ pub(super) fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64
         }
         Estimator::Quantile(Distribution::Latency, q) => {
             needs_success()?;
-            let value = group.latency.quantile(q).ok_or("no successful upload")?;
+            let value = group.latency.quantile(q).ok_or("no success")?;
             Ok((value, successes))
         }
         Estimator::Maximum => {
             needs_success()?;
             Ok((group.hours.iter().map(|hour| hour.success_duration_max_ms).fold(0.0, f64::max), successes))
         }
-        Estimator::Mean(Distribution::Memory) => {
-            let memory = memory(group)?;
-            let (sum, n) =
-                memory.sums.iter().fold((0, 0), |total, hour| (total.0 + hour.nano_mb, total.1 + hour.count));
-            Ok((sum as f64 / NANO_MB_PER_MB / n as f64, n))
+        Estimator::Mean(Distribution::Measure(index)) => {
+            let (sum, n) = measure(group, index)?.sum();
+            Ok((sum as f64 / NANO_PER_UNIT / n as f64, n))
         }
-        Estimator::Quantile(Distribution::Memory, q) => {
-            let known = &memory(group)?.histograms;
-            Ok((known.quantile(q).ok_or("no memory in the log")?, known.pooled.total()))
+        Estimator::Quantile(Distribution::Measure(index), q) => {
+            let known = &measure(group, index)?.histograms;
+            Ok((known.quantile(q).ok_or(NOT_CARRIED)?, known.pooled.total()))
         }
-        Estimator::UploadThroughput => Ok((successes as f64 / busy, successes)),
-        Estimator::MegabyteThroughput => {
-            let size = sum(|hour| hour.success_size_nano_mb) / NANO_MB_PER_MB;
-            if size > 0.0 { Ok((size / busy, successes)) } else { Err("no successful upload has a known size".into()) }
+        Estimator::SumPerRecord(index) => {
+            let (sum, _) = measure(group, index)?.sum();
+            Ok((sum as f64 / NANO_PER_UNIT / uploads as f64, uploads))
+        }
+        Estimator::RecordThroughput => Ok((successes as f64 / busy, successes)),
+        Estimator::VolumeThroughput => {
+            let size = sum(|hour| hour.success_size_nano_mb) / NANO_PER_UNIT;
+            if size > 0.0 { Ok((size / busy, successes)) } else { Err("nothing successful has a known size".into()) }
         }
         Estimator::Concurrency => Ok((sum(|hour| hour.duration_ns) / 1e9 / busy, uploads)),
     }
 }
 
-fn memory(group: &GroupData) -> Result<&Memory, NotMeasured> {
-    group.memory.as_ref().ok_or_else(|| "no memory in the log: neither memory_mb nor memory_sample events".into())
+/// The reason of a measure that nothing carries.
+pub(super) const NOT_CARRIED: &str = "not in the log";
+/// That of memory, which may come from samples.
+pub(super) const NO_MEMORY: &str = "no memory in the log: neither memory_mb nor memory_sample events";
+
+/// The reason why a measure has no figure.
+pub(super) fn not_carried(index: usize) -> NotMeasured {
+    if index == MEMORY { NO_MEMORY } else { NOT_CARRIED }.into()
+}
+
+fn measure(group: &GroupData, index: usize) -> Result<&MeasureData, NotMeasured> {
+    group.measure(index).ok_or_else(|| not_carried(index))
 }
 
 /// The distribution and quantile that an estimator asks for.
 fn quantile_of(group: &GroupData, estimator: Estimator) -> Option<(&HourlyHistograms, f64)> {
     match estimator {
-        Estimator::Quantile(of, q) => histograms(group, of).map(|known| (known, q)),
+        Estimator::Quantile(of, q) => group.histograms(of).map(|known| (known, q)),
         _ => None,
     }
 }
@@ -200,192 +206,4 @@ fn woodruff(known: &HourlyHistograms, q: f64, level: Level) -> Option<Interval> 
         return None;
     }
     Interval::new(known.quantile(share.low.max(f64::MIN_POSITIVE))?, known.quantile(share.high)?)
-}
-
-/// Bootstrap replicates of a metric.
-pub(super) struct Replicates {
-    pub values: Vec<f64>,
-    /// Of ratios of sums: the estimate, and each replicate with its own standard error.
-    pub studentised: Option<(LogEstimate, Vec<LogEstimate>)>,
-    /// `None` where no interval is defined.
-    pub method: Option<IntervalMethod>,
-    /// Hours that there were to resample.
-    pub hours: u64,
-    /// Of the blocks; infinite for single uploads.
-    pub degrees_of_freedom: f64,
-}
-
-impl Replicates {
-    /// The interval of the metric itself.
-    fn interval(&self, level: Level) -> Option<Interval> {
-        match &self.studentised {
-            Some((estimate, replicates)) => studentised_interval(*estimate, replicates, level),
-            None => percentile_interval(self.values.clone(), self.degrees_of_freedom, level),
-        }
-    }
-}
-
-/// Replicates of a metric that is not a rate: of hours, or of single uploads (throughput: of
-/// minutes) where there are fewer than 8 hours.
-pub(super) fn replicates(group: &GroupData, estimator: Estimator, analysis: &AnalysisSection, id: &str) -> Replicates {
-    let stream = &mut Stream::new(analysis.seed, id);
-    let count = analysis.replicates;
-    let none = || Replicates {
-        values: Vec::new(),
-        studentised: None,
-        method: None,
-        hours: group.hours.len() as u64,
-        degrees_of_freedom: f64::INFINITY,
-    };
-    match estimator {
-        Estimator::Rate(_) | Estimator::Concurrency => none(),
-        Estimator::Mean(of) => {
-            histograms(group, of).map_or_else(none, |known| mean_replicates(group, of, known, count, stream))
-        }
-        Estimator::Quantile(of, q) => {
-            histograms(group, of).map_or_else(none, |known| quantile_replicates(known, q, count, stream))
-        }
-        Estimator::Maximum => {
-            let hours: Vec<f64> =
-                group.hours.iter().filter(|hour| hour.successes > 0).map(|hour| hour.success_duration_max_ms).collect();
-            if hours.len() >= FEWEST_CLUSTERS {
-                return block(maximum(&hours, count, stream), hours.iter().map(|_| 1.0));
-            }
-            quantile_replicates(&group.latency, 1.0, count, stream)
-        }
-        Estimator::UploadThroughput => throughput_replicates(group, |successes, _| successes as f64, count, stream),
-        Estimator::MegabyteThroughput => {
-            throughput_replicates(group, |_, size| size as f64 / NANO_MB_PER_MB, count, stream)
-        }
-    }
-}
-
-/// Replicates of hours with so many observations each.
-fn block(values: Vec<f64>, sizes: impl ExactSizeIterator<Item = f64>) -> Replicates {
-    Replicates {
-        values,
-        studentised: None,
-        method: Some(IntervalMethod::BlockBootstrap),
-        hours: sizes.len() as u64,
-        degrees_of_freedom: degrees_of_freedom(sizes),
-    }
-}
-
-/// `None` where the group has no memory.
-fn histograms(group: &GroupData, of: Distribution) -> Option<&HourlyHistograms> {
-    match of {
-        Distribution::Latency => Some(&group.latency),
-        Distribution::Memory => group.memory.as_ref().map(|memory| &memory.histograms),
-    }
-}
-
-fn mean_replicates(
-    group: &GroupData,
-    of: Distribution,
-    known: &HourlyHistograms,
-    count: u32,
-    stream: &mut Stream,
-) -> Replicates {
-    let (sums, unit): (Vec<(f64, f64)>, f64) = match of {
-        Distribution::Latency => {
-            let hours = group.hours.iter().filter(|hour| hour.successes > 0);
-            (hours.map(|hour| (hour.success_duration_ns as f64, hour.successes as f64)).collect(), NANOS_PER_MS)
-        }
-        Distribution::Memory => {
-            let sums = group.memory.iter().flat_map(|memory| &memory.sums);
-            (sums.map(|hour| (hour.nano_mb as f64, hour.count as f64)).collect(), NANO_MB_PER_MB)
-        }
-    };
-    let hours = sums.len();
-    if hours >= FEWEST_CLUSTERS {
-        return ratio_replicates(&sums, unit, count, stream);
-    }
-    let each: Vec<(f64, u64)> = known.pooled.iter().map(|(bin, entries)| (Grid::FINE.middle(bin), entries)).collect();
-    // The histogram knows values to 0.1 %, the sums know the mean exactly: only the spread is taken from it.
-    let exact = sums.iter().map(|(sum, _)| sum).sum::<f64>() / sums.iter().map(|(_, n)| n).sum::<f64>() / unit;
-    let binned = each.iter().map(|(value, n)| value * *n as f64).sum::<f64>() / known.pooled.total() as f64;
-    let scale = if binned > 0.0 { exact / binned } else { 1.0 };
-    Replicates {
-        values: resampled_means(&each, count, stream).into_iter().map(|mean| mean * scale).collect(),
-        studentised: None,
-        method: Some(IntervalMethod::UploadBootstrap),
-        hours: hours as u64,
-        degrees_of_freedom: f64::INFINITY,
-    }
-}
-
-/// Replicates of a ratio of sums over blocks of (numerator, denominator), `unit` times too large.
-fn ratio_replicates(blocks: &[(f64, f64)], unit: f64, count: u32, stream: &mut Stream) -> Replicates {
-    let in_unit = |estimate: LogEstimate| LogEstimate { value: estimate.value / unit, ..estimate };
-    let replicates: Vec<LogEstimate> = resampled_ratios(blocks, count, stream).into_iter().map(in_unit).collect();
-    let degrees_of_freedom = degrees_of_freedom(blocks.iter().map(|(_, n)| *n));
-    // Residuals from the blocks' own ratio are too small by k / (k - 1).
-    let corrected = |estimate: LogEstimate| LogEstimate {
-        log_error: estimate.log_error * (1.0 + 1.0 / degrees_of_freedom).sqrt(),
-        ..in_unit(estimate)
-    };
-    Replicates {
-        values: replicates.iter().map(|replicate| replicate.value).collect(),
-        studentised: ratio_of_sums(blocks).map(|estimate| (corrected(estimate), replicates)),
-        method: Some(IntervalMethod::StudentisedBootstrap),
-        hours: blocks.len() as u64,
-        degrees_of_freedom,
-    }
-}
-
-fn quantile_replicates(known: &HourlyHistograms, q: f64, count: u32, stream: &mut Stream) -> Replicates {
-    let hours = &known.hours;
-    if hours.len() >= FEWEST_CLUSTERS {
-        let blocks = CumulativeBlocks::new(hours.iter().map(|(_, histogram)| histogram.iter()));
-        let bins = blocks.quantiles(|n| nearest_rank(q, n), count, stream);
-        let sizes = hours.iter().map(|(_, histogram)| histogram.total() as f64);
-        return block(bins.into_iter().map(|bin| known.extremes.middle(bin)).collect(), sizes);
-    }
-    let n = known.pooled.total();
-    let ranks = nearest_rank(q, n).and_then(|rank| resampled_ranks(rank, n, count, stream)).unwrap_or_default();
-    let cumulative: Vec<(u64, u16)> = known
-        .pooled
-        .iter()
-        .scan(0, |seen, (bin, entries)| {
-            *seen += entries;
-            Some((*seen, bin))
-        })
-        .collect();
-    let value = |rank: u64| known.extremes.middle(cumulative[cumulative.partition_point(|(seen, _)| *seen < rank)].1);
-    Replicates {
-        values: ranks.into_iter().map(value).collect(),
-        studentised: None,
-        method: Some(IntervalMethod::UploadBootstrap),
-        hours: hours.len() as u64,
-        degrees_of_freedom: f64::INFINITY,
-    }
-}
-
-/// Successes or megabytes over busy seconds. An upload's busy seconds cannot be resampled with
-/// it, so where hours are few, minutes are the blocks.
-fn throughput_replicates(
-    group: &GroupData,
-    top: impl Fn(u64, i128) -> f64,
-    count: u32,
-    stream: &mut Stream,
-) -> Replicates {
-    let hours = group.hours.len();
-    if hours >= FEWEST_CLUSTERS {
-        let blocks: Vec<(f64, f64)> = group
-            .hours
-            .iter()
-            .map(|hour| (top(hour.successes, hour.success_size_nano_mb), hour.busy_seconds as f64))
-            .collect();
-        return ratio_replicates(&blocks, 1.0, count, stream);
-    }
-    let blocks: Vec<(f64, f64)> = group
-        .minutes
-        .iter()
-        .map(|minute| (top(minute.successes, minute.success_size_nano_mb), minute.busy_seconds as f64))
-        .collect();
-    Replicates {
-        method: Some(IntervalMethod::MinuteBootstrap),
-        hours: hours as u64,
-        ..ratio_replicates(&blocks, 1.0, count, stream)
-    }
 }

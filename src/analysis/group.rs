@@ -5,12 +5,15 @@ use rayon::prelude::*;
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::histogram::{Extremes, Histogram};
-use crate::cube::slice::{Arm, HourMemory, HourSums, Measured, MinuteCounts};
+use crate::cube::slice::{Arm, HourMeasure, HourSums, MeasureSum, Measured, MinuteCounts};
 use crate::error::Result;
-use crate::report::model::MemorySource;
+use crate::metric::Distribution;
+use crate::report::model::MeasureSource;
+use crate::schema::record::MEMORY;
 
 pub(super) const NANOS_PER_MS: f64 = 1e6;
-pub(super) const NANO_MB_PER_MB: f64 = 1e9;
+/// Of a size or a measure.
+pub(super) const NANO_PER_UNIT: f64 = 1e9;
 
 /// The uploads of one arm of one stage.
 pub(super) struct GroupData {
@@ -20,7 +23,8 @@ pub(super) struct GroupData {
     pub hours: Vec<HourSums>,
     /// `duration_ms` of the successful uploads.
     pub latency: HourlyHistograms,
-    pub memory: Option<Memory>,
+    /// By the schema's positions; `None` where nothing carries it.
+    pub measures: Vec<Option<MeasureData>>,
     /// By minute, rising; only where there are too few hours for a block bootstrap.
     pub minutes: Vec<MinuteCounts>,
 }
@@ -83,31 +87,35 @@ impl StageData {
     }
 }
 
-/// Memory of a group by hour.
-pub(super) struct Memory {
-    pub source: MemorySource,
+/// A measure of a group by hour.
+pub(super) struct MeasureData {
+    pub source: MeasureSource,
     pub histograms: HourlyHistograms,
     /// Rising.
-    pub sums: Vec<HourMemory>,
+    pub sums: Vec<HourMeasure>,
 }
 
-impl Memory {
-    fn new(source: MemorySource, histograms: Vec<(i64, Histogram)>, sums: Vec<HourMemory>) -> Self {
-        Self { source, histograms: HourlyHistograms::new(histograms, memory_extremes(&sums)), sums }
+impl MeasureData {
+    fn new(source: MeasureSource, histograms: Vec<(i64, Histogram)>, sums: Vec<HourMeasure>) -> Self {
+        Self { source, histograms: HourlyHistograms::new(histograms, extremes(&sums)), sums }
+    }
+
+    /// Sum in 10^-9 of the unit, and how many carry it.
+    pub(super) fn sum(&self) -> (i128, u64) {
+        self.sums.iter().fold((0, 0), |total, hour| (total.0 + hour.sum.nano, total.1 + hour.sum.n))
     }
 
     fn between(&self, from: i64, to: i64) -> Self {
-        let sums: Vec<HourMemory> = self.sums.iter().filter(|hour| (from..to).contains(&hour.hour)).copied().collect();
-        let histograms = self.histograms.between(from, to, memory_extremes(&sums));
+        let sums: Vec<HourMeasure> = self.sums.iter().filter(|hour| (from..to).contains(&hour.hour)).copied().collect();
+        let histograms = self.histograms.between(from, to, extremes(&sums));
         Self { source: self.source, histograms, sums }
     }
 }
 
-fn memory_extremes(sums: &[HourMemory]) -> Extremes {
-    let (largest, sum, n) = sums
-        .iter()
-        .fold((0.0, 0, 0), |(largest, sum, n), hour| (hour.max_mb.max(largest), sum + hour.nano_mb, n + hour.count));
-    Extremes::new(largest, sum, n, NANO_MB_PER_MB)
+fn extremes(sums: &[HourMeasure]) -> Extremes {
+    let mut all = MeasureSum::default();
+    sums.iter().for_each(|hour| all.add(&hour.sum));
+    Extremes::new(all.max, all.nano, all.n, NANO_PER_UNIT)
 }
 
 impl GroupData {
@@ -122,7 +130,9 @@ impl GroupData {
                 cube.histograms(stage, arm, Measured::SuccessDuration)?,
                 latency_extremes(hours.iter()),
             ),
-            memory: memory(cube, stage, arm, &hours)?,
+            measures: (0..plan.schema.measures.len())
+                .map(|index| measure(cube, stage, arm, &hours, index))
+                .collect::<Result<_>>()?,
             hours,
             minutes,
         })
@@ -140,8 +150,21 @@ impl GroupData {
                 to,
                 latency_extremes(self.hours.iter().filter(|hour| inside(hour.hour))),
             ),
-            memory: self.memory.as_ref().map(|memory| memory.between(from, to)),
+            measures: self.measures.iter().map(|data| Some(data.as_ref()?.between(from, to))).collect(),
             minutes: Vec::new(),
+        }
+    }
+
+    /// A measure; `None` where nothing carries it.
+    pub(super) fn measure(&self, index: usize) -> Option<&MeasureData> {
+        self.measures.get(index).and_then(Option::as_ref)
+    }
+
+    /// The histograms of a distribution; `None` where nothing carries it.
+    pub(super) fn histograms(&self, of: Distribution) -> Option<&HourlyHistograms> {
+        match of {
+            Distribution::Latency => Some(&self.latency),
+            Distribution::Measure(index) => self.measure(index).map(|data| &data.histograms),
         }
     }
 
@@ -158,23 +181,21 @@ impl GroupData {
     }
 }
 
-/// Of the uploads that carry it; where none does, of the stage's memory samples; else none.
-fn memory(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums]) -> Result<Option<Memory>> {
-    if hours.iter().any(|hour| hour.memory_uploads > 0) {
-        let carrying = hours.iter().filter(|hour| hour.memory_uploads > 0);
-        let sums = carrying.map(|hour| HourMemory {
-            hour: hour.hour,
-            count: hour.memory_uploads,
-            nano_mb: hour.memory_nano_mb,
-            max_mb: hour.memory_max_mb,
-        });
-        let histograms = cube.histograms(stage, arm, Measured::UploadMemory)?;
-        return Ok(Some(Memory::new(MemorySource::Uploads, histograms, sums.collect())));
+/// A measure of the records that carry it; memory that none carries is that of the stage's memory samples.
+fn measure(cube: &Cube, stage: usize, arm: Arm, hours: &[HourSums], index: usize) -> Result<Option<MeasureData>> {
+    if hours.iter().any(|hour| hour.measures[index].n > 0) {
+        let carrying = hours.iter().filter(|hour| hour.measures[index].n > 0);
+        let sums = carrying.map(|hour| HourMeasure { hour: hour.hour, sum: hour.measures[index] });
+        let histograms = cube.histograms(stage, arm, Measured::Measure(index))?;
+        return Ok(Some(MeasureData::new(MeasureSource::Records, histograms, sums.collect())));
+    }
+    if index != MEMORY || hours.is_empty() {
+        return Ok(None);
     }
     let samples = cube.memory_samples(stage)?;
-    if samples.is_empty() || hours.is_empty() {
+    if samples.is_empty() {
         return Ok(None);
     }
     let histograms = cube.histograms(stage, arm, Measured::MemorySample)?;
-    Ok(Some(Memory::new(MemorySource::MemorySamples, histograms, samples)))
+    Ok(Some(MeasureData::new(MeasureSource::MemorySamples, histograms, samples)))
 }

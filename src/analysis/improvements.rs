@@ -3,15 +3,15 @@
 use rayon::prelude::*;
 use stagegate_stats::Interval;
 
-use super::figure::{NotMeasured, rate};
+use super::figure::{NotMeasured, not_carried, rate};
 use super::group::{GroupData, StageData};
 use super::pair::{pair_id, place};
 use super::ratio::{self, Ratio};
-use crate::config::{self, Form, HEADLINE_LATENCY, Plan};
+use crate::config::{self, Form, HEADLINE_LATENCY, Plan, THROUGHPUT};
 use crate::cube::slice::Arm;
-use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
+use crate::metric::{Better, Estimator, Metric, Share, Unit};
 use crate::report::model::{
-    Adjusted, Comparison, ComparisonKind, FigureWarning, Improvement, MemorySource, Status, Target,
+    Adjusted, Comparison, ComparisonKind, FigureWarning, Improvement, MeasureSource, Status, Target,
 };
 
 /// The improvements that the plan asks for: baseline (all uploads) against the final stage (treated).
@@ -22,7 +22,7 @@ pub(super) fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Compa
     let (reference, candidate) = (data[baseline].arm(Arm::All), data[plan.final_stage()].arm(Arm::Treated));
     let asked = plan.improvements.par_iter();
     let all = asked.filter_map(|asked| {
-        let metric = plan.analysis.metric(&asked.metric)?;
+        let metric = plan.metric(&asked.metric)?;
         let id = pair_id(plan, reference, candidate, metric.estimator);
         let measured = comparable(plan, reference, candidate, metric.estimator)
             .and_then(|()| ratio::of_groups(&plan.analysis, reference, candidate, metric.estimator, &id));
@@ -41,36 +41,37 @@ fn comparable(
 ) -> Result<(), NotMeasured> {
     both_have_uploads(reference, candidate)?;
     match estimator {
-        Estimator::Mean(Distribution::Memory) | Estimator::Quantile(Distribution::Memory, _) => {
-            same_memory_source(reference, candidate)
-        }
         Estimator::Rate(Share::Timeouts) => no_timeouts(plan, reference),
-        _ => Ok(()),
+        _ => match estimator.measure() {
+            Some(index) => same_source(plan, index, reference, candidate),
+            None => Ok(()),
+        },
     }
 }
 
 /// A reference without one upload says so before anything else.
 fn both_have_uploads(reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
     match (reference.uploads(), candidate.uploads()) {
-        (0, _) => Err("the baseline has no uploads".into()),
-        (_, 0) => Err("the final stage has no treated uploads".into()),
+        (0, _) => Err("the baseline has none".into()),
+        (_, 0) => Err("the final stage has none that is treated".into()),
         _ => Ok(()),
     }
 }
 
-/// Memory of single uploads and memory of a process are different things.
-fn same_memory_source(reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
-    let source = |group: &GroupData| group.memory.as_ref().map(|memory| memory.source);
+/// A measure of single records and memory of a process are different things.
+fn same_source(plan: &Plan, index: usize, reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
+    let source = |group: &GroupData| group.measures[index].as_ref().map(|data| data.source);
+    let name = plan.schema.measures[index].text();
     let word = |source| match source {
-        MemorySource::Uploads => "memory_mb of uploads",
-        MemorySource::MemorySamples => "memory_sample events of the process",
+        MeasureSource::Records => format!("{name} of {}", plan.schema.words.many),
+        MeasureSource::MemorySamples => "memory_sample events of the process".into(),
     };
     match (source(reference), source(candidate)) {
         (Some(a), Some(b)) if a == b => Ok(()),
         (Some(a), Some(b)) => Err(format!("the baseline has {}, the final stage {}: not comparable", word(a), word(b))),
-        (None, None) => Err("no memory in the log: neither memory_mb nor memory_sample events".into()),
-        (None, _) => Err("no memory in the baseline".into()),
-        (_, None) => Err("no memory in the final stage".into()),
+        (None, None) => Err(not_carried(index)),
+        (None, _) => Err(format!("no {name} in the baseline")),
+        (_, None) => Err(format!("no {name} in the final stage")),
     }
 }
 
@@ -85,7 +86,7 @@ fn no_timeouts(plan: &Plan, reference: &GroupData) -> Result<(), NotMeasured> {
 /// One improvement before it is held against its target.
 struct Measured<'a> {
     asked: &'a config::Improvement,
-    metric: &'static Metric,
+    metric: &'a Metric,
     measured: Result<Ratio, NotMeasured>,
     mix: Option<&'a Comparison>,
 }
@@ -97,16 +98,17 @@ impl Measured<'_> {
 
     /// Label, unit and definition.
     fn words(&self) -> (String, Unit, String) {
-        let label = match (self.asked.metric.as_str(), self.metric.label) {
+        let label = match (self.asked.metric.as_str(), self.metric.label.as_str()) {
             (HEADLINE_LATENCY, _) => "Latency",
-            ("memory_mean_mb", _) => "Memory",
-            ("throughput_uploads_per_s", _) => "Throughput",
+            ("memory_mean" | "memory_mean_mb", _) => "Memory",
+            (THROUGHPUT, _) => "Throughput",
             ("timeout_rate", _) => "Timeout",
             (_, label) => label,
         };
         let of = match self.asked.metric.as_str() {
             HEADLINE_LATENCY => "headline latency",
-            "memory_mean_mb" => "mean memory",
+            "memory_mean" | "memory_mean_mb" => "mean memory",
+            THROUGHPUT => "throughput",
             metric => metric,
         };
         match self.asked.form {
@@ -132,7 +134,7 @@ impl Measured<'_> {
             warnings.push(FigureWarning::FewHours);
         }
         if ratio.is_some() && interval.is_none() {
-            warnings.push(FigureWarning::TooFewUploads);
+            warnings.push(FigureWarning::TooFew);
         }
         let mix_changed = self.mix.is_some_and(|comparison| comparison.mix_changed);
         if mix_changed && ratio.is_some() {
@@ -146,7 +148,7 @@ impl Measured<'_> {
             label,
             unit,
             definition,
-            metric: self.metric.id.into(),
+            metric: self.metric.id.clone(),
             kind: ComparisonKind::BeforeAfter,
             reference,
             candidate,

@@ -6,7 +6,7 @@ use super::pair::metric_id;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format;
-use crate::metric::{Distribution, Estimator, METRICS, Share, Unit};
+use crate::metric::{Distribution, Estimator, Share, Unit};
 use crate::report::model::{IntentionToTreat, IntentionToTreatFigure};
 
 /// One answer for each stage whose treated arm holds a fallback.
@@ -20,15 +20,15 @@ fn of_stage(plan: &Plan, stage: &str, data: &StageData) -> Option<IntentionToTre
     let fallbacks = rate(treated, Share::Fallbacks, plan.analysis.level()).ok().filter(|rate| rate.events > 0)?;
     let metrics = [
         Estimator::Rate(Share::Successes),
-        plan.analysis.headline_latency().estimator,
+        plan.headline_latency().estimator,
         Estimator::Quantile(Distribution::Latency, 0.95),
-        Estimator::Mean(Distribution::Memory),
     ];
+    let measures = (0..plan.schema.measures.len()).map(|index| Estimator::Mean(Distribution::Measure(index)));
     let figures: Vec<IntentionToTreatFigure> =
-        metrics.into_iter().filter_map(|metric| both(treated, per_protocol, metric)).collect();
+        metrics.into_iter().chain(measures).filter_map(|metric| both(plan, treated, per_protocol, metric)).collect();
     let limit = plan.analysis.max_fallback_rate;
     Some(IntentionToTreat {
-        text: text(stage, fallbacks, &figures),
+        text: text(plan, stage, fallbacks, &figures),
         stage: stage.into(),
         fallbacks: fallbacks.events,
         fallback_rate: Some(fallbacks.value()),
@@ -42,26 +42,32 @@ fn surely_above(rate: Rate, limit: f64) -> bool {
     rate.interval().is_some_and(|ends| ends.low > limit)
 }
 
-fn both(treated: &GroupData, per_protocol: &GroupData, metric: Estimator) -> Option<IntentionToTreatFigure> {
+fn both(
+    plan: &Plan,
+    treated: &GroupData,
+    per_protocol: &GroupData,
+    metric: Estimator,
+) -> Option<IntentionToTreatFigure> {
     Some(IntentionToTreatFigure {
-        metric: metric_id(metric).into(),
+        metric: metric_id(plan, metric).into(),
         intention_to_treat: point(treated, metric).ok()?.0,
         per_protocol: point(per_protocol, metric).ok()?.0,
     })
 }
 
-fn text(stage: &str, fallbacks: Rate, figures: &[IntentionToTreatFigure]) -> String {
-    let share = format::value(fallbacks.value(), Unit::Fraction);
+fn text(plan: &Plan, stage: &str, fallbacks: Rate, figures: &[IntentionToTreatFigure]) -> String {
+    let share = format::value(fallbacks.value(), &Unit::Fraction);
     let intro = format!(
-        "In stage {stage}, {} fell back to the synchronous path ({share} of the treated)",
-        format::counted(fallbacks.events, "upload")
+        "In stage {stage}, {} fell back to {} ({share} of the treated)",
+        plan.schema.words.counted(fallbacks.events),
+        plan.schema.words.control
     );
     // What shows alike is no other claim.
     let claims: Vec<String> = figures
         .iter()
         .filter_map(|figure| {
-            let metric = METRICS.iter().find(|metric| metric.id == figure.metric)?;
-            let show = |value| format::value(value, metric.unit);
+            let metric = plan.metrics.find(&figure.metric)?;
+            let show = |value| format::metric(metric, value);
             let (with, without) = (show(figure.intention_to_treat), show(figure.per_protocol));
             let label = metric.label.to_lowercase().replace(',', "");
             (with != without).then(|| format!("{label} {without} instead of {with}"))

@@ -17,6 +17,7 @@ mod pair;
 mod plausibility;
 mod quality;
 mod ratio;
+mod replicates;
 mod series;
 mod split;
 mod stages;
@@ -47,7 +48,7 @@ const EVENTS_LISTED: usize = 500;
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
     let (data, segmented) = (data?, segmented?);
-    let names = dimensions::Names::new(plan, cube);
+    let names = dimensions::Names::new(&plan.schema, cube);
     let logged = cube.events()?;
     let changes = || {
         let stages = stages::stages(plan, cube, &data)?;
@@ -67,12 +68,11 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
     let tests = tests::tests(evidence);
     let inputs = quality::inputs(cube);
-    let claims = claims::claims(&inputs, &stages, &improvements, &criteria);
+    let claims = claims::claims(&plan.metrics, &inputs, &stages, &improvements, &criteria);
     let validation = evidence.validation.as_ref().map(|record| validation::validation(plan, record, &claims));
     let completion = completion::completion(&Facts {
         plan,
         cube,
-        names: &names,
         stages: &stages,
         criteria: &criteria,
         improvements: &improvements,
@@ -102,6 +102,8 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         generator: Generator { name: "stagegate".into(), version: env!("CARGO_PKG_VERSION").into() },
         title: plan.title.clone(),
         generated_at,
+        words: plan.schema.words.clone(),
+        metrics: plan.metrics.to_vec(),
         simulated,
         decision,
         summary: Vec::new(),

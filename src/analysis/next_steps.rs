@@ -2,13 +2,14 @@
 //! from findings, and marked as such beside what people wrote.
 
 use super::decision::Judged;
-use super::figure::NO_UPLOADS;
+use super::figure::NOTHING;
 use crate::config::Plan;
 use crate::format;
 use crate::report::claims::criterion_id;
 use crate::report::model::{
     CompletionStatus, Decision, DecisionValue, Finding, NextStep, Severity, SplitStatus, Status, TriggerSeverity,
 };
+use crate::schema::record::{MEMORY, Words};
 
 /// Steps that are told; further ones stand with their findings.
 const MOST_STEPS: usize = 8;
@@ -17,20 +18,21 @@ const NAMES_TOLD: usize = 3;
 
 /// The steps, the most urgent first.
 pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) -> Vec<NextStep> {
+    let words = &plan.schema.words;
     let mut steps = Vec::new();
     if decision.value == DecisionValue::Rollback {
         let finding = decision.reasons.first().map_or("decision", |reason| reason.finding.as_str());
         steps.push(step(finding, "Roll the last stage back, and find the cause before it starts again."));
     }
-    steps.extend(log_errors(judged));
+    steps.extend(log_errors(words, judged));
     steps.extend(incidents(judged));
-    steps.extend(splits(judged));
+    steps.extend(splits(words, judged));
     steps.extend(missed(judged));
     steps.extend(regressions(judged));
-    steps.extend(fallbacks(judged));
-    steps.extend(mix(judged));
-    steps.extend(unsettled(judged));
-    steps.extend(unmeasured(judged));
+    steps.extend(fallbacks(words, judged));
+    steps.extend(mix(words, judged));
+    steps.extend(unsettled(words, judged));
+    steps.extend(unmeasured(plan, judged));
     steps.extend(evidence(plan, judged));
     if steps.is_empty() && decision.value == DecisionValue::Go {
         steps.push(step("decision", "Go on. Keep the log running: the next report compares with this one."));
@@ -44,7 +46,7 @@ fn step(finding: &str, text: impl Into<String>) -> NextStep {
 }
 
 /// No figure is better than its log: what fails the data-quality gate comes first.
-fn log_errors(judged: &Judged<'_>) -> Vec<NextStep> {
+fn log_errors(words: &Words, judged: &Judged<'_>) -> Vec<NextStep> {
     let errors = judged.quality.findings.iter().filter(|finding| finding.severity == Severity::Error);
     let of = |finding: &Finding| {
         let (kind, about) = {
@@ -53,7 +55,8 @@ fn log_errors(judged: &Judged<'_>) -> Vec<NextStep> {
         };
         let text = match kind {
             "treated_baseline" => format!(
-                "Find out why stage {about} holds uploads of the new way: an earlier attempt, or a stage event that is missing?"
+                "Find out why stage {about} holds {} of {}: an earlier attempt, or a stage event that is missing?",
+                words.many, words.treated
             ),
             "unnamed_timeouts" => {
                 "Add the names that look like timeouts to [analysis] timeout_errors, and report again.".into()
@@ -62,9 +65,7 @@ fn log_errors(judged: &Judged<'_>) -> Vec<NextStep> {
                 "Find out in which unit duration_ms is written: until then no latency and no throughput can be used."
                     .into()
             }
-            "contradictions" => {
-                "Ask whether an upload that names an error succeeded, and let the logger say so.".into()
-            }
+            "contradictions" => "Ask whether what names an error succeeded, and let the logger say so.".into(),
             "rejected_events" => "Mend the line of the lost stage event, or place its stage with from and to.".into(),
             "unknown_stage" => format!("Add a stage of {about} % to [[stages]], or correct the event."),
             "read_twice" => "Give each log once: take one of the two names out of [input] files.".into(),
@@ -85,11 +86,11 @@ fn incidents(judged: &Judged<'_>) -> Option<NextStep> {
     Some(step(&trigger.id, text))
 }
 
-fn splits(judged: &Judged<'_>) -> Option<NextStep> {
+fn splits(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
     let stage = judged.stages.iter().find(|stage| stage.split.status == SplitStatus::Mismatch)?;
     let text = format!(
-        "Find out why stage {} was not split as set: until then sync against async proves nothing there.",
-        stage.name
+        "Find out why stage {} was not split as set: until then {} against {} proves nothing there.",
+        stage.name, words.control, words.treated
     );
     Some(step(&format!("data_quality.split.{}", stage.name), text))
 }
@@ -131,33 +132,37 @@ fn regressions(judged: &Judged<'_>) -> Option<NextStep> {
     Some(step(&format!("comparisons.{}", comparison.id), text))
 }
 
-fn fallbacks(judged: &Judged<'_>) -> Option<NextStep> {
+fn fallbacks(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
     let stage =
         judged.intention_to_treat.iter().filter(|stage| stage.above_limit).max_by_key(|stage| stage.fallbacks)?;
     let text = format!(
-        "Find out why {} uploads of stage {} fell back to the synchronous path.",
-        format::count(stage.fallbacks),
-        stage.stage
+        "Find out why {} of stage {} fell back to {}.",
+        words.counted(stage.fallbacks),
+        stage.stage,
+        words.control
     );
     Some(step(&format!("fallbacks.{}", stage.stage), text))
 }
 
-fn mix(judged: &Judged<'_>) -> Option<NextStep> {
+fn mix(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
     let improvement =
         judged.improvements.iter().find(|improvement| improvement.mix_changed && improvement.target.is_some())?;
-    let text = "Read the mix-adjusted figures: the files of the final stage are not those of the baseline.";
+    let text = format!(
+        "Read the mix-adjusted figures: the {} of the final stage are not like those of the baseline.",
+        words.many
+    );
     Some(step(&format!("improvements.{}", improvement.id), text))
 }
 
 /// Open criteria: the largest number of further uploads settles all of them.
-fn unsettled(judged: &Judged<'_>) -> Option<NextStep> {
+fn unsettled(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
     let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Open);
     let (criterion, more) = open
-        .filter_map(|criterion| criterion.more_uploads_needed.map(|more| (criterion, more)))
+        .filter_map(|criterion| criterion.more_needed.map(|more| (criterion, more)))
         .max_by_key(|(_, more)| *more)?;
     let text = format!(
         "Collect about {} in stage {}: {} is open after {}.",
-        format::counted(more, "more upload"),
+        words.counted_as(more, "more"),
         criterion.stage,
         criterion.label.to_lowercase(),
         format::count(criterion.n)
@@ -165,24 +170,29 @@ fn unsettled(judged: &Judged<'_>) -> Option<NextStep> {
     Some(step(&criterion_id(criterion), text))
 }
 
-fn unmeasured(judged: &Judged<'_>) -> Vec<NextStep> {
+fn unmeasured(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
     let mut steps = Vec::new();
     let memory = judged.improvements.iter().find(|improvement| {
-        improvement.metric.starts_with("memory_")
+        plan.metrics.find(&improvement.metric).is_some_and(|metric| metric.estimator.measure() == Some(MEMORY))
             && improvement.target.is_some()
             && improvement.status == Status::NotMeasured
     });
     if let Some(memory) = memory {
-        let text =
-            "Log memory_mb with every upload (or memory_sample events): without it the memory target cannot be judged.";
+        let text = format!(
+            "Log memory_mb with every {} (or memory_sample events): without it the memory target cannot be judged.",
+            plan.schema.words.one
+        );
         steps.push(step(&format!("improvements.{}", memory.id), text));
     }
     let empty = judged
         .criteria
         .iter()
-        .find(|criterion| criterion.status == Status::NotMeasured && criterion.reason.as_deref() == Some(NO_UPLOADS));
+        .find(|criterion| criterion.status == Status::NotMeasured && criterion.reason.as_deref() == Some(NOTHING));
     if let Some(criterion) = empty {
-        let text = format!("Stage {} has no uploads in this log: add its files, or run it.", criterion.stage);
+        let text = format!(
+            "Stage {} has no {} in this log: add its files, or run it.",
+            criterion.stage, plan.schema.words.many
+        );
         steps.push(step(&criterion_id(criterion), text));
     }
     steps
@@ -194,7 +204,7 @@ fn evidence(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
         .filter_map(|item| {
             let text = match item.id.as_str() {
                 "tests" => "Bring the test results: completion asks for them.".to_owned(),
-                "file_types" | "providers" | "file_sizes" => format!("Run end-to-end uploads: {}.", item.evidence),
+                "file_types" | "providers" | "file_sizes" => format!("Run end-to-end {}: {}.", plan.schema.words.many, item.evidence),
                 "validation" => match judged.validation {
                     Some(review) if !review.current => "Bundle again and ask the reviewer again: the figures have changed.".to_owned(),
                     Some(_) => "Settle what the external reviewer objects to.".to_owned(),

@@ -3,7 +3,7 @@
 use super::group::GroupData;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
-use crate::metric::{Estimator, METRICS};
+use crate::metric::Estimator;
 
 /// `stage/arm`, as the report names a group.
 pub(super) fn place(plan: &Plan, group: &GroupData) -> String {
@@ -18,10 +18,10 @@ pub(super) fn place_of(plan: &Plan, stage: usize, arm: Arm) -> String {
 /// The id of a comparison, which also seeds its random numbers: the same pair and metric have the
 /// same interval wherever they appear.
 pub(super) fn pair_id(plan: &Plan, reference: &GroupData, candidate: &GroupData, estimator: Estimator) -> String {
-    format!("{}..{}.{}", place(plan, reference), place(plan, candidate), metric_id(estimator))
+    format!("{}..{}.{}", place(plan, reference), place(plan, candidate), metric_id(plan, estimator))
 }
 
 /// The id of the metric that an estimator computes.
-pub(super) fn metric_id(estimator: Estimator) -> &'static str {
-    METRICS.iter().find(|metric| metric.estimator == estimator).map_or("unknown", |metric| metric.id)
+pub(super) fn metric_id(plan: &Plan, estimator: Estimator) -> &str {
+    plan.metrics.by(estimator).map_or("unknown", |metric| &metric.id)
 }

@@ -1,4 +1,4 @@
-//! Can it be as the log says? What a careful reader would ask about before any figure: uploads in the wrong arm,
+//! Can it be as the log says? What a careful reader would ask about before any figure: records in the wrong arm,
 //! durations in another unit, timeouts under another name.
 
 use std::collections::BTreeMap;
@@ -18,26 +18,27 @@ const MS_PER_SECOND: f64 = 1e3;
 
 /// What cannot be, or is not what it is called.
 pub(super) fn findings(plan: &Plan, stages: &[Stage]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = stages.iter().filter_map(treated_baseline).collect();
+    let mut findings: Vec<Finding> = stages.iter().filter_map(|stage| treated_baseline(plan, stage)).collect();
     findings.extend(unnamed_timeouts(plan, stages));
     findings.extend(stages.iter().filter_map(durations_beyond_the_log(stages)));
-    findings.extend(other_unit(stages));
+    findings.extend(other_unit(plan, stages));
     findings
 }
 
 /// Treated uploads in a stage in which nothing should be treated.
-fn treated_baseline(stage: &Stage) -> Option<Finding> {
-    let (treated, all) = (stage.groups.treated.uploads, stage.groups.all.uploads);
+fn treated_baseline(plan: &Plan, stage: &Stage) -> Option<Finding> {
+    let (treated, all) = (stage.groups.treated.n, stage.groups.all.n);
     if stage.percentage > 0.0 || treated == 0 {
         return None;
     }
     let share = treated as f64 / all as f64;
     let severity = if share > MIXED_SHARE { Severity::Error } else { Severity::Warning };
     let text = format!(
-        "stage {} holds {} of the new way, {}, where 0 % were set: what is compared with it is diluted",
+        "stage {} holds {} of {}, {}, where 0 % were set: what is compared with it is diluted",
         stage.name,
-        format::counted(treated, "upload"),
-        format::value(share, Unit::Fraction)
+        plan.schema.words.counted(treated),
+        plan.schema.words.treated,
+        format::value(share, &Unit::Fraction)
     );
     Some(Finding::of_quality(format!("treated_baseline.{}", stage.name), severity, text))
 }
@@ -101,7 +102,7 @@ fn durations_beyond_the_log(stages: &[Stage]) -> impl Fn(&Stage) -> Option<Findi
 }
 
 /// The arms of the log whose durations lie apart as no effect does: one of them is in another unit.
-fn other_unit(stages: &[Stage]) -> Option<Finding> {
+fn other_unit(plan: &Plan, stages: &[Stage]) -> Option<Finding> {
     let treated = || stages.iter().filter(|stage| stage.percentage > 0.0).map(|stage| &stage.groups.treated);
     let control = || stages.iter().map(|stage| &stage.groups.control);
     let apart = |low: &Group, high: &Group| {
@@ -111,16 +112,19 @@ fn other_unit(stages: &[Stage]) -> Option<Finding> {
         is_apart.then_some((low_median, high_median))
     };
     let pairs = || treated().flat_map(|treated| control().map(move |control| (treated, control)));
-    let found =
-        pairs().find_map(|(treated, control)| apart(treated, control).map(|medians| ("the new way", medians))).or_else(
-            || pairs().find_map(|(treated, control)| apart(control, treated).map(|medians| ("the old way", medians))),
-        );
+    let found = pairs()
+        .find_map(|(treated, control)| apart(treated, control).map(|medians| (&plan.schema.words.treated, medians)))
+        .or_else(|| {
+            pairs().find_map(|(treated, control)| {
+                apart(control, treated).map(|medians| (&plan.schema.words.control, medians))
+            })
+        });
     let (arm, (low, high)) = found?;
     let text = format!(
         "duration_ms of {arm} looks like seconds: its median is {}, {} times below the other arm's {}, and the two do not overlap",
-        format::value(low, Unit::Milliseconds),
+        format::value(low, &Unit::Milliseconds),
         format::count((high / low).round() as u64),
-        format::value(high, Unit::Milliseconds)
+        format::value(high, &Unit::Milliseconds)
     );
     Some(Finding::of_quality("other_unit", Severity::Error, text))
 }

@@ -5,14 +5,15 @@ use super::plausibility;
 use std::collections::BTreeMap;
 
 use crate::config::Plan;
+use crate::cube::Cube;
 use crate::cube::slice::Arm;
-use crate::cube::{Cube, dimension::NameList};
 use crate::format::{self, rfc3339};
 use crate::ingest::ledger::{Example, FileLedger};
 use crate::ingest::reject::RejectReason;
 use crate::report::model::{
     DataQuality, Finding, Gap, Gate, Input, Rejected, RejectedExample, Severity, SplitStatus, Stage,
 };
+use crate::schema::record::Words;
 
 /// Examples of each reason that the report shows.
 const EXAMPLES_SHOWN: usize = 5;
@@ -28,7 +29,7 @@ pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
         bytes: file.bytes,
         sha256: file.sha256.clone(),
         lines: file.lines,
-        uploads: file.uploads,
+        records: file.uploads,
         events: file.events,
         rejected: file.rejected_total(),
         blank: file.blank,
@@ -57,7 +58,7 @@ pub(super) fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[St
         gaps: gaps(plan, data),
         findings: Vec::new(),
     };
-    let mut findings = log_findings(&quality, files);
+    let mut findings = log_findings(&plan.schema.words, &quality, files);
     findings.extend(wrong_clock(&mut quality.gaps));
     findings.extend(gap_finding(&quality.gaps));
     keep_longest(&mut quality.gaps);
@@ -138,7 +139,7 @@ fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
     *gaps = hours;
     let longest = years.iter().max_by_key(|gap| gap.minutes)?;
     let text = format!(
-        "stage {} has uploads dated {} apart, and none between {}: is a clock wrong?",
+        "stage {} has records dated {} apart, and none between {}: is a clock wrong?",
         longest.stage,
         format::counted(longest.minutes / MINUTES_PER_DAY, "day"),
         format::period(&longest.from, &longest.to)
@@ -149,7 +150,7 @@ fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
 fn gap_finding(gaps: &[Gap]) -> Option<Finding> {
     let longest = gaps.iter().max_by_key(|gap| gap.minutes)?;
     let text = format!(
-        "{} of an hour or more without any upload; the longest lasts {} (stage {})",
+        "{} of an hour or more without any record; the longest lasts {} (stage {})",
         format::counted(gaps.len() as u64, "gap"),
         format::counted(longest.minutes, "minute"),
         longest.stage
@@ -157,7 +158,7 @@ fn gap_finding(gaps: &[Gap]) -> Option<Finding> {
     Some(Finding::of_quality("gaps", Severity::Info, text))
 }
 
-fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
+fn log_findings(words: &Words, quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let limit = format::share(quality.max_rejected_share);
     if quality.rejected_share > quality.max_rejected_share {
@@ -165,7 +166,7 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
             "{} of the log {} rejected, {}; more than {limit} fail the data-quality gate",
             format::counted(quality.rejected_total, "line"),
             format::were(quality.rejected_total),
-            format::value(quality.rejected_share, crate::metric::Unit::Fraction)
+            format::value(quality.rejected_share, &crate::metric::Unit::Fraction)
         );
         findings.push(Finding::of_quality("rejected_share", Severity::Error, text));
     } else if quality.rejected_total > 0 {
@@ -194,21 +195,21 @@ fn log_findings(quality: &DataQuality, files: &[FileLedger]) -> Vec<Finding> {
     }
     findings.extend(read_twice(quality, files));
     findings.extend(rejected_events(files));
-    findings.extend(contradictions(files));
-    findings.extend(without_duration(files));
+    findings.extend(contradictions(words, files));
+    findings.extend(without_duration(words, files));
     if quality.duplicate_request_ids > 0 {
         let at_least = if quality.duplicate_request_ids_at_least { "at least " } else { "" };
         let text = format!(
-            "{at_least}{} {} a request id; all are counted as uploads",
-            format::counted(quality.duplicate_request_ids, "upload"),
+            "{at_least}{} {} a request id; all are counted",
+            words.counted(quality.duplicate_request_ids),
             if quality.duplicate_request_ids == 1 { "repeats" } else { "repeat" }
         );
         findings.push(Finding::of_quality("duplicate_request_ids", Severity::Warning, text));
     }
     if quality.out_of_order > 0 {
         let text = format!(
-            "{} {} older than the upload on the line before",
-            format::counted(quality.out_of_order, "upload"),
+            "{} {} older than what stands on the line before",
+            words.counted(quality.out_of_order),
             format::are(quality.out_of_order)
         );
         findings.push(Finding::of_quality("out_of_order", Severity::Info, text));
@@ -226,7 +227,7 @@ fn read_twice(quality: &DataQuality, files: &[FileLedger]) -> Option<Finding> {
     sorted.sort_by_key(|file| (counts(file), &file.sha256));
     let pair = sorted.windows(2).find(|pair| same(pair[0], pair[1]))?;
     let text = format!(
-        "{} and {} hold the same {}: every upload of them is counted twice",
+        "{} and {} hold the same {}: all of them are counted twice",
         pair[0].path,
         pair[1].path,
         format::counted(pair[0].lines, "line")
@@ -239,7 +240,7 @@ fn rejected_events(files: &[FileLedger]) -> Option<Finding> {
     let total: u64 = files.iter().filter_map(|file| file.rejected_events).map(|(count, _)| count).sum();
     let (file, (_, line)) = files.iter().find_map(|file| Some((file, file.rejected_events?)))?;
     let text = format!(
-        "{} that {} like an event {} rejected, the first is {}:{line}: a lost stage event moves every upload of its stage",
+        "{} that {} like an event {} rejected, the first is {}:{line}: a lost stage event moves all that belongs to its stage",
         format::counted(total, "line"),
         if total == 1 { "looks" } else { "look" },
         format::were(total),
@@ -253,7 +254,7 @@ const CONTRADICTIONS: f64 = 0.001;
 /// Error types that are named.
 const TYPES_NAMED: usize = 5;
 
-fn contradictions(files: &[FileLedger]) -> Option<Finding> {
+fn contradictions(words: &Words, files: &[FileLedger]) -> Option<Finding> {
     let mut types: BTreeMap<&str, u64> = BTreeMap::new();
     for (error_type, count) in files.iter().flat_map(|file| &file.contradictions) {
         *types.entry(error_type).or_default() += count;
@@ -264,7 +265,7 @@ fn contradictions(files: &[FileLedger]) -> Option<Finding> {
     let names: Vec<&str> = named.iter().take(TYPES_NAMED).map(|(name, _)| *name).collect();
     let text = format!(
         "{} {} an error ({}): they are counted as successes",
-        format::counted(total, "upload"),
+        words.counted(total),
         if total == 1 { "says success and names" } else { "say success and name" },
         names.join(", ")
     );
@@ -272,11 +273,11 @@ fn contradictions(files: &[FileLedger]) -> Option<Finding> {
     (total > 0).then(|| Finding::of_quality("contradictions", severity, text))
 }
 
-fn without_duration(files: &[FileLedger]) -> Option<Finding> {
+fn without_duration(words: &Words, files: &[FileLedger]) -> Option<Finding> {
     let total: u64 = files.iter().map(|file| file.without_duration).sum();
     let text = format!(
         "{} {} no duration: counted as failures, and in no duration or busy second",
-        format::counted(total, "failed upload"),
+        words.counted_as(total, "failed"),
         if total == 1 { "has" } else { "have" }
     );
     (total > 0).then(|| Finding::of_quality("without_duration", Severity::Info, text))
@@ -286,7 +287,8 @@ fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
     let mut findings = Vec::new();
     let starts = cube.header.timeline.starts();
     if starts.is_empty() && cube.header.placed_span.is_some() {
-        let text = "the log has no rollout_stage event: uploads that no file, stage name or interval places count as the baseline";
+        let text =
+            "the log has no rollout_stage event: what no file, stage name or interval places counts as the baseline";
         findings.push(Finding::of_quality("no_stage_events", Severity::Warning, text));
     }
     let mut unknown: Vec<f64> = starts
@@ -311,27 +313,32 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
     for ((stage, data), shown) in plan.stages.iter().zip(data).zip(stages) {
         let all = data.arm(Arm::All);
         if all.uploads() == 0 {
-            let text = format!("stage {} has no uploads: nothing of it is measured", stage.name);
+            let text = format!("stage {} has no {}: nothing of it is measured", stage.name, plan.schema.words.many);
             findings.push(Finding::of_quality(format!("empty_stage.{}", stage.name), Severity::Warning, text));
             continue;
         }
-        let carrying: u64 = all.hours.iter().map(|hour| hour.memory_uploads).sum();
-        if carrying > 0 && carrying < all.uploads() {
-            let text = format!(
-                "stage {}: {} of {} uploads carry memory_mb; memory figures are of those",
-                stage.name,
-                format::count(carrying),
-                format::count(all.uploads())
-            );
-            findings.push(Finding::of_quality(format!("memory_coverage.{}", stage.name), Severity::Info, text));
+        let many = &plan.schema.words.many;
+        for (index, measure) in plan.schema.measures.iter().enumerate() {
+            let carrying: u64 = all.hours.iter().map(|hour| hour.measures[index].n).sum();
+            if carrying > 0 && carrying < all.uploads() {
+                let text = format!(
+                    "stage {}: {} of {} carry {name}; its figures are of those",
+                    stage.name,
+                    format::count(carrying),
+                    plan.schema.words.counted(all.uploads()),
+                    name = measure.text()
+                );
+                let id = format!("{}_coverage.{}", measure.name, stage.name);
+                findings.push(Finding::of_quality(id, Severity::Info, text));
+            }
         }
         if shown.split.status == SplitStatus::Mismatch {
             let share = |share: Option<f64>| {
-                share.map_or_else(String::new, |share| format::value(share, crate::metric::Unit::Fraction))
+                share.map_or_else(String::new, |share| format::value(share, &crate::metric::Unit::Fraction))
             };
             let chance = shown.split.p_value.map_or_else(String::new, |p| format!(" ({})", format::p_value(p)));
             let text = format!(
-                "stage {}: {} of the uploads are treated where {} were set{chance}: the traffic split is not what was set",
+                "stage {}: {} of the {many} are treated where {} were set{chance}: the traffic split is not what was set",
                 stage.name,
                 share(shown.split.observed_share),
                 format::share(shown.split.expected_share.unwrap_or_default())
@@ -343,17 +350,25 @@ fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Find
 }
 
 fn dimension_findings(cube: &Cube) -> Vec<Finding> {
-    let dimensions: [(&str, &NameList); 3] = [
-        ("providers", &cube.header.providers),
-        ("file types", &cube.header.file_types),
-        ("error types", &cube.header.error_types),
-    ];
-    let overflowed = dimensions.into_iter().filter(|(_, dimension)| dimension.overflowed);
-    overflowed
-        .map(|(name, _)| {
-            let text =
-                format!("the log holds too many {name}: all that the config does not list are counted as \"other\"");
-            Finding::of_quality(format!("too_many_{}", name.replace(' ', "_")), Severity::Warning, text)
-        })
-        .collect()
+    let header = &cube.header;
+    let rules = &header.rules.dimensions;
+    let mut findings = Vec::new();
+    // Of those that are told no more there are no names left to be too many.
+    let told = rules.len() - header.absorbed_dimensions;
+    let names = rules.iter().take(told).map(|rule| rule.name.as_str()).zip(&header.dimensions);
+    for (name, _) in names.chain([("error type", &header.error_types)]).filter(|(_, names)| names.overflowed) {
+        let (id, name) = (name.replace(' ', "_"), format!("{}s", name.replace('_', " ")));
+        let text = format!("the log holds too many {name}: all that the config does not list are counted as \"other\"");
+        findings.push(Finding::of_quality(format!("too_many_{id}s"), Severity::Warning, text));
+    }
+    if header.absorbed_dimensions > 0 {
+        let lost: Vec<&str> = rules[told..].iter().map(|rule| rule.name.as_str()).collect();
+        let text = format!(
+            "the log holds more combinations of dimensions than are told apart: {} {} left out of the mix",
+            lost.join(", "),
+            format::are(lost.len() as u64)
+        );
+        findings.push(Finding::of_quality("too_many_combinations", Severity::Warning, text));
+    }
+    findings
 }

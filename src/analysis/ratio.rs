@@ -1,7 +1,8 @@
 //! One group against another: candidate / reference with its interval.
 
-use super::figure::{NotMeasured, Replicates, point, rate, replicates};
+use super::figure::{NotMeasured, point, rate};
 use super::group::GroupData;
+use super::replicates::{Replicates, replicates};
 use crate::config::AnalysisSection;
 use crate::metric::{Estimator, Share};
 use crate::report::model::IntervalMethod;
@@ -117,7 +118,7 @@ fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share, level: Le
         rate(candidate, share, level)?,
     );
     if bottom.events == 0 {
-        return Err("no such upload in the reference: there is no ratio".into());
+        return Err("none such in the reference: there is no ratio".into());
     }
     let ((x2, n2), (x1, n1)) = (bottom.effective(), top.effective());
     let value = top.value() / bottom.value();

@@ -45,7 +45,7 @@ pub(super) fn series(plan: &Plan, data: &[StageData]) -> Series {
         points.extend(buckets.into_iter().map(|(at, bucket)| SeriesPoint {
             at: rfc3339(at * width * 3600 * 1_000_000_000),
             stage: stage.name.clone(),
-            uploads: bucket.uploads,
+            n: bucket.uploads,
             successes: bucket.successes,
             latency_p50_ms: bucket.quantile(0.5, FEWEST_FOR_P50),
             latency_p95_ms: bucket.quantile(0.95, FEWEST_FOR_P95),

@@ -12,8 +12,8 @@ use crate::cube::Cube;
 use crate::cube::slice::Arm;
 use crate::error::Result;
 use crate::format::rfc3339;
-use crate::metric::METRICS;
 use crate::report::model::{Group, Groups, Stage};
+use crate::schema::record::MEMORY;
 
 /// Asks the cube for every group.
 ///
@@ -48,9 +48,9 @@ pub(super) fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec
 
 fn group(plan: &Plan, cube: &Cube, data: &GroupData) -> Result<Group> {
     let prefix = format!("stages.{}.{}", plan.stages[data.stage].name, data.arm.name());
-    let measured = METRICS.par_iter().map(|metric| {
+    let measured = plan.metrics.par_iter().map(|metric| {
         let id = format!("{prefix}.{}", metric.id);
-        (metric.id.to_owned(), figure(data, metric.estimator, &plan.analysis, &id))
+        (metric.id.clone(), figure(data, metric.estimator, &plan.analysis, &id))
     });
     let mut figures = BTreeMap::new();
     let mut not_measured = BTreeMap::new();
@@ -61,11 +61,11 @@ fn group(plan: &Plan, cube: &Cube, data: &GroupData) -> Result<Group> {
         figures.insert(id, figure.ok());
     }
     Ok(Group {
-        uploads: data.uploads(),
+        n: data.uploads(),
         busy_seconds: data.busy_seconds(),
         errors: cube.errors(data.stage, data.arm)?,
         not_measured,
-        memory_source: data.memory.as_ref().map(|memory| memory.source),
+        memory_source: data.measures[MEMORY].as_ref().map(|memory| memory.source),
         figures,
     })
 }

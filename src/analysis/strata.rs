@@ -43,11 +43,14 @@ impl SegmentedGroup {
         }
     }
 
-    /// The uploads of one provider, as if providers were no part of the mix: for provider against provider.
-    pub(super) fn of_provider(&self, provider: u16) -> Self {
-        let mut group = self.only(|segment| segment.provider == provider);
-        group.hours.iter_mut().for_each(|row| row.segment.provider = 0);
-        group.latencies.iter_mut().for_each(|(segment, _)| segment.provider = 0);
+    /// Some of its segments, as if what they share were no part of the mix: for one name against another. `without`
+    /// gives for each segment the one that stands for it.
+    pub(super) fn apart(&self, inside: impl Fn(Segment) -> bool, without: &[Segment]) -> Self {
+        let mut group = self.only(inside);
+        group.hours.iter_mut().for_each(|row| row.segment = without[row.segment.0 as usize]);
+        group.latencies.iter_mut().for_each(|(segment, _)| *segment = without[segment.0 as usize]);
+        group.hours.sort_by_key(|row| (row.segment, row.hour));
+        group.latencies.sort_by_key(|(segment, _)| *segment);
         group
     }
 
@@ -77,7 +80,8 @@ impl SegmentedGroup {
             Additive::Rate(Share::Failures) => ((row.uploads - row.successes) as f64, row.uploads as f64),
             Additive::Rate(Share::Fallbacks) => (row.fallbacks as f64, row.treated as f64),
             Additive::LatencyMean => (row.success_duration_ns as f64 / 1e6, row.successes as f64),
-            Additive::MemoryMean => (row.memory_nano_mb as f64 / 1e9, row.memory_uploads as f64),
+            Additive::MeasureMean(index) => (row.measures[index].nano as f64 / 1e9, row.measures[index].n as f64),
+            Additive::MeasurePerRecord(index) => (row.measures[index].nano as f64 / 1e9, row.uploads as f64),
             Additive::AtMost(below_ms) => (Grid::SEGMENT.at_most(&row.durations, below_ms), row.successes as f64),
         };
         let mut cells = Vec::with_capacity(self.hours.len());
@@ -138,7 +142,8 @@ impl SegmentedGroup {
 enum Additive {
     Rate(Share),
     LatencyMean,
-    MemoryMean,
+    MeasureMean(usize),
+    MeasurePerRecord(usize),
     /// Share of the successful uploads with at most so many ms.
     AtMost(f64),
 }
@@ -276,7 +281,8 @@ impl Question<'_> {
         match self.estimator {
             Estimator::Rate(share) => Some(Additive::Rate(share)),
             Estimator::Mean(Distribution::Latency) => Some(Additive::LatencyMean),
-            Estimator::Mean(Distribution::Memory) => Some(Additive::MemoryMean),
+            Estimator::Mean(Distribution::Measure(index)) => Some(Additive::MeasureMean(index)),
+            Estimator::SumPerRecord(index) => Some(Additive::MeasurePerRecord(index)),
             Estimator::Quantile(Distribution::Latency, _) => Some(Additive::AtMost(quantile)),
             _ => None,
         }
@@ -404,11 +410,12 @@ impl Question<'_> {
 mod tests {
     use super::*;
     use crate::cube::histogram::fine_bin;
-    use crate::metric;
+    use crate::schema::metrics::Metrics;
+    use crate::schema::record::Schema;
 
-    /// Ten hours of 100 uploads each, all of one segment and 200 ms.
+    /// Ten hours of 100 records each, all of one segment and 200 ms.
     fn group(successes: u64, fallbacks: u64) -> SegmentedGroup {
-        let segment = Segment { provider: 0, file_type: 0, size_bucket: 0 };
+        let segment = Segment(0);
         let mut bins = Histogram::with_capacity(1);
         bins.push(Grid::SEGMENT.coarsen(fine_bin(200.0)), successes);
         let row = |hour| SegmentHour {
@@ -421,8 +428,7 @@ mod tests {
             timeouts: 0,
             success_duration_ns: i128::from(successes) * 200 * NANOS_PER_MS as i128,
             success_duration_max_ms: 200.0,
-            memory_uploads: 0,
-            memory_nano_mb: 0,
+            measures: Vec::new(),
             durations: bins.clone(),
         };
         SegmentedGroup { hours: (0..10).map(row).collect(), latencies: vec![(segment, bins.clone())] }
@@ -436,13 +442,14 @@ mod tests {
     #[test]
     fn a_metric_turned_over_is_judged_the_other_way_round() {
         let (good, bad) = (group(95, 5), group(70, 5));
+        let metrics = Metrics::of(&Schema::default());
         for id in ["success_rate", "error_rate"] {
-            let metric = metric::find(id).expect("a metric");
+            let metric = metrics.find(id).expect("a metric");
             let turned = match metric.better {
                 Better::Higher => Better::Lower,
                 Better::Lower | Better::Neither => Better::Higher,
             };
-            let turned = Metric { id: metric.id, label: "", definition: "", better: turned, ..*metric };
+            let turned = Metric { better: turned, ..metric.clone() };
             let p_value = |metric| of(&good, &bad, metric).regression_p_value.expect("a p-value");
             assert!(p_value(metric) < 1e-6 && p_value(&turned) > 0.99, "{id}");
             assert!(!of(&good, &bad, metric).within_margin && of(&good, &bad, &turned).within_margin, "{id}");
@@ -451,7 +458,8 @@ mod tests {
 
     #[test]
     fn the_fallback_rate_counts_fallbacks_of_the_treated() {
-        let compared = of(&group(95, 10), &group(70, 20), metric::find("fallback_rate").expect("a metric"));
+        let metrics = Metrics::of(&Schema::default());
+        let compared = of(&group(95, 10), &group(70, 20), metrics.find("fallback_rate").expect("a metric"));
         assert!((compared.crude - 2.0).abs() < 1e-12, "{}", compared.crude);
         assert_eq!(compared.n, [500, 500]);
     }

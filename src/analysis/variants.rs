@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::comparisons::Segmented;
-use super::dimensions::{Dimension, Names};
+use super::dimensions::Names;
 use super::figure::Rate;
 use crate::config::Plan;
 use crate::cube::slice::{Arm, Segment};
 use crate::report::model::Variant;
+use crate::schema::record::{Dimension, FILE_TYPE, PROVIDER, SIZE};
 
 /// Successes and uploads by hour.
 type Hours = BTreeMap<i64, (u64, u64)>;
@@ -17,8 +18,8 @@ type Hours = BTreeMap<i64, (u64, u64)>;
 pub(super) fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) -> Vec<Variant> {
     let mut seen: BTreeMap<(String, u16, String), Hours> = BTreeMap::new();
     let named = |segment: Segment| {
-        let name = |dimension: Dimension| names.name(dimension, dimension.value(segment));
-        (name(Dimension::FileType), u16::from(segment.size_bucket), name(Dimension::Provider))
+        let name = |dimension| names.name(dimension, names.value(dimension, segment));
+        (name(FILE_TYPE), names.value(SIZE, segment), name(PROVIDER))
     };
     for stage in 0..plan.stages.len() {
         for (segment, hours) in segmented.group(stage, Arm::Treated).successes_by_segment() {
@@ -30,7 +31,7 @@ pub(super) fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) ->
         }
     }
     let asked = &plan.variants;
-    let sizes: BTreeSet<u16> = asked.sizes_mb.iter().map(|size| names.size_bucket(*size)).collect();
+    let sizes: BTreeSet<u16> = asked.sizes_mb.iter().map(|size| bucket(plan, *size)).collect();
     for file_type in &asked.file_types {
         for size in &sizes {
             for provider in &asked.providers {
@@ -43,11 +44,21 @@ pub(super) fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) ->
         let rate = || Rate::new(hours.values().copied(), plan.analysis.level());
         Variant {
             file_type,
-            size: names.name(Dimension::Size, size),
+            size: names.name(SIZE, size),
             provider,
-            uploads,
+            n: uploads,
             success_rate: (uploads > 0).then(|| rate().figure()),
         }
     };
     seen.into_iter().map(variant).collect()
+}
+
+/// The bucket that a file of this size falls into.
+fn bucket(plan: &Plan, size_mb: f64) -> u16 {
+    Dimension::bucket(plan.schema.size_bounds(), Some(size_mb)) as u16
+}
+
+/// What that bucket is called.
+pub(super) fn size_name(plan: &Plan, size_mb: f64) -> String {
+    Dimension::bucket_name(plan.schema.size_bounds(), usize::from(bucket(plan, size_mb)))
 }

@@ -14,6 +14,7 @@ use crate::ingest::ledger::FileLedger;
 use crate::ingest::sample::{Shown, sample};
 use crate::ingest::source::{self, Inputs, Source};
 use crate::render::escape::plain_lines;
+use crate::schema::record::UNKNOWN;
 use crate::{format, ingest};
 
 /// Files that are listed by name.
@@ -29,7 +30,7 @@ pub(super) fn run(session: &Session, arguments: &InspectArguments) -> Result<u8>
     let cube = session.with_progress(|| crate::cube_of(&plan, &inputs, &[], &session.run))?;
     let mut text = String::new();
     sources(&mut text, &inputs, arguments.rows);
-    files(&mut text, &cube);
+    files(&mut text, &plan, &cube);
     if cube.has_uploads() {
         stages(&mut text, &plan, &cube)?;
         names(&mut text, &cube);
@@ -68,18 +69,16 @@ fn how(log: &Source) -> String {
     }
 }
 
-fn files(text: &mut String, cube: &Cube) {
+fn files(text: &mut String, plan: &Plan, cube: &Cube) {
     let files = &cube.header.files;
     for file in files.iter().take(FILES_LISTED) {
-        let parts = [
-            (file.lines, "line"),
-            (file.uploads, "upload"),
-            (file.events, "event"),
-            (file.other_rows, "other row"),
-            (file.blank, "blank line"),
-        ];
-        let counts: Vec<String> =
+        let parts =
+            [(file.lines, "line"), (file.events, "event"), (file.other_rows, "other row"), (file.blank, "blank line")];
+        let mut counts: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, noun)| format::counted(*count, noun)).collect();
+        if file.uploads > 0 {
+            counts.insert(counts.len().min(1), plan.schema.words.counted(file.uploads));
+        }
         let rejected = match file.rejected_total() {
             0 => String::new(),
             count => format!(", {} rejected", format::count(count)),
@@ -108,7 +107,7 @@ fn stages(text: &mut String, plan: &Plan, cube: &Cube) -> Result<()> {
     for (index, stage) in plan.stages.iter().enumerate() {
         let minutes = cube.minutes(index, Arm::All)?;
         let (Some((first, _)), Some((last, _))) = (minutes.first_key_value(), minutes.last_key_value()) else {
-            let _ = writeln!(text, "stage {}: no uploads", stage.name);
+            let _ = writeln!(text, "stage {}: no {}", stage.name, plan.schema.words.many);
             continue;
         };
         let uploads: u64 = minutes.values().map(|minute| minute.uploads).sum();
@@ -117,10 +116,11 @@ fn stages(text: &mut String, plan: &Plan, cube: &Cube) -> Result<()> {
         let at = |minute: i64| format::rfc3339(minute * 60 * 1_000_000_000);
         let _ = writeln!(
             text,
-            "stage {}: {}, {} of the new way ({} set), {} successful, {}",
+            "stage {}: {}, {} {} ({} set), {} successful, {}",
             stage.name,
-            format::counted(uploads, "upload"),
+            plan.schema.words.counted(uploads),
             format::share(treated as f64 / uploads.max(1) as f64),
+            plan.schema.words.treated,
             format::share(stage.percentage / 100.0),
             format::share(successes as f64 / uploads.max(1) as f64),
             format::period(&at(*first), &at(*last)),
@@ -131,16 +131,15 @@ fn stages(text: &mut String, plan: &Plan, cube: &Cube) -> Result<()> {
 
 fn names(text: &mut String, cube: &Cube) {
     let header = &cube.header;
-    let lists =
-        [("providers", &header.providers), ("file types", &header.file_types), ("error types", &header.error_types)];
-    for (what, NameList { names, overflowed }) in lists {
-        if names.is_empty() || names.len() == 1 && names[0] == crate::cube::dimension::UNKNOWN {
+    let dimensions = header.rules.dimensions.iter().map(|rule| rule.name.replace('_', " ")).zip(&header.dimensions);
+    for (what, NameList { names, overflowed }) in dimensions.chain([("error type".to_owned(), &header.error_types)]) {
+        if names.is_empty() || names.len() == 1 && names[0] == UNKNOWN {
             continue;
         }
         let mut listed: Vec<&str> = names.iter().take(NAMES_LISTED).map(String::as_str).collect();
         if names.len() > NAMES_LISTED || *overflowed {
             listed.push("…");
         }
-        let _ = writeln!(text, "{what}: {}", listed.join(", "));
+        let _ = writeln!(text, "{what}s: {}", listed.join(", "));
     }
 }

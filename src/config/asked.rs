@@ -13,10 +13,12 @@ use super::values::Setting;
 
 /// The word by which a criterion or improvement asks for the headline latency.
 pub const HEADLINE_LATENCY: &str = "latency";
-/// The word by which a criterion asks for a number of uploads.
-pub const UPLOADS: &str = "uploads";
+/// The word by which an improvement asks for the throughput in records.
+pub const THROUGHPUT: &str = "throughput";
+/// The word by which a criterion asks for a number of records.
+pub const RECORDS: &str = "n";
 
-/// Which uploads of a stage a criterion looks at.
+/// Which records of a stage a criterion looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -46,7 +48,7 @@ impl Bound {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a criterion: a metric and a bound")]
 pub struct Criterion {
-    /// An id of the metrics in docs/methodology.md, `latency` (the headline latency), or `uploads`.
+    /// An id of the metrics in docs/methodology.md, `latency` (the headline latency), `throughput`, or `n` (how many records).
     pub metric: String,
     /// At least so much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +62,7 @@ pub struct Criterion {
     /// At most so many times the baseline's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most_times_baseline: Option<f64>,
-    /// Which uploads count: `treated` (default) or `all` (default at percentage 0).
+    /// Which records count: `treated` (default) or `all` (default at percentage 0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
@@ -115,7 +117,7 @@ pub struct CriteriaTable {
     /// At least.
     #[serde(skip_serializing_if = "Option::is_none")]
     uploads: Option<Setting<f64>>,
-    /// Which uploads count: `treated` (default) or `all` (default at percentage 0).
+    /// Which records count: `treated` (default) or `all` (default at percentage 0).
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
 }
@@ -162,7 +164,7 @@ impl CriteriaTable {
             of(self.success_rate, default.success_rate, "success_rate", Bound::AtLeast),
             of(self.error_rate, default.error_rate, "error_rate", Bound::AtMost),
             of(self.latency_vs_baseline, default.latency_vs_baseline, HEADLINE_LATENCY, Bound::AtMostTimesBaseline),
-            of(self.uploads, default.uploads, UPLOADS, Bound::AtLeast),
+            of(self.uploads, default.uploads, RECORDS, Bound::AtLeast),
         ];
         list.into_iter().flatten().collect()
     }
@@ -242,7 +244,7 @@ pub enum Form {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an improvement: a metric, how it is told, and a target")]
 pub struct Improvement {
-    /// An id of the metrics in docs/methodology.md, or `latency` (the headline latency).
+    /// An id of the metrics in docs/methodology.md, `latency` (the headline latency) or `throughput`.
     pub metric: String,
     #[serde(rename = "as")]
     pub form: Form,
@@ -258,8 +260,8 @@ impl Improvement {
     /// Its id in the report; those of `[targets]` keep the names that they have there.
     pub fn id(&self) -> String {
         match (self.metric.as_str(), self.form) {
-            ("memory_mean_mb", Form::Reduction) => "memory_reduction".into(),
-            ("throughput_uploads_per_s", Form::Ratio) => "throughput_ratio".into(),
+            ("memory_mean" | "memory_mean_mb", Form::Reduction) => "memory_reduction".into(),
+            (THROUGHPUT | "throughput_uploads_per_s", Form::Ratio) => "throughput_ratio".into(),
             (HEADLINE_LATENCY, Form::Reduction) => "latency_reduction".into(),
             ("timeout_rate", Form::Reduction) => "timeout_reduction".into(),
             (metric, Form::Reduction) => format!("{metric}_reduction"),
@@ -307,7 +309,7 @@ impl TargetsSection {
     pub fn improvements(&self) -> Vec<(&'static str, Improvement)> {
         let list = [
             ("memory_reduction", self.memory_reduction, "memory_mean_mb", Form::Reduction),
-            ("throughput_ratio", self.throughput_ratio, "throughput_uploads_per_s", Form::Ratio),
+            ("throughput_ratio", self.throughput_ratio, THROUGHPUT, Form::Ratio),
             ("latency_reduction", self.latency_reduction, HEADLINE_LATENCY, Form::Reduction),
             ("timeout_reduction", self.timeout_reduction, "timeout_rate", Form::Reduction),
         ];

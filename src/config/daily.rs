@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::asked::{Criteria, UPLOADS};
+use super::asked::{Criteria, RECORDS};
 use super::by_day::ByDay;
 use super::plan::Plan;
 use super::sections::{CoverageSection, Stage};
@@ -18,7 +18,7 @@ pub fn daily(plan: &Plan, day: i64, today: usize, yesterday: usize) -> Option<Pl
         let percentage = plan.stages[index].percentage;
         Stage { name, percentage, criteria, ..Stage::default() }
     };
-    let asked = plan.stages[today].criteria().iter().filter(|criterion| criterion.metric != UPLOADS);
+    let asked = plan.stages[today].criteria().iter().filter(|criterion| criterion.metric != RECORDS);
     let mut daily = plan.clone();
     daily.title = format!("{}: daily report, {}", plan.title, date_name(day));
     daily.by_day = Some(ByDay { stages: plan.stages.clone(), baseline, day });

@@ -15,9 +15,9 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS};
+pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, RECORDS, Scope, THROUGHPUT};
 pub use init::commented_rollout_file;
-pub use plan::{FoldingRules, Plan, Source, StageRule};
+pub use plan::{DimensionRule, FoldingRules, Plan, Source, StageRule};
 pub use sections::{
     AnalysisSection, CompletionCriterion, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::asked::Improvement;
+use super::asked::{HEADLINE_LATENCY, Improvement, THROUGHPUT};
 use super::by_day::ByDay;
 use super::sections::{
     AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, NotesSection, Stage,
@@ -13,13 +13,20 @@ use super::sections::{
 };
 use super::triggers::TriggersSection;
 use super::values::{EpochNanos, Glob};
+use crate::metric::{Estimator, Metric};
 use crate::schema::mapping::Mapping;
+use crate::schema::metrics::Metrics;
+use crate::schema::record::{Dimension, Schema, Values};
 use crate::schema::source::TimestampMarks;
 
 /// A validated rollout.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub title: String,
+    /// What a record of the log is.
+    pub schema: Schema,
+    /// What is computed of it.
+    pub metrics: Metrics,
     /// Globs of the log, or the command line's FILES.
     pub input: InputSection,
     /// How files of other formats are read: the first that names a file.
@@ -62,9 +69,32 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FoldingRules {
     pub timestamp_marks: TimestampMarks,
-    pub size_bounds_mb: Vec<f64>,
+    pub dimensions: Vec<DimensionRule>,
+    /// Names of the measures.
+    pub measures: Vec<String>,
     pub critical_errors: Vec<String>,
     pub stages: Vec<StageRule>,
+}
+
+/// What a dimension's values are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DimensionRule {
+    pub name: String,
+    /// Of a number: its unit, and where its buckets end.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<f64>,
+}
+
+impl DimensionRule {
+    fn of(dimension: &Dimension) -> Self {
+        let bounds = match &dimension.values {
+            Values::Names => Vec::new(),
+            Values::Bounds(bounds) => bounds.clone(),
+        };
+        Self { name: dimension.name.clone(), unit: dimension.unit.clone(), bounds }
+    }
 }
 
 /// How uploads find a stage.
@@ -75,6 +105,16 @@ pub struct StageRule {
     pub files: Vec<String>,
     pub from: Option<EpochNanos>,
     pub to: Option<EpochNanos>,
+}
+
+/// The metric that a word of the config asks for: its id, `latency` (the headline latency) or `throughput`; the unit of
+/// memory may be left out.
+pub(super) fn metric_of<'m>(metrics: &'m Metrics, analysis: &AnalysisSection, word: &str) -> Option<&'m Metric> {
+    match word {
+        HEADLINE_LATENCY => metrics.by(analysis.latency_statistic.estimator()),
+        THROUGHPUT => metrics.by(Estimator::RecordThroughput),
+        id => metrics.find(id).or_else(|| metrics.find(&format!("{id}_mb"))),
+    }
 }
 
 impl Plan {
@@ -103,6 +143,21 @@ impl Plan {
         self.placing_stages().iter().position(|stage| stage.name == name)
     }
 
+    /// The metric that a word of the config asks for, as [`metric_of`] says.
+    pub fn metric(&self, word: &str) -> Option<&Metric> {
+        metric_of(&self.metrics, &self.analysis, word)
+    }
+
+    /// The headline latency.
+    pub fn headline_latency(&self) -> &Metric {
+        self.metrics.by(self.analysis.latency_statistic.estimator()).expect("the headline latencies are metrics")
+    }
+
+    /// The metric of an estimator that every log has.
+    pub fn metric_by(&self, estimator: Estimator) -> &Metric {
+        self.metrics.by(estimator).expect("every log has rates, latencies and throughput")
+    }
+
     /// The parts that a cube depends on.
     pub fn folding_rules(&self) -> FoldingRules {
         let rule = |stage: &Stage| StageRule {
@@ -114,7 +169,8 @@ impl Plan {
         };
         FoldingRules {
             timestamp_marks: self.input.timestamp_marks,
-            size_bounds_mb: self.analysis.size_bounds_mb.clone(),
+            dimensions: self.schema.dimensions.iter().map(DimensionRule::of).collect(),
+            measures: self.schema.measures.iter().map(|measure| measure.name.clone()).collect(),
             critical_errors: self.analysis.critical_errors.clone(),
             stages: self.stages.iter().map(rule).collect(),
         }

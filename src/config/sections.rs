@@ -6,19 +6,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Level;
 
-use super::asked::{Criteria, Criterion, HEADLINE_LATENCY, Improvement, TargetsSection};
+use super::asked::{Criteria, Criterion, Improvement, TargetsSection};
 use super::triggers::TriggersSection;
 use super::values::{Glob, Moment};
-use crate::metric::{self, Metric};
-use crate::schema::arms::RecordSection;
+use crate::metric::{Distribution, Estimator};
+use crate::schema::record::RecordSection;
 use crate::schema::source::{SourceSection, TimestampMarks};
 
 /// rollout.toml: one file describes one rollout.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "the tables of a rollout.toml")]
 pub struct RolloutFile {
-    /// Title of the report.
-    pub title: String,
+    /// Title of the report; else it is made of the record's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Where the metrics log is and how it is read.
     pub input: InputSection,
     /// What a row of the log is.
@@ -60,7 +61,7 @@ impl Default for RolloutFile {
     fn default() -> Self {
         let stage = |name: &str, percentage: f64| Stage { name: name.into(), percentage, ..Default::default() };
         Self {
-            title: "Async upload rollout, final report".into(),
+            title: None,
             input: InputSection::default(),
             record: RecordSection::default(),
             sources: Vec::new(),
@@ -210,23 +211,6 @@ impl AnalysisSection {
     pub fn level(&self) -> Level {
         Level::P95
     }
-
-    /// The headline latency.
-    pub fn headline_latency(&self) -> &'static Metric {
-        let id = match self.latency_statistic {
-            LatencyStatistic::P50 => "latency_p50_ms",
-            LatencyStatistic::P90 => "latency_p90_ms",
-            LatencyStatistic::P95 => "latency_p95_ms",
-            LatencyStatistic::P99 => "latency_p99_ms",
-            LatencyStatistic::Mean => "latency_mean_ms",
-        };
-        metric::find(id).expect("the headline latencies are metrics")
-    }
-
-    /// The metric that a word of the config asks for: its id, or `latency` for the headline latency.
-    pub fn metric(&self, word: &str) -> Option<&'static Metric> {
-        if word == HEADLINE_LATENCY { Some(self.headline_latency()) } else { metric::find(word) }
-    }
 }
 
 /// The latency statistics that can carry the headline.
@@ -238,6 +222,20 @@ pub enum LatencyStatistic {
     P95,
     P99,
     Mean,
+}
+
+impl LatencyStatistic {
+    /// How it is computed.
+    pub fn estimator(self) -> Estimator {
+        let quantile = |q| Estimator::Quantile(Distribution::Latency, q);
+        match self {
+            Self::P50 => quantile(0.5),
+            Self::P90 => quantile(0.9),
+            Self::P95 => quantile(0.95),
+            Self::P99 => quantile(0.99),
+            Self::Mean => Estimator::Mean(Distribution::Latency),
+        }
+    }
 }
 
 /// `[[tests]]`

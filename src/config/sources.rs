@@ -11,6 +11,7 @@ use crate::schema::arms::{Arms, ArmsSection};
 use crate::schema::condition::Condition;
 use crate::schema::mapping::{Mapping, SourceFault};
 use crate::schema::presets;
+use crate::schema::record::{RecordSection, Schema};
 use crate::schema::source::SourceSection;
 use Step::{Index, Key};
 
@@ -18,7 +19,8 @@ use Step::{Index, Key};
 const MAX_SOURCES: usize = 100;
 
 /// The sources of a config.
-pub(super) fn read(file: &RolloutFile, located: &Located<'_>) -> Result<Vec<Source>> {
+pub(super) fn read(file: &RolloutFile, schema: &Schema, located: &Located<'_>) -> Result<Vec<Source>> {
+    let schema = Arc::new(schema.clone());
     let arms = Arms::new(&file.record.arms).map_err(|(arm, index, message)| {
         let path = [Key("record"), Key("arms"), Key(arm), Index(index)];
         Error::new(message).at(located.position(&path)).help("give words of the log, or patterns between slashes")
@@ -38,7 +40,8 @@ pub(super) fn read(file: &RolloutFile, located: &Located<'_>) -> Result<Vec<Sour
                 None => error,
             }
         };
-        let mapping = Mapping::new(section, Arc::clone(&arms), file.input.timestamp_marks).map_err(fail)?;
+        let of_all = (Arc::clone(&schema), Arc::clone(&arms));
+        let mapping = Mapping::new(section, &file.record, of_all, file.input.timestamp_marks).map_err(fail)?;
         let glob = |(number, pattern): (usize, &String)| {
             Glob::parse(pattern).map_err(|message| {
                 let path = [Key("sources"), Index(index), Key("files"), Index(number)];
@@ -48,7 +51,29 @@ pub(super) fn read(file: &RolloutFile, located: &Located<'_>) -> Result<Vec<Sour
         let files = section.files.iter().enumerate().map(glob).collect::<Result<_>>()?;
         Ok(Source { files, mapping: Arc::new(mapping) })
     };
-    file.sources.iter().enumerate().map(read).collect()
+    let mut sources = file.sources.iter().enumerate().map(read).collect::<Result<Vec<Source>>>()?;
+    // The own format may carry what `[record]` adds: then its preset reads the files that no source names.
+    if reads_more(&file.record) && sources.iter().all(|source| !source.files.is_empty()) {
+        let section = SourceSection { preset: Some(presets::OWN.into()), ..SourceSection::default() };
+        let mapping = Mapping::new(&section, &file.record, (schema, arms), file.input.timestamp_marks);
+        let mapping = mapping.map_err(|fault| {
+            let error = Error::new(fault.message).at(located.position(&[Key("record")]));
+            match fault.help {
+                Some(help) => error.help(help),
+                None => error,
+            }
+        })?;
+        sources.push(Source { files: Vec::new(), mapping: Arc::new(mapping) });
+    }
+    Ok(sources)
+}
+
+/// Whether `[record]` says where something stands that the reader of the own format does not look for.
+fn reads_more(record: &RecordSection) -> bool {
+    let fields = record.dimensions.iter().map(|dimension| &dimension.field);
+    let fields = fields.chain(record.measures.iter().map(|measure| &measure.field)).chain([&record.arms.field]);
+    let words = ArmsSection { field: None, names: record.arms.names.clone(), ..ArmsSection::default() };
+    fields.flatten().next().is_some() || ArmsSection { field: None, ..record.arms.clone() } != words
 }
 
 /// Adds conditions that all rows must fulfil.
@@ -83,7 +108,9 @@ fn own_format(plan: &Plan) -> Result<Mapping> {
     let section = SourceSection { preset: Some(presets::OWN.into()), ..SourceSection::default() };
     let bug = |message: String| Error::new(message);
     let arms = Arms::new(&ArmsSection::default()).map_err(|(_, _, message)| bug(message))?;
-    Mapping::new(&section, Arc::new(arms), plan.input.timestamp_marks).map_err(|fault| bug(fault.message))
+    let of_all = (Arc::new(plan.schema.clone()), Arc::new(arms));
+    Mapping::new(&section, &RecordSection::default(), of_all, plan.input.timestamp_marks)
+        .map_err(|fault| bug(fault.message))
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 
 use std::path::PathBuf;
 
-use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, Scope, UPLOADS};
+use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, RECORDS, Scope, THROUGHPUT};
 use super::locate::{Located, Step};
-use super::plan::Plan;
+use super::plan::{Plan, metric_of};
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
 use super::sources;
 use super::triggers::Watch;
 use crate::error::{Error, Result, did_you_mean};
-use crate::metric::{Better, Distribution, Estimator, METRICS, Metric, Share, Unit};
+use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
+use crate::schema::metrics::Metrics;
+use crate::schema::record::{RecordFault, Schema};
 use Step::{Index, Key};
 
 /// Most stages of a plan: the cube keeps the stage of an upload in six bits.
@@ -25,7 +27,11 @@ const MAX_ASKED: usize = 100;
 const MIN_PART_TOKENS: f64 = 8000.0;
 
 pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> Result<Plan> {
-    let check = Check { located };
+    let schema =
+        Schema::new(&file.record, &file.variants.providers, &file.variants.file_types, &file.analysis.size_bounds_mb);
+    let schema = schema.map_err(|fault| record_fault(fault, located))?;
+    let metrics = Metrics::of(&schema);
+    let check = Check { located, metrics: &metrics, schema: &schema };
     check.fraction(file.input.max_rejected_share, &[Key("input"), Key("max_rejected_share")])?;
     check.within(f64::from(file.input.max_distinct), 1.0, 200.0, &[Key("input"), Key("max_distinct")])?;
     check.analysis(&file.analysis)?;
@@ -36,13 +42,13 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     for (index, start) in file.starts.iter().enumerate() {
         check.within(start.percentage, 0.0, 100.0, &[Key("starts"), Index(index), Key("percentage")])?;
     }
-    let sources = sources::read(&file, located)?;
+    let sources = sources::read(&file, &schema, located)?;
     let mut input = file.input;
     // Where the config names files at its sources alone, these are the log.
     if !located.says("input", "files") && !sources.is_empty() && sources.iter().all(|source| !source.files.is_empty()) {
         input.files = sources.iter().flat_map(|source| &source.files).map(|glob| glob.as_str().to_owned()).collect();
     }
-    let stages = stages(file.stages, &file.criteria, &file.analysis, &check)?;
+    let stages = stages(file.stages, file.criteria, &file.analysis, &check)?;
     let mut improvements = Vec::new();
     for (index, improvement) in file.improvements.iter().flatten().enumerate() {
         check.improvement(improvement, &file.analysis, &[Key("improvements"), Index(index)])?;
@@ -71,7 +77,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         check.within(f64::from(value), 1.0, 60.0, &[Key("triggers"), Key(key)])?;
     }
     Ok(Plan {
-        title: file.title,
+        title: file.title.unwrap_or_else(|| schema.words.title()),
+        schema,
+        metrics,
         input,
         sources,
         starts: file.starts,
@@ -93,10 +101,21 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     })
 }
 
+/// A fault of `[record]` at its place.
+fn record_fault(fault: RecordFault, located: &Located<'_>) -> Error {
+    let (key, index) = fault.place;
+    let path: Vec<Step<'_>> = [Key("record"), Key(key)].into_iter().chain(index.map(Index)).collect();
+    let error = Error::new(fault.message).at(located.position(&path));
+    match fault.help {
+        Some(help) => error.help(help),
+        None => error,
+    }
+}
+
 /// The stages with all that is asked of them: their own criteria, else those of their percentage, and those of all.
 fn stages(
     mut stages: Vec<Stage>,
-    of_all: &[Criterion],
+    mut of_all: Vec<Criterion>,
     analysis: &AnalysisSection,
     check: &Check<'_>,
 ) -> Result<Vec<Stage>> {
@@ -131,16 +150,18 @@ fn stages(
             .fail("no baseline: no stage has percentage 0", &[Key("stages")])
             .help("add [[stages]] with name = \"baseline\" and percentage = 0: every comparison starts from it"));
     }
+    of_all.iter_mut().for_each(|criterion| check.name_records(criterion));
     for (index, criterion) in of_all.iter().enumerate() {
         check.criterion(criterion, analysis, &[Key("criteria"), Index(index)])?;
     }
     for (index, stage) in stages.iter_mut().enumerate() {
         let mut asked = std::mem::take(&mut stage.criteria).list(stage.percentage);
+        asked.iter_mut().for_each(|criterion| check.name_records(criterion));
         for (number, criterion) in asked.iter().enumerate() {
             let path = [Key("stages"), Index(index), Key("criteria"), Key(key_of(criterion)), Index(number)];
             check.criterion(criterion, analysis, &path)?;
         }
-        let of_all = if stage.percentage > 0.0 { of_all } else { &[] };
+        let of_all = if stage.percentage > 0.0 { &of_all[..] } else { &[] };
         // What a stage says for itself goes before what is said for all.
         let own_words: Vec<String> = asked.iter().map(Criterion::word).collect();
         asked.extend(of_all.iter().filter(|criterion| !own_words.contains(&criterion.word())).cloned());
@@ -159,7 +180,7 @@ fn key_of(criterion: &Criterion) -> &'static str {
         "success_rate" => "success_rate",
         "error_rate" => "error_rate",
         HEADLINE_LATENCY => "latency_vs_baseline",
-        UPLOADS => "uploads",
+        RECORDS => "uploads",
         _ => "metric",
     }
 }
@@ -167,6 +188,8 @@ fn key_of(criterion: &Criterion) -> &'static str {
 /// Refuses values, with their place.
 struct Check<'a> {
     located: &'a Located<'a>,
+    metrics: &'a Metrics,
+    schema: &'a Schema,
 }
 
 impl Check<'_> {
@@ -206,10 +229,18 @@ impl Check<'_> {
         self.within(error_names as f64, 0.0, MAX_NAMED as f64, &at("timeout_errors"))
     }
 
+    /// The number of records goes by the noun, too.
+    fn name_records(&self, criterion: &mut Criterion) {
+        if [self.schema.words.many.as_str(), "uploads", "records"].contains(&criterion.metric.as_str()) {
+            criterion.metric = RECORDS.into();
+        }
+    }
+
     /// The metric that a config's word asks for.
-    fn metric(&self, word: &str, analysis: &AnalysisSection, path: &[Step<'_>]) -> Result<&'static Metric> {
-        analysis.metric(word).ok_or_else(|| {
-            let known: Vec<&str> = METRICS.iter().map(|metric| metric.id).chain([HEADLINE_LATENCY]).collect();
+    fn metric(&self, word: &str, analysis: &AnalysisSection, path: &[Step<'_>]) -> Result<&Metric> {
+        metric_of(self.metrics, analysis, word).ok_or_else(|| {
+            let ids = self.metrics.iter().map(|metric| metric.id.as_str());
+            let known: Vec<&str> = ids.chain([HEADLINE_LATENCY, THROUGHPUT]).collect();
             let near = did_you_mean(word, known.iter().copied());
             self.fail(format!("{word:?} is no metric{near}"), path).help(format!("metrics: {}", known.join(", ")))
         })
@@ -221,10 +252,11 @@ impl Check<'_> {
                 .fail(format!("the criterion of {} needs one bound", criterion.metric), path)
                 .help("give one of at_least, at_most, at_least_times_baseline, at_most_times_baseline"));
         };
-        if criterion.metric == UPLOADS {
+        if criterion.metric == RECORDS {
             return match bound {
                 Bound::AtLeast(count) => self.within(count, 0.0, 1e15, path),
-                _ => Err(self.fail("a number of uploads can only be asked for with at_least", path)),
+                _ => Err(self
+                    .fail(format!("a number of {} can only be asked for with at_least", self.schema.words.many), path)),
             };
         }
         let metric = self.metric(&criterion.metric, analysis, path)?;

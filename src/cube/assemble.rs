@@ -2,58 +2,66 @@
 //! dimensions.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use polars_core::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::busy::BusySeconds;
-use super::cells::{Sum, UploadSums, add_up_twins, merge_cells};
-use super::dimension::{Interner, Renumbering};
-use super::header::{Cube, DIMENSION_COLUMNS, Header, join_spans};
-use super::histogram::Histogram;
-use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SIZE_BITS, key_bits, split};
+use super::cells::{RecordSums, merge_cells};
+use super::dimension::Interner;
+use super::header::{Cube, Header, join_spans};
+use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SEGMENT_BITS, key_bits, split};
 use super::partial::{EventKey, MAX_EVENTS, Partial, SampleSums};
+use super::renumber::{BinRuns, Renumberings};
 use super::request_ids::RequestIds;
-use super::runs::{PackedRun, entries, merge};
+use super::runs::{PackedRun, entries};
+use super::segments::{SegmentInterner, SegmentList, Tuple, renumbered, settle};
 use super::table::{
-    self, Add, DURATION_SCALE, HistogramColumns, MB_SCALE, TABLES, TableSpec, count_column, max_column, sum_column,
+    self, Add, DURATION_SCALE, Field, HistogramColumns, TableSpec, UNIT_SCALE, Value, count_column, max_column,
+    sum_column,
 };
 use crate::config::EpochNanos;
+use crate::schema::record::Dimension;
+
+/// Names and combinations, in the numbers of the fold.
+pub(super) struct Interned {
+    pub dimensions: Vec<Dimension>,
+    /// By dimension; `None` where its values are buckets.
+    pub names: Vec<Option<Interner>>,
+    pub segments: SegmentInterner,
+    pub error_types: Interner,
+}
 
 /// The workers' parts -> tables, in the numbers of the finished dimensions.
-pub(super) fn assemble(
+pub(super) fn assemble<const M: usize>(
     mut header: Header,
-    parts: Vec<Parts>,
-    interners: &[Interner; 3],
+    parts: Vec<Parts<M>>,
+    interned: Interned,
     request_ids: RequestIds,
 ) -> PolarsResult<Cube> {
+    let specs = &table::specs(&header.rules.measures);
     let parts = parts.into_iter().reduce(Parts::join).unwrap_or_default();
     header.placed_span = parts.placed_span;
     let (mut segments, mut errors) = rayon::join(|| merge_cells(parts.segments), || merge_cells(parts.errors));
-    let used = used_numbers(&segments, &errors);
-    let mut numbers = Renumberings::default();
-    let dimensions = [&mut header.providers, &mut header.file_types, &mut header.error_types];
-    for (((dimension, numbers), interner), used) in
-        dimensions.into_iter().zip(&mut numbers.maps).zip(interners).zip(&used)
-    {
-        (*dimension, *numbers) = interner.finish(|number| used[usize::from(number)]);
-    }
-    numbers.moved = numbers.maps.iter().zip(&used).any(|(map, used)| {
-        map.iter().zip(used).enumerate().any(|(old, (new, used))| *used && old != usize::from(*new))
-    });
-    numbers.renumber_cells(&TABLES[table::SEGMENTS], &mut segments);
-    numbers.renumber_cells(&TABLES[table::ERRORS], &mut errors);
+    let used_errors = used_error_types(&errors);
+    let (error_types, error_numbers) = interned.error_types.finish(|number| used_errors[usize::from(number)]);
+    header.error_types = error_types;
+    let (segment_list, segment_numbers) = settle_segments(&mut header, interned, &segments);
+    let numbers = Renumberings::new(segment_numbers, error_numbers, &used_errors);
+    numbers.renumber_cells(&specs[table::SEGMENTS], &mut segments);
+    numbers.renumber_cells(&specs[table::ERRORS], &mut errors);
 
     let minutes = || {
         let bins = BinRuns::new(parts.minute_bins, MINUTE_BIN_BITS);
-        upload_table(table::MINUTES, &merge_cells(parts.minutes), bins, &numbers)
+        record_table(&specs[table::MINUTES], &merge_cells(parts.minutes), bins, &numbers)
     };
     let segments = || {
         let bins = BinRuns::new(parts.segment_bins, SEGMENT_BIN_BITS);
-        upload_table(table::SEGMENTS, &segments, bins, &numbers)
+        record_table(&specs[table::SEGMENTS], &segments, bins, &numbers)
     };
-    let fine = || fine_table(table::FINE, BinRuns::new(parts.fine, FINE_BIN_BITS), &numbers);
-    let fine_segments = || fine_table(table::FINE_SEGMENTS, BinRuns::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
+    let fine = || fine_table(&specs[table::FINE], BinRuns::new(parts.fine, FINE_BIN_BITS), &numbers);
+    let fine_segments =
+        || fine_table(&specs[table::FINE_SEGMENTS], BinRuns::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
     let ((minutes, segments), (fine, fine_segments)) =
         rayon::join(|| rayon::join(minutes, segments), || rayon::join(fine, fine_segments));
     let tables = [
@@ -61,19 +69,56 @@ pub(super) fn assemble(
         segments?,
         fine?,
         fine_segments?,
-        error_table(errors)?,
-        busy_table(parts.busy)?,
+        error_table(&specs[table::ERRORS], errors)?,
+        busy_table(&specs[table::BUSY], parts.busy)?,
         memory_sample_table(parts.memory_samples)?,
-        event_table(parts.events)?,
+        event_table(&specs[table::EVENTS], parts.events)?,
     ];
-    Ok(Cube { header, tables, request_ids })
+    header.absorbed_dimensions = segment_list.absorbed;
+    Ok(Cube { header, tables, segments: segment_list.tuples, request_ids })
+}
+
+/// The finished names and segments, and the segments' numbers of the fold -> theirs.
+#[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
+fn settle_segments<const M: usize>(
+    header: &mut Header,
+    interned: Interned,
+    cells: &[(u64, RecordSums<M>)],
+) -> (SegmentList, Vec<u32>) {
+    let (tuples, absorbed) = interned.segments.into_tuples();
+    let mut used = vec![false; tuples.len()];
+    for (key, _) in cells {
+        let mut key = *key;
+        used[split(&mut key, SEGMENT_BITS) as usize] = true;
+    }
+    let used_ones: Vec<usize> = (0..tuples.len()).filter(|number| used[*number]).collect();
+    let used_tuples: Vec<Tuple> = used_ones.iter().map(|number| tuples[*number]).collect();
+    let mut renumberings = Vec::new();
+    for (index, interner) in interned.names.iter().enumerate() {
+        let (names, numbers) = match interner {
+            Some(interner) => {
+                let used: FxHashSet<u16> = used_tuples.iter().map(|tuple| tuple[index]).collect();
+                interner.finish(|number| used.contains(&number))
+            }
+            None => Default::default(),
+        };
+        header.dimensions.push(names);
+        renumberings.push(numbers);
+    }
+    let mut parts = [renumbered(&used_tuples, &renumberings)];
+    let (list, mut numbers) = settle(&interned.dimensions, &mut header.dimensions, &mut parts, absorbed);
+    let mut by_old = vec![0; tuples.len()];
+    for (old, new) in used_ones.into_iter().zip(numbers.remove(0)) {
+        by_old[old] = new;
+    }
+    (list, by_old)
 }
 
 /// What was folded, in sorted runs.
 #[derive(Default)]
-pub(super) struct Parts {
-    minutes: Vec<Vec<(u64, UploadSums)>>,
-    segments: Vec<Vec<(u64, UploadSums)>>,
+pub(super) struct Parts<const M: usize> {
+    minutes: Vec<Vec<(u64, RecordSums<M>)>>,
+    segments: Vec<Vec<(u64, RecordSums<M>)>>,
     errors: Vec<Vec<(u64, u64)>>,
     minute_bins: Vec<PackedRun>,
     segment_bins: Vec<PackedRun>,
@@ -85,8 +130,8 @@ pub(super) struct Parts {
     placed_span: Option<(EpochNanos, EpochNanos)>,
 }
 
-impl From<Partial> for Parts {
-    fn from(partial: Partial) -> Self {
+impl<const M: usize, const L: usize> From<Partial<M, L>> for Parts<M> {
+    fn from(partial: Partial<M, L>) -> Self {
         let (minutes, segments) = (partial.minutes.finish(), partial.segments.finish());
         Self {
             minutes: minutes.sums,
@@ -104,7 +149,7 @@ impl From<Partial> for Parts {
     }
 }
 
-impl Parts {
+impl<const M: usize> Parts<M> {
     fn join(mut self, other: Self) -> Self {
         self.minutes.extend(other.minutes);
         self.segments.extend(other.segments);
@@ -128,124 +173,22 @@ impl Parts {
     }
 }
 
-/// For each dimension, which numbers some upload uses.
+/// Which numbers of error types some failure uses.
 #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-fn used_numbers(segments: &[(u64, UploadSums)], errors: &[(u64, u64)]) -> [Vec<bool>; 3] {
-    let mut used: [Vec<bool>; 3] = std::array::from_fn(|_| vec![false; 1 << NAME_BITS]);
-    for (key, _) in segments {
-        let mut key = *key;
-        split(&mut key, SIZE_BITS);
-        used[1][split(&mut key, NAME_BITS) as usize] = true;
-        used[0][split(&mut key, NAME_BITS) as usize] = true;
-    }
+fn used_error_types(errors: &[(u64, u64)]) -> Vec<bool> {
+    let mut used = vec![false; 1 << NAME_BITS];
     for (key, _) in errors {
         let mut key = *key;
-        used[2][split(&mut key, NAME_BITS) as usize] = true;
+        used[split(&mut key, NAME_BITS) as usize] = true;
     }
     used
 }
 
-/// For each dimension, the numbers that the names got when they came -> those of the finished dimension. Names that
-/// the config does not list change places, and rows with them.
-#[derive(Default)]
-struct Renumberings {
-    maps: [Renumbering; 3],
-    /// Whether any that is in use changes.
-    moved: bool,
-}
-
-impl Renumberings {
-    /// Whether rows of a table change places.
-    fn moves(&self, spec: &TableSpec) -> bool {
-        self.moved && spec.keys.iter().any(|key| DIMENSION_COLUMNS.contains(key))
-    }
-
-    fn renumber_cells<V: Sum>(&self, spec: &TableSpec, cells: &mut Vec<(u64, V)>) {
-        if self.moves(spec) {
-            let renumber = self.of_keys(spec);
-            cells.iter_mut().for_each(|(key, _)| *key = renumber(*key));
-            cells.sort_unstable_by_key(|(key, _)| *key);
-            // Names may have become `other`.
-            add_up_twins(cells);
-        }
-    }
-
-    /// A packed row key of the table -> the same in the new numbers.
-    #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-    fn of_keys(&self, spec: &TableSpec) -> impl Fn(u64) -> u64 {
-        let of = |column: &str| DIMENSION_COLUMNS.iter().position(|name| *name == column);
-        let fields = spec.keys.iter().rev().map(|column| (key_bits(column), of(column).map(|of| &self.maps[of])));
-        let fields: Vec<(u32, Option<&Renumbering>)> = fields.collect();
-        move |mut rest| {
-            let (mut key, mut shift) = (0, 0);
-            for (bits, map) in &fields {
-                let field = split(&mut rest, *bits);
-                key |= map.map_or(field, |map| u64::from(map[field as usize])) << shift;
-                shift += bits;
-            }
-            key
-        }
-    }
-}
-
-/// The histograms of a table, in runs whose keys are a row's key and `bin_bits` of bin.
-struct BinRuns {
-    runs: Vec<PackedRun>,
-    bin_bits: u32,
-}
-
-impl BinRuns {
-    fn new(runs: Vec<PackedRun>, bin_bits: u32) -> Self {
-        Self { runs, bin_bits }
-    }
-
-    /// Calls `each` with key, bins and counts of every row in the new numbers, rising, each key once. One row is held
-    /// at a time, or all of them where rows change places.
-    fn each_row(self, spec: &TableSpec, numbers: &Renumberings, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
-        if !numbers.moves(spec) {
-            return self.each_row_as_it_came(each);
-        }
-        let renumber = numbers.of_keys(spec);
-        let entries = entries(&self.runs);
-        let (mut rows, mut bins, mut counts) = (Vec::new(), Vec::with_capacity(entries), Vec::with_capacity(entries));
-        self.each_row_as_it_came(|key, row| {
-            rows.push((renumber(key), bins.len()..bins.len() + row.0.len()));
-            bins.extend_from_slice(row.0);
-            counts.extend_from_slice(row.1);
-        });
-        rows.sort_by_key(|(key, _)| *key);
-        let row = |range: &Range<usize>| (&bins[range.clone()], &counts[range.clone()]);
-        for same in rows.chunk_by(|a, b| a.0 == b.0) {
-            match same {
-                [(key, range)] => each(*key, row(range)),
-                several => each(several[0].0, Histogram::sum(several.iter().map(|(_, range)| row(range))).columns()),
-            }
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-    fn each_row_as_it_came(self, mut each: impl FnMut(u64, (&[u16], &[u32]))) {
-        let mut histogram = Histogram::default();
-        let mut row = None;
-        for (mut key, count) in merge(self.runs) {
-            let bin = split(&mut key, self.bin_bits) as u16;
-            if let Some(done) = row.replace(key).filter(|done| *done != key) {
-                each(done, histogram.columns());
-                histogram.clear();
-            }
-            histogram.push(bin, count);
-        }
-        if let Some(done) = row {
-            each(done, histogram.columns());
-        }
-    }
-}
-
 /// Packed keys -> the key columns of a table.
 #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
+fn key_columns(spec: &TableSpec, keys: &[u64]) -> Vec<Column> {
     let mut keys = keys.to_vec();
-    let mut columns: Vec<Column> = TABLES[table]
+    let mut columns: Vec<Column> = spec
         .keys
         .iter()
         .rev()
@@ -256,7 +199,10 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
                 "minute" | "hour" => {
                     Int32Chunked::from_iter_values((*name).into(), fields.map(|field| field as i32)).into_series()
                 }
-                "provider" | "file_type" | "error_type" => {
+                "segment" => {
+                    UInt32Chunked::from_iter_values((*name).into(), fields.map(|field| field as u32)).into_series()
+                }
+                "error_type" => {
                     UInt16Chunked::from_iter_values((*name).into(), fields.map(|field| field as u16)).into_series()
                 }
                 _ => UInt8Chunked::from_iter_values((*name).into(), fields.map(|field| field as u8)).into_series(),
@@ -268,22 +214,20 @@ fn key_columns(table: usize, keys: &[u64]) -> Vec<Column> {
     columns
 }
 
-fn upload_table(
-    table: usize,
-    cells: &[(u64, UploadSums)],
+fn record_table<const M: usize>(
+    spec: &TableSpec,
+    cells: &[(u64, RecordSums<M>)],
     bins: BinRuns,
     numbers: &Renumberings,
 ) -> PolarsResult<DataFrame> {
     // Twins are cells whose sums would have overflowed 64 bits: the columns are wider.
-    let groups: Vec<&[(u64, UploadSums)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
+    let groups: Vec<&[(u64, RecordSums<M>)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
     let keys: Vec<u64> = groups.iter().map(|group| group[0].0).collect();
-    let mut columns = key_columns(table, &keys);
-    for (name, add) in TABLES[table].values {
-        columns.push(upload_column(name, *add, &groups));
-    }
+    let mut columns = key_columns(spec, &keys);
+    columns.extend(spec.values.iter().map(|value| record_column(value, &groups)));
     let mut histograms = HistogramColumns::with_capacity(keys.len(), entries(&bins.runs));
     let mut rest = keys.iter();
-    bins.each_row(&TABLES[table], numbers, |key, row| {
+    bins.each_row(spec, numbers, |key, row| {
         // Cells without a success have no row.
         rest.by_ref().take_while(|of| **of != key).for_each(|_| histograms.push_row((&[], &[])));
         histograms.push_row(row);
@@ -293,57 +237,57 @@ fn upload_table(
     DataFrame::new_infer_height(columns)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-fn upload_column(name: &str, add: Add, groups: &[&[(u64, UploadSums)]]) -> Column {
-    let integer = |sums: &UploadSums| match name {
-        "uploads" => sums.uploads,
-        "successes" => sums.successes,
-        "success_size_mb" => sums.success_size_nano_mb,
-        "duration_ms" => sums.duration_ns,
-        "success_duration_ms" => sums.success_duration_ns,
-        "memory_uploads" => sums.memory_uploads,
-        "memory_mb" => sums.memory_nano_mb,
-        other => unreachable!("{other} is not a sum of uploads"),
+#[expect(clippy::cast_possible_truncation, reason = "counts of records fit 64 bits")]
+fn record_column<const M: usize>(value: &Value, groups: &[&[(u64, RecordSums<M>)]]) -> Column {
+    let integer = |sums: &RecordSums<M>| match value.field {
+        Field::N => sums.n,
+        Field::Successes => sums.successes,
+        Field::SuccessSize => sums.success_size_nano_mb,
+        Field::Duration => sums.duration_ns,
+        Field::SuccessDuration => sums.success_duration_ns,
+        Field::MeasureN(measure) => sums.measures[measure].n,
+        Field::MeasureSum(measure) => sums.measures[measure].nano,
+        other => unreachable!("{other:?} is not a sum of records"),
     };
-    let largest = |sums: &UploadSums| match name {
-        "success_duration_max_ms" => sums.success_duration_max_ms,
-        "memory_max_mb" => sums.memory_max_mb,
-        other => unreachable!("{other} is not a maximum of uploads"),
+    let largest = |sums: &RecordSums<M>| match value.field {
+        Field::SuccessDurationMax => sums.success_duration_max_ms,
+        Field::MeasureMax(measure) => sums.measures[measure].max,
+        other => unreachable!("{other:?} is not a maximum of records"),
     };
-    let each = |group: &&[(u64, UploadSums)]| group.iter().map(|(_, sums)| i128::from(integer(sums))).sum::<i128>();
-    match add {
-        Add::Count => count_column(name, groups.iter().map(|group| each(group) as u64).collect()),
-        Add::Sum { scale } => sum_column(name, groups.iter().map(each).collect(), scale),
+    let each = |group: &&[(u64, RecordSums<M>)]| group.iter().map(|(_, sums)| i128::from(integer(sums))).sum::<i128>();
+    match value.add {
+        Add::Count => count_column(&value.name, groups.iter().map(|group| each(group) as u64).collect()),
+        Add::Sum { scale } => sum_column(&value.name, groups.iter().map(each).collect(), scale),
         Add::Max => max_column(
-            name,
+            &value.name,
             groups.iter().map(|group| group.iter().map(|(_, sums)| largest(sums)).fold(0.0, f64::max)).collect(),
         ),
-        Add::Bits => unreachable!("uploads have no bit column"),
+        Add::Bits => unreachable!("records have no bit column"),
     }
 }
 
-fn fine_table(table: usize, bins: BinRuns, numbers: &Renumberings) -> PolarsResult<DataFrame> {
+fn fine_table(spec: &TableSpec, bins: BinRuns, numbers: &Renumberings) -> PolarsResult<DataFrame> {
     let mut histograms = HistogramColumns::with_capacity(0, entries(&bins.runs));
     let mut keys = Vec::new();
-    bins.each_row(&TABLES[table], numbers, |key, row| {
+    bins.each_row(spec, numbers, |key, row| {
         keys.push(key);
         histograms.push_row(row);
     });
-    let mut columns = key_columns(table, &keys);
+    let mut columns = key_columns(spec, &keys);
     columns.extend(histograms.finish());
     DataFrame::new_infer_height(columns)
 }
 
-fn error_table(errors: Vec<(u64, u64)>) -> PolarsResult<DataFrame> {
+fn error_table(spec: &TableSpec, errors: Vec<(u64, u64)>) -> PolarsResult<DataFrame> {
     let keys: Vec<u64> = errors.iter().map(|(key, _)| *key).collect();
-    let mut columns = key_columns(table::ERRORS, &keys);
+    let mut columns = key_columns(spec, &keys);
     columns.push(count_column("failures", errors.into_iter().map(|(_, count)| count).collect()));
     DataFrame::new_infer_height(columns)
 }
 
-fn busy_table(busy: BTreeMap<u64, BusySeconds>) -> PolarsResult<DataFrame> {
+fn busy_table(spec: &TableSpec, busy: BTreeMap<u64, BusySeconds>) -> PolarsResult<DataFrame> {
     let keys: Vec<u64> = busy.keys().copied().collect();
-    let mut columns = key_columns(table::BUSY, &keys);
+    let mut columns = key_columns(spec, &keys);
     let seconds: Vec<&[u8]> = busy.values().map(|seconds| &seconds.0[..]).collect();
     columns.push(Series::new("seconds".into(), seconds).into());
     DataFrame::new_infer_height(columns)
@@ -357,12 +301,12 @@ fn memory_sample_table(samples: BTreeMap<(i64, u8), SampleSums>) -> PolarsResult
         Int32Chunked::from_vec("minute".into(), minutes).into_series().into(),
         column("stage", samples.keys().map(|(_, stage)| *stage).collect()),
         count_column("samples", samples.values().map(|sample| sample.0).collect()),
-        sum_column("memory_mb", samples.values().map(|sample| sample.1 as i128).collect(), MB_SCALE),
+        sum_column("memory_mb", samples.values().map(|sample| sample.1 as i128).collect(), UNIT_SCALE),
         max_column("memory_max_mb", samples.values().map(|sample| sample.2).collect()),
     ])
 }
 
-fn event_table(events: BTreeMap<EventKey, u64>) -> PolarsResult<DataFrame> {
+fn event_table(spec: &TableSpec, events: BTreeMap<EventKey, u64>) -> PolarsResult<DataFrame> {
     let events: Vec<_> = events.into_iter().take(MAX_EVENTS).collect();
     let texts = |name: &str, of: fn(&EventKey) -> &str| -> Column {
         Series::new(name.into(), events.iter().map(|(key, _)| of(key)).collect::<Vec<_>>()).into()
@@ -375,7 +319,7 @@ fn event_table(events: BTreeMap<EventKey, u64>) -> PolarsResult<DataFrame> {
         texts("text", |key| &key.4),
         count_column("count", events.iter().map(|(_, count)| *count).collect()),
     ])?;
-    table::normalise(&TABLES[table::EVENTS], table)
+    table::normalise(spec, table)
 }
 
-const _: () = assert!(DURATION_SCALE == 6 && MB_SCALE == 9, "the sums above are in nanoseconds and 10^-9 MB");
+const _: () = assert!(DURATION_SCALE == 6 && UNIT_SCALE == 9, "the sums above are in nanoseconds and 10^-9 of a unit");

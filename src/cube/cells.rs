@@ -33,39 +33,63 @@ impl Sum for u64 {
     }
 }
 
-/// What the cube keeps of the uploads of a minute or a segment's hour. Integers only: a sum
-/// does not depend on the order. Units: nanoseconds, 10^-9 MB.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct UploadSums {
-    pub uploads: u64,
+/// What the cube keeps of the records of a minute or a segment's hour, and of `M` measures of them. Integers only: a
+/// sum does not depend on the order. Units: nanoseconds, 10^-9 MB.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct RecordSums<const M: usize> {
+    pub n: u64,
     pub successes: u64,
-    /// Size of the successful uploads whose size is known.
+    /// Size of the successful records whose size is known.
     pub success_size_nano_mb: u64,
     pub duration_ns: u64,
     pub success_duration_ns: u64,
-    /// Uploads that carry a memory figure.
-    pub memory_uploads: u64,
-    pub memory_nano_mb: u64,
     pub success_duration_max_ms: f64,
-    pub memory_max_mb: f64,
+    pub measures: [MeasureSums; M],
 }
 
-impl Sum for UploadSums {
+/// A measure of the records that carry it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct MeasureSums {
+    pub n: u64,
+    /// 10^-9 of its unit.
+    pub nano: u64,
+    pub max: f64,
+}
+
+impl<const M: usize> Default for RecordSums<M> {
+    fn default() -> Self {
+        Self {
+            n: 0,
+            successes: 0,
+            success_size_nano_mb: 0,
+            duration_ns: 0,
+            success_duration_ns: 0,
+            success_duration_max_ms: 0.0,
+            measures: [MeasureSums::default(); M],
+        }
+    }
+}
+
+impl<const M: usize> Sum for RecordSums<M> {
     #[inline]
     fn try_add(&mut self, other: &Self) -> bool {
+        let mut measures = self.measures;
+        let mut largest = 0;
+        for (sum, other) in measures.iter_mut().zip(&other.measures) {
+            *sum = MeasureSums { n: sum.n + other.n, nano: sum.nano + other.nano, max: sum.max.max(other.max) };
+            largest |= sum.nano;
+        }
         let sum = Self {
-            uploads: self.uploads + other.uploads,
+            n: self.n + other.n,
             successes: self.successes + other.successes,
             success_size_nano_mb: self.success_size_nano_mb + other.success_size_nano_mb,
             duration_ns: self.duration_ns + other.duration_ns,
             success_duration_ns: self.success_duration_ns + other.success_duration_ns,
-            memory_uploads: self.memory_uploads + other.memory_uploads,
-            memory_nano_mb: self.memory_nano_mb + other.memory_nano_mb,
             success_duration_max_ms: self.success_duration_max_ms.max(other.success_duration_max_ms),
-            memory_max_mb: self.memory_max_mb.max(other.memory_max_mb),
+            measures,
         };
         // Every sum that is kept is below 2^63, so that none of these wrapped, and one bit tells.
-        let largest = sum.uploads | sum.success_size_nano_mb | sum.duration_ns | sum.memory_nano_mb;
+        largest |= sum.n | sum.success_size_nano_mb | sum.duration_ns;
         let fits = largest >> 63 == 0;
         if fits {
             *self = sum;

@@ -6,8 +6,10 @@ use polars_core::prelude::*;
 use super::busy::BYTES;
 use super::header::Header;
 use super::histogram::{Grid, MAX_FINE_BIN};
-use super::table::{Add, Bins, HistogramRows, TableSpec};
+use super::key::METRIC_MEASURES;
+use super::table::{Add, Bins, Field, HistogramRows, TableSpec, Value};
 use crate::ingest::ledger::FileLedger;
+use crate::schema::record::{MAX_DIMENSIONS, MAX_MEASURES};
 
 /// Minutes since 1970-01-01 that a table may speak of, either way: three hundred years.
 const MOST_MINUTES: i64 = 300 * 366 * 24 * 60;
@@ -22,22 +24,22 @@ const MOST_SUM: i128 = 1 << 100;
 
 /// Columns, types, no nulls, and numbers that stand for something: a cube may come from
 /// another program, or from nobody's friend.
-pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) -> PolarsResult<()> {
+pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header, segments: usize) -> PolarsResult<()> {
     let want = |name: &str| match name {
         "minute" | "hour" => DataType::Int32,
         "at_ns" => DataType::Int64,
-        "provider" | "file_type" | "error_type" => DataType::UInt16,
+        "error_type" => DataType::UInt16,
+        "segment" => DataType::UInt32,
         "event_type" | "text" => DataType::String,
         "value" => DataType::Float64,
         _ => DataType::UInt8,
     };
     let below = |name: &str| match name {
         "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stages.len()),
-        "execution_type" | "metric" => Some(3),
-        "provider" => Some(header.providers.names.len()),
-        "file_type" => Some(header.file_types.names.len()),
+        "execution_type" => Some(3),
+        "metric" => Some(METRIC_MEASURES + header.rules.measures.len()),
+        "segment" => Some(segments),
         "error_type" => Some(header.error_types.names.len()),
-        "size_bucket" => Some(header.rules.size_bounds_mb.len() + 2),
         _ => None,
     };
     for key in spec.keys {
@@ -50,7 +52,7 @@ pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header) 
         };
         polars_ensure!(largest < limit, ComputeError: "{} {} is none of the header's", key, largest);
     }
-    for (name, add) in spec.values {
+    for Value { name, add, .. } in &spec.values {
         let wanted = match add {
             Add::Count => DataType::UInt64,
             Add::Sum { scale } => DataType::Decimal(38, *scale),
@@ -83,11 +85,17 @@ fn check_type(table: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<
 
 /// Lists that are searched by halves are sorted, and numbers are such that they can be added up.
 pub(super) fn check_header(header: &Header) -> Result<(), String> {
-    for (what, list) in
-        [("providers", &header.providers), ("file_types", &header.file_types), ("error_types", &header.error_types)]
+    let dimensions = header.rules.dimensions.iter().map(|rule| rule.name.as_str()).zip(&header.dimensions);
+    if header.dimensions.len() != header.rules.dimensions.len()
+        || header.dimensions.len() > MAX_DIMENSIONS
+        || header.rules.measures.len() > MAX_MEASURES
+        || header.absorbed_dimensions > header.dimensions.len()
     {
+        return Err("dimensions or measures are not those of the rules".into());
+    }
+    for (what, list) in dimensions.chain([("error_types", &header.error_types)]) {
         if !list.names.is_sorted_by(|a, b| a < b) || list.names.len() > MAX_NAMES {
-            return Err(format!("{what} are not sorted, or too many"));
+            return Err(format!("the names of {what} are not sorted, or too many"));
         }
     }
     let starts = header.timeline.starts();
@@ -148,7 +156,7 @@ fn check_values(spec: &TableSpec, table: &DataFrame) -> PolarsResult<()> {
         let finite = table.column("value")?.f64()?.no_null_iter().all(|value| value.is_finite() && value.abs() < 1e15);
         polars_ensure!(finite, ComputeError: "value is no number that an event can have");
     }
-    for (name, add) in spec.values {
+    for Value { name, add, .. } in &spec.values {
         let column = table.column(name)?;
         let good = match add {
             Add::Count => column.u64()?.no_null_iter().all(|count| count <= MOST_COUNT),
@@ -158,12 +166,12 @@ fn check_values(spec: &TableSpec, table: &DataFrame) -> PolarsResult<()> {
         };
         polars_ensure!(good, ComputeError: "column {} holds what it cannot", name);
     }
-    if spec.values.iter().any(|(name, _)| *name == "successes") {
+    if spec.values.iter().any(|value| value.field == Field::N) {
         let counts = |name: &str| -> PolarsResult<Vec<u64>> { Ok(table.column(name)?.u64()?.no_null_iter().collect()) };
-        let uploads = counts("uploads")?;
-        for part in ["successes", "memory_uploads"] {
-            let fits = counts(part)?.iter().zip(&uploads).all(|(part, all)| part <= all);
-            polars_ensure!(fits, ComputeError: "more {} than uploads", part);
+        let records = counts("n")?;
+        for part in spec.values.iter().filter(|value| matches!(value.field, Field::Successes | Field::MeasureN(_))) {
+            let fits = counts(&part.name)?.iter().zip(&records).all(|(part, all)| part <= all);
+            polars_ensure!(fits, ComputeError: "more {} than records", part.name);
         }
     }
     Ok(())

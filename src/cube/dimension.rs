@@ -10,9 +10,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ingest::reject::MAX_TEXT_CHARACTERS;
+use crate::schema::record::UNKNOWN;
 
-/// What a missing name is called.
-pub const UNKNOWN: &str = "unknown";
 /// What absorbs the names of an overflowing dimension.
 pub const OTHER: &str = "other";
 
@@ -105,7 +104,7 @@ impl Interner {
 
     /// The number of `name`. Takes a lock: workers remember what they asked.
     #[expect(clippy::cast_possible_truncation, reason = "at most 512 names")]
-    fn number(&self, name: &str) -> u16 {
+    pub(super) fn number(&self, name: &str) -> u16 {
         // A poisoned lock means that another worker panicked: go down with it.
         let known = self.inner.read().expect("no worker panicked").numbers.get(name).copied();
         if let Some(number) = known {

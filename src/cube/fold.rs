@@ -2,40 +2,41 @@
 //! merged once at the end. `passes` decides which worker gets what, and how often.
 
 mod mapped;
+mod shared;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
-use super::assemble::{Parts, assemble};
-use super::dimension::{Interner, NameList, Numbers};
-use super::header::{CUBE_VERSION, Cube, Header, ListedNames, damaged, join_spans};
+use super::assemble::Parts;
+use super::dimension::Numbers;
+use super::header::join_spans;
 use super::key::NO_STAGE;
 use super::partial::{Partial, Place};
-use super::request_ids::RequestIds;
+use super::segments::{SegmentNumbers, Tuple};
 use super::slice::CRITICAL_UPLOAD;
-use crate::config::{EpochNanos, Plan, TimestampMarks};
-use crate::error::Result;
-use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES, Outcome, Outcomes};
+use crate::config::{EpochNanos, TimestampMarks};
+use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES};
 use crate::ingest::fast::FastReader;
-use crate::ingest::ledger::{ChunkLedger, FileFacts, FileLedgerBuilder};
-use crate::ingest::native::{self, Event, EventKind, Line, Upload};
+use crate::ingest::ledger::ChunkLedger;
+use crate::ingest::native::{self, Event, EventKind, Line};
+use crate::ingest::record::Record;
 use crate::ingest::reject::{Reject, RejectReason};
-use crate::ingest::rows::Columns;
-use crate::ingest::source::Source;
 use crate::ingest::timeline::{Placed, Placement, Timeline};
 use crate::ingest::timestamp::NANOS_PER_SECOND;
+use crate::schema::record::Values;
+pub(super) use shared::{Folded, Shared};
 
 const NANOS_PER_MS: f64 = 1e6;
 
 /// What a worker folded since it last handed something over.
-pub(super) struct Batch {
-    pub parts: Parts,
+pub(super) struct Batch<const M: usize> {
+    pub parts: Parts<M>,
     /// What was placed by which timeline: the span of its starts.
     placed_by: Vec<(Arc<Timeline>, Span)>,
     /// Whether the timeline had no stage for some line.
     pub unplaced: bool,
 }
 
-impl Batch {
+impl<const M: usize> Batch<M> {
     /// Whether the whole timeline places something elsewhere than it was placed.
     pub(super) fn misplaced(&self, whole: &Timeline) -> bool {
         let differs = |timeline: &Timeline, (from, to)| timeline.first_disagreement(whole, from, to).is_some();
@@ -50,96 +51,13 @@ pub(super) enum Ids {
     Known,
 }
 
-/// What the workers folded, not yet one cube.
-pub struct Folded {
-    header: Header,
-    parts: Vec<Parts>,
-    interners: [Interner; 3],
-    request_ids: RequestIds,
-}
-
-impl Folded {
-    /// Merges the workers' parts into tables.
-    ///
-    /// # Errors
-    /// None that a log can cause.
-    pub fn into_cube(self) -> Result<Cube> {
-        assemble(self.header, self.parts, &self.interners, self.request_ids).map_err(damaged)
-    }
-}
-
-/// What the workers share.
-pub(super) struct Shared<'p> {
-    plan: &'p Plan,
-    pub sources: &'p [Source],
-    providers: Interner,
-    file_types: Interner,
-    error_types: Interner,
-    ledgers: Vec<Mutex<FileLedgerBuilder>>,
-    /// The names of the columns of each source, where it is CSV.
-    columns: Vec<OnceLock<Columns>>,
-    request_ids: Mutex<RequestIds>,
-}
-
-impl<'p> Shared<'p> {
-    pub(super) fn new(plan: &'p Plan, sources: &'p [Source]) -> Self {
-        let listed = ListedNames::of(plan);
-        Self {
-            plan,
-            sources,
-            providers: Interner::new(listed.providers, usize::from(plan.input.max_distinct)),
-            file_types: Interner::new(listed.file_types, usize::from(plan.input.max_distinct)),
-            error_types: Interner::new(listed.error_types, usize::from(plan.input.max_distinct)),
-            ledgers: sources.iter().map(|_| Mutex::default()).collect(),
-            columns: sources.iter().map(|_| OnceLock::new()).collect(),
-            request_ids: Mutex::default(),
-        }
-    }
-
-    /// Forgets the lines of a source, which is to be read again.
-    pub(super) fn forget_lines(&self, source: usize) {
-        *self.ledgers[source].lock().expect("no worker panicked") = FileLedgerBuilder::default();
-    }
-
-    /// What was folded of all sources, under the whole timeline.
-    pub(super) fn folded(self, whole: &Timeline, parts: Vec<Parts>, outcomes: Outcomes) -> Folded {
-        let mut by_source = vec![Outcome::default(); self.sources.len()];
-        outcomes.into_iter().for_each(|(index, outcome)| by_source[index] = outcome);
-        let builders = self.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
-        let files = builders
-            .zip(self.sources)
-            .zip(by_source)
-            .map(|((builder, source), outcome)| {
-                let loss = outcome.loss.or_else(|| source.loss.clone());
-                let format = source.mapping.as_ref().map_or("native", |mapping| &mapping.name).to_owned();
-                let (path, bytes) = (source.name.clone(), source.bytes);
-                builder.finish(FileFacts { path, format, bytes, sha256: outcome.sha256, loss })
-            })
-            .collect();
-        let mut request_ids = self.request_ids.into_inner().expect("no worker panicked");
-        request_ids.settle();
-        let header = Header {
-            format: "stagegate-cube".into(),
-            version: CUBE_VERSION,
-            rules: self.plan.folding_rules(),
-            timeline: whole.clone(),
-            placed_span: None,
-            providers: NameList::default(),
-            file_types: NameList::default(),
-            error_types: NameList::default(),
-            files,
-        };
-        let interners = [self.providers, self.file_types, self.error_types];
-        Folded { header, parts, interners, request_ids }
-    }
-}
-
 /// Folds chunks.
-pub(super) struct Worker<'s> {
+pub(super) struct Worker<'s, const M: usize, const L: usize> {
     shared: &'s Shared<'s>,
-    partial: Partial,
-    providers: Numbers<'s>,
-    file_types: Numbers<'s>,
+    partial: Partial<M, L>,
+    /// By dimension, as in [`Shared`].
+    names: Vec<Option<Numbers<'s>>>,
+    segments: SegmentNumbers<'s>,
     error_types: Numbers<'s>,
     ids: Ids,
     id_hashes: Vec<u64>,
@@ -159,13 +77,13 @@ type Span = Option<(EpochNanos, EpochNanos)>;
 /// Request ids that a worker collects before it takes the lock.
 const ID_BATCH: usize = 1 << 15;
 
-impl<'s> Worker<'s> {
+impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
     pub(super) fn new(shared: &'s Shared<'s>, timeline: Arc<Timeline>, ids: Ids) -> Self {
         Self {
             shared,
             partial: Partial::default(),
-            providers: Numbers::new(&shared.providers),
-            file_types: Numbers::new(&shared.file_types),
+            names: shared.names.iter().map(|names| names.as_ref().map(Numbers::new)).collect(),
+            segments: SegmentNumbers::new(&shared.segments),
             error_types: Numbers::new(&shared.error_types),
             ids,
             id_hashes: Vec::with_capacity(ID_BATCH),
@@ -209,7 +127,7 @@ impl<'s> Worker<'s> {
     }
 
     /// Gives what was folded since the last time.
-    pub(super) fn hand_over(&mut self) -> Batch {
+    pub(super) fn hand_over(&mut self) -> Batch<M> {
         self.hand_over_ids();
         Batch {
             parts: std::mem::take(&mut self.partial).into(),
@@ -262,13 +180,13 @@ impl<'s> Worker<'s> {
         let marks = self.shared.plan.input.timestamp_marks;
         while !rest.is_empty() {
             ledger.lines += 1;
-            if let Some((upload, length)) = self.fast.read(rest) {
+            if let Some((record, length)) = self.fast.read(rest) {
                 let line = &rest[..length - 1];
                 rest = &rest[length..];
                 // Longer lines are rejected, whatever they hold.
                 let fits = line.len() <= MAX_LINE_BYTES;
-                match if fits { self.upload(line, &upload, file_stage, marks) } else { Err(Reject::too_long()) } {
-                    Ok(()) => ledger.upload(&upload),
+                match if fits { self.record(line, &record, file_stage, marks) } else { Err(Reject::too_long()) } {
+                    Ok(()) => ledger.record(&record),
                     Err(reject) => ledger.reject(reject, line.as_bytes()),
                 }
                 continue;
@@ -296,9 +214,9 @@ impl<'s> Worker<'s> {
 
     fn text(&mut self, text: &str, file_stage: Option<usize>, ledger: &mut ChunkLedger) -> Result<(), Reject> {
         match native::parse_line(text)? {
-            Line::Upload(upload) => {
-                self.upload(text, &upload, file_stage, self.shared.plan.input.timestamp_marks)?;
-                ledger.upload(&upload);
+            Line::Record(record) => {
+                self.record(text, &record, file_stage, self.shared.plan.input.timestamp_marks)?;
+                ledger.record(&record);
             }
             Line::Event(event) => {
                 ledger.event(&event.event_type);
@@ -309,22 +227,22 @@ impl<'s> Worker<'s> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
-    fn upload(
+    fn record(
         &mut self,
         line: &str,
-        upload: &Upload<'_>,
+        record: &Record<'_>,
         file_stage: Option<usize>,
         marks: TimestampMarks,
     ) -> Result<(), Reject> {
-        let duration_ns = (upload.duration_ms.unwrap_or(0.0) * NANOS_PER_MS).round() as i64;
+        let duration_ns = (record.duration_ms.unwrap_or(0.0) * NANOS_PER_MS).round() as i64;
         let (start, end) = match marks {
-            TimestampMarks::End => (upload.timestamp - duration_ns, upload.timestamp),
-            TimestampMarks::Start => (upload.timestamp, upload.timestamp + duration_ns),
+            TimestampMarks::End => (record.timestamp - duration_ns, record.timestamp),
+            TimestampMarks::Start => (record.timestamp, record.timestamp + duration_ns),
         };
-        let own = upload.stage.as_deref();
+        let own = record.stage.as_deref();
         let placed = self.place(file_stage, own, start).map_err(|message| match own {
-            Some(_) if upload.stage_offset > 0 => {
-                Reject::at(RejectReason::NoStage, line.as_bytes(), upload.stage_offset, message)
+            Some(_) if record.stage_offset > 0 => {
+                Reject::at(RejectReason::NoStage, line.as_bytes(), record.stage_offset, message)
             }
             _ => Reject::whole_line(RejectReason::NoStage, message),
         })?;
@@ -337,39 +255,51 @@ impl<'s> Worker<'s> {
         if placed.by_timeline {
             self.partial.placed_span = join_spans(self.partial.placed_span, Some((start, start)));
         }
-        if let Some(id) = upload.request_id.as_ref().filter(|_| self.ids == Ids::Count) {
+        if let Some(id) = record.request_id.as_ref().filter(|_| self.ids == Ids::Count) {
             self.id_hashes.push(xxhash_rust::xxh3::xxh3_64(id.as_bytes()));
             if self.id_hashes.len() >= ID_BATCH {
                 self.hand_over_ids();
             }
         }
-        let failed = !upload.success;
+        let failed = !record.success;
         let place = Place {
             stage: stage as u64,
-            provider: self.providers.number(upload.provider.as_deref()),
-            file_type: self.file_types.number(upload.file_type.as_deref()),
-            size_bucket: size_bucket(upload.file_size_mb, &self.shared.plan.analysis.size_bounds_mb),
-            error_type: failed.then(|| self.error_types.number(upload.error_type.as_deref())),
+            segment: self.segment(record),
+            error_type: failed.then(|| self.error_types.number(record.error_type.as_deref())),
             start,
             end,
         };
-        self.partial.upload(upload, &place);
+        self.partial.record(record, &place);
         if failed {
-            self.critical_upload(upload, &place);
+            self.critical_record(record, &place);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn segment(&mut self, record: &Record<'_>) -> u32 {
+        let mut tuple = Tuple::default();
+        let dimensions = self.names.iter_mut().zip(&self.shared.plan.schema.dimensions);
+        for (index, (number, (names, dimension))) in tuple.iter_mut().zip(dimensions).enumerate() {
+            *number = match (names, &dimension.values) {
+                (Some(names), _) => names.number(record.name(index)),
+                (None, Values::Bounds(bounds)) => shared::bucket(bounds, record.number(index)),
+                (None, Values::Names) => 0,
+            };
+        }
+        self.segments.number(&tuple)
     }
 
     /// A critical error counts by the minute, not by the hour as the others do: the clock for a
     /// rollback starts with it.
     #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
-    fn critical_upload(&mut self, upload: &Upload<'_>, place: &Place) {
+    fn critical_record(&mut self, record: &Record<'_>, place: &Place) {
         let critical = &self.shared.plan.analysis.critical_errors;
-        let Some(name) = upload.error_type.as_deref().filter(|name| critical.iter().any(|known| known == name)) else {
+        let Some(name) = record.error_type.as_deref().filter(|name| critical.iter().any(|known| known == name)) else {
             return;
         };
         let minute = place.end - place.end.rem_euclid(60 * NANOS_PER_SECOND);
-        let kind = f64::from(upload.execution_type as u8);
+        let kind = f64::from(record.execution_type as u8);
         self.partial.event((minute, CRITICAL_UPLOAD.into(), place.stage as u8, kind.to_bits(), name.to_owned()));
     }
 
@@ -396,13 +326,5 @@ impl<'s> Worker<'s> {
             EventKind::Rollback | EventKind::CriticalError | EventKind::Simulation | EventKind::Unknown => 0.0,
         };
         self.partial.event((at, event.event_type, stage, value.to_bits(), event.text));
-    }
-}
-
-/// The number of the first bound that is not below the size; then "above the last", then "unknown".
-fn size_bucket(size_mb: Option<f64>, bounds: &[f64]) -> u64 {
-    match size_mb {
-        Some(size) => bounds.iter().position(|bound| size <= *bound).unwrap_or(bounds.len()) as u64,
-        None => bounds.len() as u64 + 1,
     }
 }

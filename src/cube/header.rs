@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::dimension::{Listed, NameList};
 use super::request_ids::RequestIds;
-use super::table::{self, TABLES};
+use super::segments::Tuple;
+use super::table::{self, TABLE_COUNT, TableSpec};
 use crate::config::{EpochNanos, FoldingRules, Plan};
 use crate::error::{Error, Result};
 use crate::ingest::ledger::FileLedger;
 use crate::ingest::timeline::Timeline;
+use crate::schema::record::Values;
 
 /// Version of the cube's tables and header; a change of meaning raises it.
 pub const CUBE_VERSION: u32 = 3;
@@ -25,25 +27,34 @@ pub struct Header {
     pub timeline: Timeline,
     /// First and last start of the lines whose stage the timeline decided.
     pub placed_span: Option<(EpochNanos, EpochNanos)>,
-    pub providers: NameList,
-    pub file_types: NameList,
+    /// By dimension of the rules; those of buckets have no names.
+    pub dimensions: Vec<NameList>,
+    /// Dimensions, from the last, whose values are all one: there were too many combinations.
+    pub absorbed_dimensions: usize,
     pub error_types: NameList,
     /// Every line of every file, accounted for; sorted by path.
     pub files: Vec<FileLedger>,
 }
 
-/// A table each, in the order of [`TABLES`].
-pub(super) type Tables = [DataFrame; TABLES.len()];
+/// A table each, in the order of [`table::specs`].
+pub(super) type Tables = [DataFrame; TABLE_COUNT];
 
 /// A cube in memory. Ask it through [`slice`].
 #[derive(Debug, Clone)]
 pub struct Cube {
     pub header: Header,
     pub(super) tables: Tables,
+    /// Sorted; a segment's number is its position.
+    pub segments: Vec<Tuple>,
     pub request_ids: RequestIds,
 }
 
 impl Cube {
+    /// The tables and their columns.
+    pub(super) fn specs(&self) -> [TableSpec; TABLE_COUNT] {
+        table::specs(&self.header.rules.measures)
+    }
+
     /// Whether a line of any of its files was an upload.
     pub fn has_uploads(&self) -> bool {
         self.header.files.iter().any(|file| file.uploads > 0)
@@ -62,25 +73,16 @@ impl Cube {
     }
 }
 
-/// The config's names that a dimension never absorbs.
-pub(super) struct ListedNames {
-    pub providers: Listed,
-    pub file_types: Listed,
-    pub error_types: Listed,
+/// The config's names that a dimension never absorbs; `None` where its values are buckets.
+pub(super) fn listed_names(plan: &Plan) -> Vec<Option<Listed>> {
+    let dimensions = plan.schema.dimensions.iter();
+    dimensions.map(|dimension| (dimension.values == Values::Names).then(|| Listed::new(&dimension.expected))).collect()
 }
 
-impl ListedNames {
-    pub(super) fn of(plan: &Plan) -> Self {
-        Self {
-            providers: Listed::new(&plan.variants.providers),
-            file_types: Listed::new(&plan.variants.file_types),
-            error_types: Listed::new(plan.analysis.timeout_errors.iter().chain(&plan.analysis.critical_errors)),
-        }
-    }
+/// The error types that are never absorbed.
+pub(super) fn listed_errors(plan: &Plan) -> Listed {
+    Listed::new(plan.analysis.timeout_errors.iter().chain(&plan.analysis.critical_errors))
 }
-
-/// Column names of the dimensions.
-pub(super) const DIMENSION_COLUMNS: [&str; 3] = ["provider", "file_type", "error_type"];
 
 /// A failure of polars on a table that stagegate itself made is a bug or a damaged cube.
 pub(super) fn damaged(error: PolarsError) -> Error {
@@ -96,12 +98,27 @@ pub(super) fn join_spans(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option
     }
 }
 
+/// What to look at where the dimensions differ.
+fn other_dimension(made_with: &FoldingRules, wanted: &FoldingRules) -> Option<&'static str> {
+    if made_with.dimensions == wanted.dimensions {
+        return None;
+    }
+    let of = |rules: &FoldingRules| rules.dimensions.iter().map(|rule| rule.name.clone()).collect::<Vec<_>>();
+    let apart = made_with.dimensions.iter().zip(&wanted.dimensions).find(|(made, wanted)| made != wanted);
+    match apart {
+        Some((made, _)) if made.name == "size" && of(made_with) == of(wanted) => Some("[analysis] size_bounds_mb"),
+        _ => Some("[[record.dimensions]]"),
+    }
+}
+
 /// Refuses cubes, or a cube and a plan, that place or bucket uploads differently.
 pub(super) fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Result<()> {
-    let differs = if made_with.timestamp_marks != wanted.timestamp_marks {
+    let differs = if let Some(what) = other_dimension(made_with, wanted) {
+        what
+    } else if made_with.timestamp_marks != wanted.timestamp_marks {
         "[input] timestamp_marks"
-    } else if made_with.size_bounds_mb != wanted.size_bounds_mb {
-        "[analysis] size_bounds_mb"
+    } else if made_with.measures != wanted.measures {
+        "[[record.measures]]"
     } else if made_with.critical_errors != wanted.critical_errors {
         "[analysis] critical_errors"
     } else if made_with.stages != wanted.stages {

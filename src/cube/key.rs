@@ -1,11 +1,10 @@
 //! Packed keys: while a log is folded, a cell or bin is one number whose order is the order of
 //! the tables' keys.
 
-/// The metrics of the fine tables.
-pub(super) const METRIC_DURATION: u64 = 0;
-pub(super) const METRIC_MEMORY: u64 = 1;
-pub(super) const METRIC_MEMORY_SAMPLE: u64 = 2;
-pub(super) const METRICS: usize = 3;
+/// The metrics of the fine tables: the duration, samples of memory, then each measure of the records.
+pub(super) const METRIC_DURATION: usize = 0;
+pub(super) const METRIC_MEMORY_SAMPLE: usize = 1;
+pub(super) const METRIC_MEASURES: usize = 2;
 /// The stage of an event that none places.
 pub(super) const NO_STAGE: u8 = 255;
 
@@ -13,8 +12,8 @@ pub(super) const NO_STAGE: u8 = 255;
 pub(super) const STAGE_BITS: u32 = 6;
 pub(super) const EXECUTION_TYPE_BITS: u32 = 2;
 pub(super) const NAME_BITS: u32 = 9;
-pub(super) const SIZE_BITS: u32 = 4;
-pub(super) const METRIC_BITS: u32 = 2;
+pub(super) const SEGMENT_BITS: u32 = 22;
+pub(super) const METRIC_BITS: u32 = 4;
 pub(super) const FINE_BIN_BITS: u32 = 15;
 pub(super) const MINUTE_BIN_BITS: u32 = 10;
 pub(super) const SEGMENT_BIN_BITS: u32 = 9;
@@ -38,8 +37,8 @@ pub(super) fn key_bits(column: &str) -> u32 {
     match column {
         "stage" => STAGE_BITS,
         "execution_type" => EXECUTION_TYPE_BITS,
-        "provider" | "file_type" | "error_type" => NAME_BITS,
-        "size_bucket" => SIZE_BITS,
+        "error_type" => NAME_BITS,
+        "segment" => SEGMENT_BITS,
         "metric" => METRIC_BITS,
         // Time stands first and takes what is left.
         _ => 63,

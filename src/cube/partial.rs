@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::busy::{BusySeconds, split_by_hour};
-use super::cells::{Cells, UploadSums};
+use super::cells::{Cells, MeasureSums, RecordSums};
 use super::histogram::{Grid, fine_bin};
 use super::key::{
-    EXECUTION_TYPE_BITS, FINE_BIN_BITS, METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE, METRICS, MINUTE_BIN_BITS,
-    NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SIZE_BITS, STAGE_BITS, join,
+    EXECUTION_TYPE_BITS, FINE_BIN_BITS, METRIC_DURATION, METRIC_MEASURES, METRIC_MEMORY_SAMPLE, MINUTE_BIN_BITS,
+    NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SEGMENT_BITS, STAGE_BITS, join,
 };
 use crate::config::EpochNanos;
-use crate::ingest::native::Upload;
+use crate::ingest::record::Record;
 use crate::ingest::timestamp::NANOS_PER_SECOND;
+use crate::schema::record::SIZE;
 
 const NANOS_PER_MINUTE: i64 = 60 * NANOS_PER_SECOND;
 const NANOS_PER_HOUR: i64 = 3600 * NANOS_PER_SECOND;
-const NANO_MB_PER_MB: f64 = 1e9;
+/// Of a size or a measure.
+const NANO_PER_UNIT: f64 = 1e9;
 /// Distinct events that are kept; a log with more keeps the earliest.
 pub(super) const MAX_EVENTS: usize = 100_000;
 
@@ -30,57 +32,56 @@ pub(super) type SampleSums = (u64, u128, f64);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub stage: u64,
-    pub provider: u16,
-    pub file_type: u16,
-    pub size_bucket: u64,
-    /// Of a failed upload.
+    pub segment: u32,
+    /// Of a failed record.
     pub error_type: Option<u16>,
     pub start: EpochNanos,
     pub end: EpochNanos,
 }
 
-/// What one worker has folded.
+/// What one worker has folded, of records with at most `M` measures: they and what else has a histogram make `L` lists.
 #[derive(Default)]
-pub(super) struct Partial {
-    pub minutes: Cells<UploadSums, 1, MINUTE_BIN_BITS>,
-    pub segments: Cells<UploadSums, 1, SEGMENT_BIN_BITS>,
+pub(super) struct Partial<const M: usize, const L: usize> {
+    pub minutes: Cells<RecordSums<M>, 1, MINUTE_BIN_BITS>,
+    pub segments: Cells<RecordSums<M>, 1, SEGMENT_BIN_BITS>,
     pub errors: Cells<u64, 0, 0>,
-    pub fine: Cells<(), METRICS, FINE_BIN_BITS>,
-    pub fine_segments: Cells<(), METRICS, FINE_BIN_BITS>,
+    pub fine: Cells<(), L, FINE_BIN_BITS>,
+    pub fine_segments: Cells<(), L, FINE_BIN_BITS>,
     pub busy: FxHashMap<u64, BusySeconds>,
     pub memory_samples: BTreeMap<(i64, u8), SampleSums>,
     pub events: BTreeMap<EventKey, u64>,
     pub placed_span: Option<(EpochNanos, EpochNanos)>,
 }
 
-impl Partial {
-    /// Counts an upload where it ended, and its busy seconds where they fell.
+impl<const M: usize, const L: usize> Partial<M, L> {
+    const LISTS_FIT: () = assert!(L == M + METRIC_MEASURES);
+
+    /// Counts a record where it ended, and its busy seconds where they fell.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
-    pub(super) fn upload(&mut self, upload: &Upload<'_>, place: &Place) {
-        let execution_type = upload.execution_type as u64;
+    pub(super) fn record(&mut self, record: &Record<'_>, place: &Place) {
+        let () = Self::LISTS_FIT;
+        let execution_type = record.execution_type as u64;
         let stage_key = |time| join(join(time, STAGE_BITS, place.stage), EXECUTION_TYPE_BITS, execution_type);
-        let segment_of = |key| {
-            let key = join(key, NAME_BITS, u64::from(place.provider));
-            join(join(key, NAME_BITS, u64::from(place.file_type)), SIZE_BITS, place.size_bucket)
-        };
+        let segment_of = |key| join(key, SEGMENT_BITS, u64::from(place.segment));
         let minute_key = stage_key((place.end / NANOS_PER_MINUTE) as u64);
         let hour_key = stage_key((place.end / NANOS_PER_HOUR) as u64);
         let (segment_key, whole_segment_key) = (segment_of(hour_key), segment_of(stage_key(0)));
-        let sums = upload_sums(upload, place.end - place.start);
-        let duration = upload.duration_ms.filter(|_| upload.success).map(fine_bin);
+        let sums = record_sums(record, place.end - place.start);
+        let duration = record.duration_ms.filter(|_| record.success).map(fine_bin);
         self.minutes.add(minute_key, &sums, [duration.map(|bin| Grid::MINUTE.coarsen(bin))]);
         self.segments.add(segment_key, &sums, [duration.map(|bin| Grid::SEGMENT.coarsen(bin))]);
-        let mut metrics = [None; METRICS];
-        metrics[METRIC_DURATION as usize] = duration;
-        metrics[METRIC_MEMORY as usize] = upload.memory_mb.map(fine_bin);
+        let mut metrics = [None; L];
+        metrics[METRIC_DURATION] = duration;
+        for (metric, measure) in metrics[METRIC_MEASURES..].iter_mut().zip(&record.measures) {
+            *metric = measure.map(fine_bin);
+        }
         self.fine.add(hour_key, &(), metrics);
         self.fine_segments.add(whole_segment_key, &(), metrics);
         if let Some(error) = place.error_type {
             self.errors.add(join(segment_key, NAME_BITS, u64::from(error)), &1, []);
         }
         // Without a duration nobody knows which seconds it took.
-        if upload.duration_ms.is_none() {
+        if record.duration_ms.is_none() {
             return;
         }
         let second = |at: EpochNanos| at.div_euclid(NANOS_PER_SECOND);
@@ -94,12 +95,12 @@ impl Partial {
     pub(super) fn memory_sample(&mut self, at: EpochNanos, stage: u8, rss_mb: f64) {
         let sample = self.memory_samples.entry((at / NANOS_PER_MINUTE, stage)).or_default();
         sample.0 += 1;
-        sample.1 += (rss_mb * NANO_MB_PER_MB).round() as u128;
+        sample.1 += (rss_mb * NANO_PER_UNIT).round() as u128;
         sample.2 = sample.2.max(rss_mb);
         if stage != NO_STAGE {
             let key = join(join((at / NANOS_PER_HOUR) as u64, STAGE_BITS, u64::from(stage)), EXECUTION_TYPE_BITS, 0);
-            let mut metrics = [None; METRICS];
-            metrics[METRIC_MEMORY_SAMPLE as usize] = Some(fine_bin(rss_mb));
+            let mut metrics = [None; L];
+            metrics[METRIC_MEMORY_SAMPLE] = Some(fine_bin(rss_mb));
             self.fine.add(key, &(), metrics);
         }
     }
@@ -114,19 +115,21 @@ impl Partial {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
-fn upload_sums(upload: &Upload<'_>, duration_ns: i64) -> UploadSums {
-    let nano_mb = |mb: Option<f64>| mb.map_or(0, |mb| (mb * NANO_MB_PER_MB).round() as u64);
-    let if_success = |value: u64| if upload.success { value } else { 0 };
-    UploadSums {
-        uploads: 1,
-        successes: u64::from(upload.success),
-        success_size_nano_mb: if_success(nano_mb(upload.file_size_mb)),
+#[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits")]
+fn record_sums<const M: usize>(record: &Record<'_>, duration_ns: i64) -> RecordSums<M> {
+    let nano = |value: Option<f64>| value.map_or(0, |value| (value * NANO_PER_UNIT).round() as u64);
+    let if_success = |value: u64| if record.success { value } else { 0 };
+    let mut measures = [MeasureSums::default(); M];
+    for (sums, value) in measures.iter_mut().zip(record.measures) {
+        *sums = MeasureSums { n: u64::from(value.is_some()), nano: nano(value), max: value.unwrap_or(0.0) };
+    }
+    RecordSums {
+        n: 1,
+        successes: u64::from(record.success),
+        success_size_nano_mb: if_success(nano(record.number(SIZE))),
         duration_ns: duration_ns as u64,
         success_duration_ns: if_success(duration_ns as u64),
-        memory_uploads: u64::from(upload.memory_mb.is_some()),
-        memory_nano_mb: nano_mb(upload.memory_mb),
-        success_duration_max_ms: upload.duration_ms.filter(|_| upload.success).unwrap_or(0.0),
-        memory_max_mb: upload.memory_mb.unwrap_or(0.0),
+        success_duration_max_ms: record.duration_ms.filter(|_| record.success).unwrap_or(0.0),
+        measures,
     }
 }

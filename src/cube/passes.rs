@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::fold::{Batch, Folded, Ids, Shared, Worker};
+use super::key::METRIC_MEASURES;
 use crate::config::Plan;
 use crate::error::Result;
 use crate::ingest::chunks::{self, Content, Outcomes, Pool, Queue};
@@ -10,6 +11,7 @@ use crate::ingest::source::Source;
 use crate::ingest::timeline::{self, GrowingTimeline, Timeline};
 use crate::packing::Compression;
 use crate::run::Run;
+use crate::schema::record::MAX_MEASURES;
 
 /// Folds the logs under the plan; `known` are stage events of other inputs.
 ///
@@ -21,14 +23,29 @@ use crate::run::Run;
 /// # Errors
 /// A file that cannot be read.
 pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, run: &Run) -> Result<Folded> {
+    // Room for as many measures as there are: cells are kept small, as most logs have one.
+    match plan.schema.measures.len() {
+        0 | 1 => fold_measures::<1, 3>(plan, sources, known, run),
+        2 => fold_measures::<2, 4>(plan, sources, known, run),
+        3 | 4 => fold_measures::<4, 6>(plan, sources, known, run),
+        _ => fold_measures::<MAX_MEASURES, { MAX_MEASURES + METRIC_MEASURES }>(plan, sources, known, run),
+    }
+}
+
+fn fold_measures<const M: usize, const L: usize>(
+    plan: &Plan,
+    sources: &[Source],
+    known: Timeline,
+    run: &Run,
+) -> Result<Folded> {
     if let [source] = sources
         && source.stage.is_none()
     {
         let growing = GrowingTimeline::from(known);
-        let (folded, misplaced) = run.time("read", || fold_under(plan, sources, &growing, run))?;
+        let (folded, misplaced) = run.time("read", || fold_under::<M, L>(plan, sources, &growing, run))?;
         if misplaced {
             let whole = GrowingTimeline::whole(Timeline::clone(&growing.now()));
-            return Ok(run.time("read again", || fold_under(plan, sources, &whole, run))?.0);
+            return Ok(run.time("read again", || fold_under::<M, L>(plan, sources, &whole, run))?.0);
         }
         return Ok(folded);
     }
@@ -37,20 +54,25 @@ pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, run: &Run) -> Resu
     if archives
         && plan.by_day.is_none()
         && !timeline::is_needless(sources)
-        && let Some(folded) = fold_unpacking_once(plan, sources, &known, run)?
+        && let Some(folded) = fold_unpacking_once::<M, L>(plan, sources, &known, run)?
     {
         return Ok(folded);
     }
     let own = run.time("timeline", || timeline::collect_all(sources, run))?;
     let whole = GrowingTimeline::whole(known.union(&own));
-    Ok(run.time("read", || fold_under(plan, sources, &whole, run))?.0)
+    Ok(run.time("read", || fold_under::<M, L>(plan, sources, &whole, run))?.0)
 }
 
 /// Folds all sources side by side, and tells whether a line was placed by events that a later one contradicts.
-fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, run: &Run) -> Result<(Folded, bool)> {
+fn fold_under<const M: usize, const L: usize>(
+    plan: &Plan,
+    sources: &[Source],
+    timeline: &GrowingTimeline,
+    run: &Run,
+) -> Result<(Folded, bool)> {
     let shared = Shared::new(plan, sources);
     let all: Vec<usize> = (0..sources.len()).collect();
-    let (units, outcomes) = scan(&shared, &all, timeline, run)?;
+    let (units, outcomes) = scan::<M, L>(&shared, &all, timeline, run)?;
     let whole = timeline.now();
     let misplaced = units.iter().any(|unit| unit.misplaced(&whole));
     let parts = units.into_iter().map(|unit| unit.parts).collect();
@@ -58,13 +80,18 @@ fn fold_under(plan: &Plan, sources: &[Source], timeline: &GrowingTimeline, run: 
 }
 
 /// Folds the sources numbered `which`, their chunks by any worker.
-fn scan(shared: &Shared<'_>, which: &[usize], timeline: &GrowingTimeline, run: &Run) -> Result<(Vec<Batch>, Outcomes)> {
+fn scan<const M: usize, const L: usize>(
+    shared: &Shared<'_>,
+    which: &[usize],
+    timeline: &GrowingTimeline,
+    run: &Run,
+) -> Result<(Vec<Batch<M>>, Outcomes)> {
     let scanned = chunks::scan(
         shared.sources,
         which,
         run,
         |source, content| timeline.see(source, content),
-        || Worker::new(shared, timeline.now(), Ids::Count),
+        || Worker::<M, L>::new(shared, timeline.now(), Ids::Count),
         |worker, chunk| worker.chunk(chunk),
     );
     let (workers, outcomes) = scanned?;
@@ -79,13 +106,19 @@ const UNITS: u64 = 64;
 /// Folds archives each by one thread, without knowing the events of the others, and those that this placed wrongly
 /// again; then the plain files. `None` where a line could not be placed, before or after: it was counted, or not, as
 /// if that were certain.
-fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, run: &Run) -> Result<Option<Folded>> {
+fn fold_unpacking_once<const M: usize, const L: usize>(
+    plan: &Plan,
+    sources: &[Source],
+    known: &Timeline,
+    run: &Run,
+) -> Result<Option<Folded>> {
     let shared = Shared::new(plan, sources);
     let (plain, packed): (Vec<usize>, Vec<usize>) =
         (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
     let of_plain = run.time("timeline", || timeline::collect(sources, &plain, run))?;
     let growing = GrowingTimeline::from(known.union(&of_plain));
-    let folded = run.time("read", || fold_units(&shared, units(sources, &packed), &growing, Ids::Count, run))?;
+    let folded =
+        run.time("read", || fold_units::<M, L>(&shared, units(sources, &packed), &growing, Ids::Count, run))?;
     let whole = growing.now();
     let (wrong, mut right): (Vec<_>, Vec<_>) = folded.into_iter().partition(|(unit, _)| unit.misplaced(&whole));
     let whole = GrowingTimeline::whole(Timeline::clone(&whole));
@@ -93,16 +126,16 @@ fn fold_unpacking_once(plan: &Plan, sources: &[Source], known: &Timeline, run: &
         let numbers = |outcomes: &Outcomes| outcomes.iter().map(|(index, _)| *index).collect();
         let units: Vec<Vec<usize>> = wrong.iter().map(|(_, outcomes)| numbers(outcomes)).collect();
         units.iter().flatten().for_each(|index| shared.forget_lines(*index));
-        let again = run.time("read again", || fold_units(&shared, units, &whole, Ids::Known, run))?;
+        let again = run.time("read again", || fold_units::<M, L>(&shared, units, &whole, Ids::Known, run))?;
         if wrong.iter().chain(&again).any(|(unit, _)| unit.unplaced) {
             return Ok(None);
         }
         right.extend(again);
     }
-    let (mut units, outcomes): (Vec<Batch>, Vec<Outcomes>) = right.into_iter().unzip();
+    let (mut units, outcomes): (Vec<Batch<M>>, Vec<Outcomes>) = right.into_iter().unzip();
     let mut outcomes = outcomes.concat();
     if !plain.is_empty() {
-        let (of_plain, read) = run.time("read", || scan(&shared, &plain, &whole, run))?;
+        let (of_plain, read) = run.time("read", || scan::<M, L>(&shared, &plain, &whole, run))?;
         units.extend(of_plain);
         outcomes.extend(read);
     }
@@ -128,18 +161,18 @@ fn units(sources: &[Source], which: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// Folds units of sources, each by one thread; what each gave, with the outcomes of its sources.
-fn fold_units(
+fn fold_units<const M: usize, const L: usize>(
     shared: &Shared<'_>,
     units: Vec<Vec<usize>>,
     timeline: &GrowingTimeline,
     ids: Ids,
     run: &Run,
-) -> Result<Vec<(Batch, Outcomes)>> {
+) -> Result<Vec<(Batch<M>, Outcomes)>> {
     let threads = run.threads.min(units.len());
     let units = &Queue::new(units);
     std::thread::scope(|scope| {
         let folding = || {
-            let mut worker = Worker::new(shared, timeline.now(), ids);
+            let mut worker = Worker::<M, L>::new(shared, timeline.now(), ids);
             let pool = Pool::default();
             units.map(|unit| {
                 let mark = |source: &Source, content: &Content| timeline.see(source, content);

@@ -12,17 +12,20 @@ use rayon::prelude::*;
 
 use super::check::{check_header, check_table};
 use super::header::{CUBE_VERSION, Cube, Header, same_rules};
+use super::key::METRIC_MEASURES;
 use super::request_ids::RequestIds;
-use super::table::{TABLES, TableSpec, count_column, normalise};
-use crate::config::Plan;
+use super::segments;
+use super::table::{self, Add, TableSpec, count_column, normalise};
+use crate::config::{FoldingRules, Plan};
 use crate::error::{Error, Position, Result};
 use crate::files;
 use crate::ingest::source::CUBE_HEADER;
 use crate::packing::{self, Hashed};
 use crate::staging::{self, Staging};
 
-/// The table of request ids, beside those of [`TABLES`].
+/// The tables of request ids and of the names of segments, beside those of [`table::specs`].
 const REQUEST_IDS: &str = "request_ids";
+const SEGMENT_NAMES: &str = "segment_names";
 /// Largest table that is read, in bytes as it lies on disk.
 const MAX_TABLE_BYTES: u64 = 16 << 30;
 /// Largest header that is read, in bytes.
@@ -51,21 +54,24 @@ pub fn write(cube: &mut Cube, path: &Path) -> Result<()> {
 }
 
 fn write_tables(cube: &mut Cube, folder: &Path) -> Result<()> {
-    let Cube { header, tables, request_ids } = cube;
+    let specs = cube.specs();
+    let Cube { header, tables, segments, request_ids } = cube;
     let (hashes, repeats, truncated) = request_ids.parts();
+    let names = segments::names_table(&header.rules.dimensions, &header.dimensions, segments);
+    let mut names = names.map_err(|error| cannot("write", folder, error))?;
     let write_ids = || write_request_ids(hashes, repeats, &table_file(folder, REQUEST_IDS));
-    let heights: Vec<u64> = tables.iter().map(|table| table.height() as u64).collect();
     let write_rest = || {
-        TABLES.par_iter().zip(tables).try_for_each(|(spec, table)| {
+        write_table(&mut names, &table_file(folder, SEGMENT_NAMES), ParquetCompression::Zstd(None))?;
+        specs.par_iter().zip(tables.par_iter_mut()).try_for_each(|(spec, table)| {
             write_table(table, &table_file(folder, spec.name), ParquetCompression::Zstd(None))
         })
     };
     let (ids, rest) = rayon::join(write_ids, write_rest);
     ids.and(rest)?;
-    let names = TABLES.iter().map(|spec| spec.name).chain([REQUEST_IDS]);
-    let heights = heights.into_iter().chain([hashes.len() as u64]);
+    let heights = specs.iter().zip(tables.iter()).map(|(spec, table)| (spec.name, table.height()));
+    let heights = heights.chain([(SEGMENT_NAMES, segments.len()), (REQUEST_IDS, hashes.len())]);
     let stored_tables =
-        names.zip(heights).map(|(name, rows)| StoredTable::of(folder, name, rows)).collect::<Result<_>>()?;
+        heights.map(|(name, rows)| StoredTable::of(folder, name, rows as u64)).collect::<Result<_>>()?;
     let stored = StoredHeader { header: header.clone(), request_ids_truncated: truncated, tables: stored_tables };
     let mut value = serde_json::to_value(&stored).map_err(|error| cannot("write", folder, error))?;
     value["sha256"] = packing::sha256(value.to_string()).into();
@@ -155,17 +161,27 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
         return Err(damaged_file(&header_path, "its content is not what its sha256 says"));
     }
     let stored: StoredHeader = serde_json::from_str(&fields).map_err(bad_header)?;
-    same_rules(&stored.header.rules, &plan.folding_rules()).map_err(place)?;
+    let wanted = plan.folding_rules();
+    // A measure that a cube does not have was not measured there.
+    let fewer = stored.header.rules.measures.iter().all(|measure| wanted.measures.contains(measure));
+    let measures = &if fewer { wanted.measures.clone() } else { stored.header.rules.measures.clone() };
+    same_rules(&FoldingRules { measures: measures.clone(), ..stored.header.rules.clone() }, &wanted).map_err(place)?;
     check_header(&stored.header).map_err(|message| damaged_file(&header_path, message))?;
+    let names_path = table_file(path, SEGMENT_NAMES);
+    let names = read_table(&names_path, stored.table(SEGMENT_NAMES, &names_path)?)?;
+    let segments = segments::read_names(&stored.header.rules.dimensions, &stored.header.dimensions, &names)
+        .map_err(|error| damaged_file(&names_path, error))?;
+    let specs = table::specs(&stored.header.rules.measures);
     let read_one = |spec: &TableSpec| {
         let path = table_file(path, spec.name);
         let table = read_table(&path, stored.table(spec.name, &path)?)?;
-        check_table(spec, &table, &stored.header)
-            .and_then(|()| normalise(spec, table))
+        check_table(spec, &table, &stored.header, segments.len())
+            .and_then(|()| with_measures(table, &stored.header.rules.measures, measures))
+            .and_then(|table| normalise(spec, table))
             .map_err(|error| damaged_file(&path, error))
     };
     let (tables, request_ids) = rayon::join(
-        || TABLES.par_iter().map(read_one).collect::<Vec<_>>(),
+        || specs.par_iter().map(read_one).collect::<Vec<_>>(),
         || {
             let path = table_file(path, REQUEST_IDS);
             read_request_ids(&path, stored.table(REQUEST_IDS, &path)?, stored.request_ids_truncated)
@@ -174,7 +190,49 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
     // Of several errors the first is told, whichever came first.
     let tables = tables.into_iter().collect::<Result<Vec<_>>>()?.try_into().expect("as many tables as there are");
     let request_ids = request_ids?;
-    Ok(Cube { header: stored.header, tables, request_ids })
+    let mut header = stored.header;
+    header.rules.measures.clone_from(measures);
+    Ok(Cube { header, tables, segments, request_ids })
+}
+
+/// A table with the columns of all `measures`; those that it does not have hold nothing.
+fn with_measures(mut table: DataFrame, own: &[String], measures: &[String]) -> PolarsResult<DataFrame> {
+    if own == measures {
+        return Ok(table);
+    }
+    let height = table.height();
+    if table.schema().contains("n") {
+        for spec_value in table::specs(measures)[table::MINUTES].values.iter() {
+            if table.schema().contains(&spec_value.name) {
+                continue;
+            }
+            let name = &spec_value.name;
+            table.with_column(match spec_value.add {
+                Add::Count => table::count_column(name, vec![0; height]),
+                Add::Sum { scale } => table::sum_column(name, vec![0; height], scale),
+                Add::Max => table::max_column(name, vec![0.0; height]),
+                Add::Bits => continue,
+            })?;
+        }
+        // In the order of the measures, as a cube that has them all.
+        let spec =
+            &table::specs(measures)[if table.schema().contains("minute") { table::MINUTES } else { table::SEGMENTS }];
+        let names = spec.keys.iter().copied().chain(spec.values.iter().map(|value| value.name.as_ref()));
+        return table.select(names.chain(["bins", "counts"]));
+    }
+    if table.schema().contains("metric") {
+        let position = |name: &String| measures.iter().position(|known| known == name);
+        let number = |metric: u8| match usize::from(metric).checked_sub(METRIC_MEASURES) {
+            None => metric,
+            Some(measure) => {
+                let new = own.get(measure).and_then(position).unwrap_or(measure);
+                u8::try_from(new + METRIC_MEASURES).unwrap_or(metric)
+            }
+        };
+        let numbers = table.column("metric")?.u8()?.apply_values(number);
+        table.with_column(numbers.into_series().into())?;
+    }
+    Ok(table)
 }
 
 fn damaged_file(path: &Path, error: impl std::fmt::Display) -> Error {

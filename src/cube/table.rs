@@ -1,6 +1,8 @@
 //! The tables of the cube: their columns, and the one way to add two tables up. A table is a
 //! polars `DataFrame` sorted by its key, each key once; every value column says how it is added.
 
+use std::borrow::Cow;
+
 use polars_core::prelude::*;
 
 use super::dimension::Renumbering;
@@ -27,78 +29,110 @@ pub(super) enum Bins {
     Listed,
 }
 
+/// What a value column holds of the sums of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    N,
+    Successes,
+    SuccessSize,
+    Duration,
+    SuccessDuration,
+    SuccessDurationMax,
+    MeasureN(usize),
+    MeasureSum(usize),
+    MeasureMax(usize),
+    /// Of a table that is not made of records' sums.
+    Other,
+}
+
+/// A value column.
+#[derive(Debug, Clone)]
+pub(super) struct Value {
+    pub name: Cow<'static, str>,
+    pub add: Add,
+    pub field: Field,
+}
+
+const fn value(name: &'static str, add: Add, field: Field) -> Value {
+    Value { name: Cow::Borrowed(name), add, field }
+}
+
 /// One table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TableSpec {
     pub name: &'static str,
     pub keys: &'static [&'static str],
-    pub values: &'static [(&'static str, Add)],
+    pub values: Vec<Value>,
     pub bins: Bins,
 }
 
 /// Decimals of a duration in ms: nanoseconds.
 pub(super) const DURATION_SCALE: usize = 6;
-/// Decimals of a size or memory in MB.
-pub(super) const MB_SCALE: usize = 9;
+/// Decimals of a size in MB, and of a measure.
+pub(super) const UNIT_SCALE: usize = 9;
 
-const UPLOAD_VALUES: &[(&str, Add)] = &[
-    ("uploads", Add::Count),
-    ("successes", Add::Count),
-    ("success_size_mb", Add::Sum { scale: MB_SCALE }),
-    ("duration_ms", Add::Sum { scale: DURATION_SCALE }),
-    ("success_duration_ms", Add::Sum { scale: DURATION_SCALE }),
-    ("memory_uploads", Add::Count),
-    ("memory_mb", Add::Sum { scale: MB_SCALE }),
-    ("success_duration_max_ms", Add::Max),
-    ("memory_max_mb", Add::Max),
-];
+/// Sums of records, and of each measure count, sum and maximum.
+fn record_values(measures: &[String]) -> Vec<Value> {
+    let duration = Add::Sum { scale: DURATION_SCALE };
+    let mut values = vec![
+        value("n", Add::Count, Field::N),
+        value("successes", Add::Count, Field::Successes),
+        value("success_size_mb", Add::Sum { scale: UNIT_SCALE }, Field::SuccessSize),
+        value("duration_ms", duration, Field::Duration),
+        value("success_duration_ms", duration, Field::SuccessDuration),
+        value("success_duration_max_ms", Add::Max, Field::SuccessDurationMax),
+    ];
+    for (index, measure) in measures.iter().enumerate() {
+        let named = |what: &str, add, field| Value { name: format!("{measure}_{what}").into(), add, field };
+        values.push(named("n", Add::Count, Field::MeasureN(index)));
+        values.push(named("sum", Add::Sum { scale: UNIT_SCALE }, Field::MeasureSum(index)));
+        values.push(named("max", Add::Max, Field::MeasureMax(index)));
+    }
+    values
+}
 
-/// The tables, by number. `docs/cube.md` describes them for other programs.
-pub(super) const TABLES: [TableSpec; 8] = [
-    TableSpec {
-        name: "minutes",
-        keys: &["minute", "stage", "execution_type"],
-        values: UPLOAD_VALUES,
-        bins: Bins::Listed,
-    },
-    TableSpec {
-        name: "segments",
-        keys: &["hour", "stage", "execution_type", "provider", "file_type", "size_bucket"],
-        values: UPLOAD_VALUES,
-        bins: Bins::Listed,
-    },
-    TableSpec { name: "fine", keys: &["hour", "stage", "execution_type", "metric"], values: &[], bins: Bins::Listed },
-    TableSpec {
-        name: "fine_segments",
-        keys: &["stage", "execution_type", "provider", "file_type", "size_bucket", "metric"],
-        values: &[],
-        bins: Bins::Listed,
-    },
-    TableSpec {
-        name: "errors",
-        keys: &["hour", "stage", "execution_type", "provider", "file_type", "size_bucket", "error_type"],
-        values: &[("failures", Add::Count)],
-        bins: Bins::None,
-    },
-    TableSpec {
-        name: "busy",
-        keys: &["hour", "stage", "execution_type"],
-        values: &[("seconds", Add::Bits)],
-        bins: Bins::None,
-    },
-    TableSpec {
-        name: "memory_samples",
-        keys: &["minute", "stage"],
-        values: &[("samples", Add::Count), ("memory_mb", Add::Sum { scale: MB_SCALE }), ("memory_max_mb", Add::Max)],
-        bins: Bins::None,
-    },
-    TableSpec {
-        name: "events",
-        keys: &["at_ns", "event_type", "stage", "value", "text"],
-        values: &[("count", Add::Count)],
-        bins: Bins::None,
-    },
-];
+/// How many tables there are.
+pub(super) const TABLE_COUNT: usize = 8;
+
+/// The tables, by number, of records with these measures. `docs/cube.md` describes them for other programs.
+pub(super) fn specs(measures: &[String]) -> [TableSpec; TABLE_COUNT] {
+    let table = |name, keys, values, bins| TableSpec { name, keys, values, bins };
+    let of_records = || record_values(measures);
+    [
+        table("minutes", &["minute", "stage", "execution_type"], of_records(), Bins::Listed),
+        table("segments", &["hour", "stage", "execution_type", "segment"], of_records(), Bins::Listed),
+        table("fine", &["hour", "stage", "execution_type", "metric"], Vec::new(), Bins::Listed),
+        table("fine_segments", &["stage", "execution_type", "segment", "metric"], Vec::new(), Bins::Listed),
+        table(
+            "errors",
+            &["hour", "stage", "execution_type", "segment", "error_type"],
+            vec![value("failures", Add::Count, Field::Other)],
+            Bins::None,
+        ),
+        table(
+            "busy",
+            &["hour", "stage", "execution_type"],
+            vec![value("seconds", Add::Bits, Field::Other)],
+            Bins::None,
+        ),
+        table(
+            "memory_samples",
+            &["minute", "stage"],
+            vec![
+                value("samples", Add::Count, Field::Other),
+                value("memory_mb", Add::Sum { scale: UNIT_SCALE }, Field::Other),
+                value("memory_max_mb", Add::Max, Field::Other),
+            ],
+            Bins::None,
+        ),
+        table(
+            "events",
+            &["at_ns", "event_type", "stage", "value", "text"],
+            vec![value("count", Add::Count, Field::Other)],
+            Bins::None,
+        ),
+    ]
+}
 
 pub(super) const MINUTES: usize = 0;
 pub(super) const SEGMENTS: usize = 1;
@@ -210,6 +244,17 @@ pub(super) fn renumber(table: &mut DataFrame, column: &str, renumbering: &Renumb
     Ok(())
 }
 
+/// Replaces the numbers of the segments.
+pub(super) fn renumber_segments(table: &mut DataFrame, numbers: &[u32]) -> PolarsResult<()> {
+    let identity = (0..).zip(numbers).all(|(old, new): (u32, &u32)| old == *new);
+    if identity || !table.schema().contains("segment") {
+        return Ok(());
+    }
+    let segments = table.column("segment")?.u32()?.apply_values(|old| numbers[old as usize]);
+    table.with_column(segments.into_series().into())?;
+    Ok(())
+}
+
 /// Whether a table is sorted by its key, each key once.
 fn is_normal(spec: &TableSpec, table: &DataFrame) -> PolarsResult<bool> {
     let pairs = table.height().saturating_sub(1);
@@ -248,8 +293,8 @@ pub(super) fn normalise(spec: &TableSpec, table: DataFrame) -> PolarsResult<Data
     for key in spec.keys {
         columns.push(sorted.column(key)?.take(&first)?);
     }
-    for (name, add) in spec.values {
-        columns.push(add_groups(sorted.column(name)?, *add, &starts)?);
+    for value in &spec.values {
+        columns.push(add_groups(sorted.column(&value.name)?, value.add, &starts)?);
     }
     if spec.bins == Bins::Listed {
         columns.extend(add_histograms(&sorted, &starts)?);

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::json::{POWERS_OF_TEN, take_digits};
-use super::native::{ExecutionType, MAX_DURATION_MS, MAX_MB, Upload};
+use super::record::{ExecutionType, MAX_DURATION_MS, MAX_MB, Record, own_dimensions, own_measures};
 use super::timestamp::{self, NANOS_PER_SECOND};
 use crate::config::EpochNanos;
 
@@ -103,7 +103,7 @@ impl FastReader {
     /// The upload on the line that `text` begins with, and the bytes up to and with its newline. `None` where the
     /// line is not of the exact layout, is no upload, or is to be rejected: the general parser says what it is.
     #[inline]
-    pub fn read<'a>(&mut self, text: &'a str) -> Option<(Upload<'a>, usize)> {
+    pub fn read<'a>(&mut self, text: &'a str) -> Option<(Record<'a>, usize)> {
         let mut cursor = Cursor { text, bytes: text.as_bytes(), at: 0 };
         let line = &mut cursor;
         if !line.take(b"{\"execution_type\": \"") {
@@ -148,16 +148,14 @@ impl FastReader {
         if !line.take(b"}\n") {
             return None;
         }
-        let upload = Upload {
+        let upload = Record {
             execution_type,
             success,
             duration_ms: Some(duration_ms),
             timestamp,
             error_type,
-            provider,
-            file_type,
-            file_size_mb: size.filter(|size| *size > 0.0),
-            memory_mb,
+            dimensions: own_dimensions(provider, file_type, size),
+            measures: own_measures(memory_mb),
             request_id,
             stage,
             stage_offset,
@@ -210,7 +208,7 @@ mod tests {
         let text = line[..length].strip_suffix('\n').expect("a whole line");
         prop_assert!(!text.contains('\n'), "{line:?}");
         match parse_line(text) {
-            Ok(Line::Upload(slow)) => prop_assert_eq!(fast, slow, "{}", line),
+            Ok(Line::Record(slow)) => prop_assert_eq!(fast, *slow, "{}", line),
             other => prop_assert!(false, "{line:?}: {other:?}"),
         }
         Ok(true)

@@ -8,7 +8,7 @@ use std::str::Utf8Error;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::MAX_LINE_BYTES;
-use super::native::Upload;
+use super::record::Record;
 use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
 
@@ -143,13 +143,13 @@ impl ChunkLedger {
 
     /// Counts an upload.
     #[inline]
-    pub fn upload(&mut self, upload: &Upload<'_>) {
+    pub fn record(&mut self, record: &Record<'_>) {
         self.uploads += 1;
-        self.without_duration += u64::from(upload.duration_ms.is_none());
-        if let (true, Some(error)) = (upload.success, &upload.error_type) {
+        self.without_duration += u64::from(record.duration_ms.is_none());
+        if let (true, Some(error)) = (record.success, &record.error_type) {
             *self.contradictions.entry(cut(error)).or_default() += 1;
         }
-        self.dated(upload.timestamp);
+        self.dated(record.timestamp);
     }
 
     #[inline]

@@ -1,10 +1,11 @@
-//! A row of any format -> an upload or a memory sample, as the mapping of its source says.
+//! A row of any format -> a record or a memory sample, as the mapping of its source says.
 
 use std::borrow::Cow;
 
-use super::native::{Event, EventKind, ExecutionType, MAX_DURATION_MS, MAX_MB, Upload};
+use super::native::{Event, EventKind};
 use super::node::Node;
 use super::quantity;
+use super::record::{ExecutionType, MAX_DURATION_MS, MAX_MB, Record, Value};
 use super::reject::{Reject, RejectReason, cut};
 use super::timestamp;
 use crate::config::EpochNanos;
@@ -12,6 +13,7 @@ use crate::schema::arms::Assigned;
 use crate::schema::condition::{Condition, Test};
 use crate::schema::mapping::Mapping;
 use crate::schema::path::{Origin, Path};
+use crate::schema::record::{MAX_DIMENSIONS, MAX_MEASURES, MEMORY, Values};
 use crate::schema::rule::{From, Role, Rule};
 use crate::schema::source::Kind;
 use crate::schema::unit::Unit;
@@ -31,7 +33,7 @@ pub struct Row<'r> {
 /// What a row is.
 #[derive(Debug, PartialEq)]
 pub enum Mapped<'r> {
-    Upload(Upload<'r>),
+    Record(Box<Record<'r>>),
     Event(Event),
     /// Not one of those that are meant.
     Other,
@@ -47,7 +49,7 @@ pub fn read<'r>(mapping: &Mapping, row: Row<'r>) -> Result<Mapped<'r>, Reject> {
     }
     let fields = Fields { mapping, row };
     match mapping.kind {
-        Kind::Record => fields.upload().map(Mapped::Upload),
+        Kind::Record => fields.record().map(|record| Mapped::Record(Box::new(record))),
         Kind::Samples => fields.sample().map(Mapped::Event),
     }
 }
@@ -141,15 +143,16 @@ impl<'r> Fields<'_, 'r> {
 
     /// Where a field comes from, for messages.
     fn name(&self, role: Role) -> String {
+        let word = role.word(&self.mapping.schema);
         let paths: Vec<&str> = self
             .mapping
             .rule(role)
             .map(|rule| rule.paths().iter().map(|path| path.text.as_str()).collect())
             .unwrap_or_default();
         match paths.as_slice() {
-            [] => role.word().to_owned(),
-            [one] if *one == role.word() => role.word().to_owned(),
-            several => format!("{} ({})", role.word(), several.join(", ")),
+            [] => word.to_owned(),
+            [one] if *one == word => word.to_owned(),
+            several => format!("{word} ({})", several.join(", ")),
         }
     }
 
@@ -165,7 +168,7 @@ impl<'r> Fields<'_, 'r> {
         self.text(role)?.ok_or_else(|| self.missing(role))
     }
 
-    fn upload(&self) -> Result<Upload<'r>, Reject> {
+    fn record(&self) -> Result<Record<'r>, Reject> {
         let execution_type = self.execution_type()?;
         let success = self.required(Role::Success)?;
         let mapped = self.mapping.rule(Role::Success).is_none_or(|rule| rule.can_mean(&success));
@@ -178,24 +181,43 @@ impl<'r> Fields<'_, 'r> {
             None => return Err(self.missing(Role::Duration)),
             Some(value) => Some(self.within(Role::Duration, value, MAX_DURATION_MS, "0 to 30 days")?),
         };
-        let megabytes = |role| {
-            let value = self.number(role)?;
-            value.map(|value| self.within(role, value, MAX_MB, "0 to 1e9 MB")).transpose()
-        };
-        Ok(Upload {
+        Ok(Record {
             execution_type,
             success,
             duration_ms,
             timestamp: self.timestamp()?,
             error_type: self.text(Role::Error)?.filter(|_| !success || self.names_only_errors()),
-            provider: self.text(Role::Provider)?,
-            file_type: self.text(Role::FileType)?,
-            file_size_mb: megabytes(Role::Size)?.filter(|size| *size > 0.0),
-            memory_mb: megabytes(Role::Memory)?,
+            dimensions: self.dimensions()?,
+            measures: self.measures()?,
             request_id: self.text(Role::Id)?,
             stage: self.text(Role::Stage)?,
             stage_offset: 0,
         })
+    }
+
+    fn dimensions(&self) -> Result<[Value<'r>; MAX_DIMENSIONS], Reject> {
+        let mut values = [const { Value::Absent }; MAX_DIMENSIONS];
+        for (index, (value, dimension)) in values.iter_mut().zip(&self.mapping.schema.dimensions).enumerate() {
+            let role = Role::Dimension(index);
+            *value = match dimension.values {
+                Values::Names => Value::name(self.text(role)?),
+                Values::Bounds(_) => Value::number(self.bounded(role)?),
+            };
+        }
+        Ok(values)
+    }
+
+    fn measures(&self) -> Result<[Option<f64>; MAX_MEASURES], Reject> {
+        let mut values = [None; MAX_MEASURES];
+        for (index, value) in values.iter_mut().enumerate().take(self.mapping.schema.measures.len()) {
+            *value = self.bounded(Role::Measure(index))?;
+        }
+        Ok(values)
+    }
+
+    /// A number that the cube can hold.
+    fn bounded(&self, role: Role) -> Result<Option<f64>, Reject> {
+        self.number(role)?.map(|value| self.within(role, value, MAX_MB, "0 to 1e9")).transpose()
     }
 
     /// Whether the field of the error holds errors alone: a status code stands in every row, and is none of a success.
@@ -241,7 +263,7 @@ impl<'r> Fields<'_, 'r> {
         moment.map_err(|why| self.wrong(Role::Timestamp, &text, &why))
     }
 
-    /// A duration in ms, or a size in MB.
+    /// A number in the unit of the report.
     fn number(&self, role: Role) -> Result<Option<f64>, Reject> {
         let Some(rule) = self.mapping.rule(role) else { return Ok(None) };
         match &rule.from {
@@ -286,8 +308,8 @@ impl<'r> Fields<'_, 'r> {
     }
 
     fn sample(&self) -> Result<Event, Reject> {
-        let memory = self.number(Role::Memory)?.ok_or_else(|| self.missing(Role::Memory))?;
-        let rss_mb = self.within(Role::Memory, memory, MAX_MB, "0 to 1e9 MB")?;
+        let role = Role::Measure(MEMORY);
+        let rss_mb = self.bounded(role)?.ok_or_else(|| self.missing(role))?;
         Ok(Event {
             kind: EventKind::MemorySample { rss_mb },
             event_type: "memory_sample".into(),

@@ -10,6 +10,7 @@ pub mod native;
 pub mod node;
 pub mod quantity;
 pub mod recognise;
+pub mod record;
 pub mod reject;
 pub mod rows;
 pub mod sample;

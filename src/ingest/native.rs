@@ -3,62 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::json::{Fault, Scanner, Value};
+use super::json::{self, Fault, Scanner};
+use super::record::{ExecutionType, MAX_DURATION_MS, MAX_MB, Record, own_dimensions, own_measures};
 use super::reject::{Reject, RejectReason, cut};
 use super::timestamp;
 use crate::config::EpochNanos;
 use crate::error::did_you_mean;
-
-/// 30 days: the longest duration that is believed.
-pub const MAX_DURATION_MS: f64 = 30.0 * 86_400_000.0;
-/// One petabyte: the largest size or memory that is believed, in MB.
-pub const MAX_MB: f64 = 1e9;
-
-/// How an upload was carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ExecutionType {
-    Sync,
-    Async,
-    SyncFallback,
-}
-
-impl ExecutionType {
-    pub const ALL: [Self; 3] = [Self::Sync, Self::Async, Self::SyncFallback];
-
-    /// The word of the log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Sync => "sync",
-            Self::Async => "async",
-            Self::SyncFallback => "sync_fallback",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
-}
-
-/// One upload. Strings borrow from the line unless they held escapes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Upload<'a> {
-    pub execution_type: ExecutionType,
-    pub success: bool,
-    /// 0 to 30 days; a failure may have none.
-    pub duration_ms: Option<f64>,
-    /// What the logger's timestamp says; whether it is start or end is the plan's.
-    pub timestamp: EpochNanos,
-    pub error_type: Option<Cow<'a, str>>,
-    pub provider: Option<Cow<'a, str>>,
-    pub file_type: Option<Cow<'a, str>>,
-    /// Positive, or `None` where the size is unknown.
-    pub file_size_mb: Option<f64>,
-    pub memory_mb: Option<f64>,
-    pub request_id: Option<Cow<'a, str>>,
-    pub stage: Option<Cow<'a, str>>,
-    /// Byte offset of `stage` in the line, for the message when no stage has that name.
-    pub stage_offset: usize,
-}
 
 /// What an event line says.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +49,7 @@ pub struct Event {
 /// What a line holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line<'a> {
-    Upload(Upload<'a>),
+    Record(Box<Record<'a>>),
     Event(Event),
 }
 
@@ -155,7 +105,7 @@ fields!(
     scenario,
 );
 
-type Slot<'a> = Option<(Value<'a>, usize)>;
+type Slot<'a> = Option<(json::Value<'a>, usize)>;
 
 /// What a rotated or concatenated file leaves before a line: zeros where the log was truncated under its writer, and
 /// byte-order marks.
@@ -174,8 +124,8 @@ fn parse_object(text: &str) -> Result<Line<'_>, Reject> {
     let mut fields = Fields::default();
     read_object(text, &mut fields)?;
     match fields.event_type.take() {
-        None | Some((Value::Null, _)) => upload(text, fields).map(Line::Upload),
-        Some((Value::String(event_type), _)) => event(text, &event_type, fields).map(Line::Event),
+        None | Some((json::Value::Null, _)) => upload(text, fields).map(|record| Line::Record(Box::new(record))),
+        Some((json::Value::String(event_type), _)) => event(text, &event_type, fields).map(Line::Event),
         Some((_, offset)) => Err(bad_value(text, offset, "event_type is not a string")),
     }
 }
@@ -219,9 +169,9 @@ fn missing(name: &str) -> Reject {
     Reject::whole_line(RejectReason::MissingField, format!("{name} is missing or null"))
 }
 
-fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
+fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Record<'a>, Reject> {
     let execution_type = match required("execution_type", fields.execution_type)? {
-        (Value::String(word), offset) => ExecutionType::parse(&word).ok_or_else(|| {
+        (json::Value::String(word), offset) => ExecutionType::parse(&word).ok_or_else(|| {
             let near = did_you_mean(&word, ExecutionType::ALL.map(ExecutionType::word));
             let message = format!("execution_type is {:?}; expected sync, async or sync_fallback{near}", cut(&word));
             Reject::at(RejectReason::UnknownExecutionType, line.as_bytes(), offset, message)
@@ -229,19 +179,19 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
         (_, offset) => return Err(bad_value(line, offset, "execution_type is not a string")),
     };
     let success = match required("success", fields.success)? {
-        (Value::True, _) => true,
-        (Value::False, _) => false,
+        (json::Value::True, _) => true,
+        (json::Value::False, _) => false,
         (_, offset) => return Err(bad_value(line, offset, "success is not true or false")),
     };
     let duration_ms = match fields.duration_ms {
         // What failed may have no duration, in the ways in which loggers say so.
-        None | Some((Value::Null | Value::Number("-1", _), _)) if !success => None,
-        Some((Value::String(text), _)) if !success && text == "-" => None,
+        None | Some((json::Value::Null | json::Value::Number("-1", _), _)) if !success => None,
+        Some((json::Value::String(text), _)) if !success && text == "-" => None,
         found => Some(number(line, "duration_ms", required("duration_ms", found)?, MAX_DURATION_MS, "up to 30 days")?),
     };
     let timestamp = time(line, required("timestamp", fields.timestamp)?)?;
     if let Some((value, offset)) = fields.fallback_used
-        && !matches!(value, Value::True | Value::False | Value::Null)
+        && !matches!(value, json::Value::True | json::Value::False | json::Value::Null)
     {
         return Err(bad_value(line, offset, "fallback_used is not true or false"));
     }
@@ -250,16 +200,18 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
         Some((value, offset)) => (string(line, "stage", Some((value, offset)))?, offset),
         None => (None, 0),
     };
-    Ok(Upload {
+    Ok(Record {
         execution_type,
         success,
         duration_ms,
         timestamp,
         error_type: string(line, "error_type", fields.error_type)?,
-        provider: string(line, "provider", fields.provider)?,
-        file_type: string(line, "file_type", fields.file_type)?,
-        file_size_mb: size.filter(|size| *size > 0.0),
-        memory_mb: optional_number(line, "memory_mb", fields.memory_mb)?,
+        dimensions: own_dimensions(
+            string(line, "provider", fields.provider)?,
+            string(line, "file_type", fields.file_type)?,
+            size,
+        ),
+        measures: own_measures(optional_number(line, "memory_mb", fields.memory_mb)?),
         request_id: request_id(line, fields.request_id)?,
         stage,
         stage_offset,
@@ -268,7 +220,7 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Upload<'a>, Reject> {
 
 fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reject> {
     let timestamp = match fields.timestamp {
-        None | Some((Value::Null, _)) => None,
+        None | Some((json::Value::Null, _)) => None,
         Some(found) => Some(time(line, found)),
     };
     let mut text = String::new();
@@ -291,7 +243,7 @@ fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reje
         "complaint" => {
             text = note(fields.text);
             let count = match fields.count {
-                None | Some((Value::Null, _)) => 1.0,
+                None | Some((json::Value::Null, _)) => 1.0,
                 Some(found) => number(line, "count", found, 1e9, "up to 1e9")?.round(),
             };
             known(EventKind::Complaint { count: count as u64 })
@@ -320,33 +272,33 @@ fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reje
 /// Free text of an event; anything but a string says nothing.
 fn note(slot: Slot<'_>) -> String {
     match slot {
-        Some((Value::String(text), _)) => cut(&text),
+        Some((json::Value::String(text), _)) => cut(&text),
         _ => String::new(),
     }
 }
 
 /// A number that stands in quotes, `"10"` or `"10%"`.
-fn from_text((value, offset): (Value<'_>, usize)) -> (Value<'_>, usize) {
+fn from_text((value, offset): (json::Value<'_>, usize)) -> (json::Value<'_>, usize) {
     match &value {
-        Value::String(text) => match text.trim().trim_end_matches('%').trim_end().parse::<f64>() {
-            Ok(number) if number.is_finite() => (Value::Number("", number), offset),
+        json::Value::String(text) => match text.trim().trim_end_matches('%').trim_end().parse::<f64>() {
+            Ok(number) if number.is_finite() => (json::Value::Number("", number), offset),
             _ => (value, offset),
         },
         _ => (value, offset),
     }
 }
 
-fn required<'a>(name: &str, slot: Slot<'a>) -> Result<(Value<'a>, usize), Reject> {
+fn required<'a>(name: &str, slot: Slot<'a>) -> Result<(json::Value<'a>, usize), Reject> {
     match slot {
-        None | Some((Value::Null, _)) => Err(missing(name)),
+        None | Some((json::Value::Null, _)) => Err(missing(name)),
         Some(found) => Ok(found),
     }
 }
 
-fn number(line: &str, name: &str, found: (Value<'_>, usize), max: f64, range: &str) -> Result<f64, Reject> {
+fn number(line: &str, name: &str, found: (json::Value<'_>, usize), max: f64, range: &str) -> Result<f64, Reject> {
     let (text, value) = match found.0 {
-        Value::Number(text, value) => (text, value),
-        Value::NotFinite(text) => (text, f64::NAN),
+        json::Value::Number(text, value) => (text, value),
+        json::Value::NotFinite(text) => (text, f64::NAN),
         _ => return Err(bad_value(line, found.1, format!("{name} is not a number"))),
     };
     if (0.0..=max).contains(&value) {
@@ -359,7 +311,7 @@ fn number(line: &str, name: &str, found: (Value<'_>, usize), max: f64, range: &s
 
 fn optional_number(line: &str, name: &str, slot: Slot<'_>) -> Result<Option<f64>, Reject> {
     match slot {
-        None | Some((Value::Null, _)) => Ok(None),
+        None | Some((json::Value::Null, _)) => Ok(None),
         Some(found) => number(line, name, found, MAX_MB, "up to 1e9 MB").map(Some),
     }
 }
@@ -367,8 +319,8 @@ fn optional_number(line: &str, name: &str, slot: Slot<'_>) -> Result<Option<f64>
 /// A string field; missing, null and empty all mean "none".
 fn string<'a>(line: &str, name: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Reject> {
     match slot {
-        None | Some((Value::Null, _)) => Ok(None),
-        Some((Value::String(text), _)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        None | Some((json::Value::Null, _)) => Ok(None),
+        Some((json::Value::String(text), _)) => Ok(Some(text).filter(|text| !text.is_empty())),
         Some((_, offset)) => Err(bad_value(line, offset, format!("{name} is not a string"))),
     }
 }
@@ -376,15 +328,15 @@ fn string<'a>(line: &str, name: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, s
 /// Some loggers count their requests: a number is an id, too.
 fn request_id<'a>(line: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Reject> {
     match slot {
-        Some((Value::Number(text, _), _)) => Ok(Some(Cow::Borrowed(text))),
+        Some((json::Value::Number(text, _), _)) => Ok(Some(Cow::Borrowed(text))),
         other => string(line, "request_id", other),
     }
 }
 
-fn time(line: &str, (value, offset): (Value<'_>, usize)) -> Result<EpochNanos, Reject> {
+fn time(line: &str, (value, offset): (json::Value<'_>, usize)) -> Result<EpochNanos, Reject> {
     let (parsed, text) = match &value {
-        Value::String(text) => (timestamp::parse_iso(text), text.as_ref()),
-        Value::Number(text, value) => (timestamp::parse_epoch(text, *value), *text),
+        json::Value::String(text) => (timestamp::parse_iso(text), text.as_ref()),
+        json::Value::Number(text, value) => (timestamp::parse_epoch(text, *value), *text),
         _ => return Err(bad_value(line, offset, "timestamp is neither a string nor a number")),
     };
     parsed.ok_or_else(|| {
@@ -398,12 +350,13 @@ mod tests {
     use proptest::strategy::Strategy;
 
     use super::*;
+    use crate::schema::record::{FILE_TYPE, MEMORY, PROVIDER, SIZE};
 
     const GOOD: &str = r#"{"execution_type": "async", "success": true, "duration_ms": 1834.21, "timestamp": "2025-11-12T08:15:30.123456", "error_type": null, "fallback_used": false, "file_size_mb": 10.0, "provider": "kimi", "request_id": "r-000017", "file_type": "json", "memory_mb": 42.7}"#;
 
-    fn read_upload(line: &str) -> Upload<'_> {
+    fn read_upload(line: &str) -> Record<'_> {
         match parse_line(line).unwrap() {
-            Line::Upload(upload) => upload,
+            Line::Record(upload) => *upload,
             Line::Event(event) => panic!("an event: {event:?}"),
         }
     }
@@ -413,11 +366,11 @@ mod tests {
         let upload = read_upload(GOOD);
         assert_eq!(upload.execution_type, ExecutionType::Async);
         assert_eq!(
-            (upload.duration_ms, upload.file_size_mb, upload.memory_mb),
+            (upload.duration_ms, upload.number(SIZE), upload.measures[MEMORY]),
             (Some(1834.21), Some(10.0), Some(42.7))
         );
         assert_eq!(upload.timestamp, 1_762_935_330_123_456_000);
-        assert_eq!((upload.provider.as_deref(), upload.file_type.as_deref()), (Some("kimi"), Some("json")));
+        assert_eq!((upload.name(PROVIDER), upload.name(FILE_TYPE)), (Some("kimi"), Some("json")));
     }
 
     #[test]
@@ -468,7 +421,7 @@ mod tests {
     fn zero_size_and_empty_names_are_unknown() {
         let upload_line = GOOD.replace("10.0", "0").replace("kimi", "");
         let upload = read_upload(&upload_line);
-        assert_eq!((upload.file_size_mb, upload.provider), (None, None));
+        assert_eq!((upload.number(SIZE), upload.name(PROVIDER)), (None, None));
     }
 
     proptest::proptest! {
@@ -495,7 +448,7 @@ mod tests {
             sorted.sort_unstable();
             let (shuffled, logged) = (line(&keys), line(&sorted));
             match (parse_line(&shuffled), parse_line(&logged)) {
-                (Ok(Line::Upload(mut a)), Ok(Line::Upload(mut b))) => {
+                (Ok(Line::Record(mut a)), Ok(Line::Record(mut b))) => {
                     (a.stage_offset, b.stage_offset) = (0, 0);
                     proptest::prop_assert_eq!(a, b);
                 }
@@ -547,7 +500,7 @@ mod tests {
     fn read_event(line: &str) -> Event {
         match parse_line(line).unwrap() {
             Line::Event(event) => event,
-            Line::Upload(_) => panic!("an upload"),
+            Line::Record(_) => panic!("an upload"),
         }
     }
 

@@ -226,7 +226,7 @@ mod tests {
             zone: zone.map(Into::into),
             ..FieldTable::default()
         };
-        crate::schema::rule::Rule::new(crate::schema::rule::Role::Timestamp, &table).unwrap().clock
+        crate::schema::rule::Rule::new(crate::schema::rule::Role::Timestamp, &table, &Default::default()).unwrap().clock
     }
 
     // python: int(datetime(2025, 11, 12, 8, 15, 30, tzinfo=timezone.utc).timestamp())

@@ -125,7 +125,7 @@ fn native_event(mapping: &Mapping, node: &Node<'_>, line: &str) -> Option<Result
     let known = matches!(kind, Node::Text(word) if mapping.is_own() || native::EVENT_TYPES.contains(&&**word));
     known.then(|| match native::parse_line(line)? {
         Line::Event(event) => Ok(event),
-        Line::Upload(_) => Err(Reject::whole_line(RejectReason::BadValue, "event_type is not a string")),
+        Line::Record(_) => Err(Reject::whole_line(RejectReason::BadValue, "event_type is not a string")),
     })
 }
 

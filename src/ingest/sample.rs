@@ -1,13 +1,15 @@
 //! The first rows of a source, each beside what it became: what `inspect` shows.
 
 use super::mapped::Mapped;
-use super::native::{self, EventKind, ExecutionType, Line, Upload};
+use super::native::{self, EventKind, Line};
+use super::record::{ExecutionType, Record};
 use super::reject::Reject;
 use super::rows::{self, Became, Found};
 use super::source::{self, Source};
 use crate::config::EpochNanos;
 use crate::format;
 use crate::schema::mapping::{Form, Mapping};
+use crate::schema::record::Schema;
 
 /// A row and what became of it.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ const NOTHING: &str = "no row: a header, a comment or an empty line";
 
 fn native_row(line: &str) -> String {
     match native::parse_line(line) {
-        Ok(Line::Upload(upload)) => record(&upload),
+        Ok(Line::Record(found)) => record(&Schema::default(), &found),
         Ok(Line::Event(event)) => event_text(&event),
         Err(reject) => rejected(&reject),
     }
@@ -72,7 +74,7 @@ fn native_row(line: &str) -> String {
 fn mapped_row(mapping: &Mapping, found: Found<'_>) -> String {
     match found.read(mapping) {
         Ok(Became::Nothing) => NOTHING.into(),
-        Ok(Became::Mapped(Mapped::Upload(upload))) => record(&upload),
+        Ok(Became::Mapped(Mapped::Record(found))) => record(&mapping.schema, &found),
         Ok(Became::Mapped(Mapped::Event(event))) => event_text(&event),
         Ok(Became::Mapped(Mapped::Other)) => OTHER.into(),
         Err(reject) => rejected(&reject),
@@ -104,25 +106,32 @@ fn arm(execution_type: ExecutionType) -> &'static str {
     }
 }
 
-fn record(upload: &Upload<'_>) -> String {
+fn record(schema: &Schema, record: &Record<'_>) -> String {
     let mut parts = vec![
-        moment(upload.timestamp),
-        arm(upload.execution_type).to_owned(),
-        if upload.success { "success".to_owned() } else { "failure".to_owned() },
-        upload
+        moment(record.timestamp),
+        arm(record.execution_type).to_owned(),
+        if record.success { "success".to_owned() } else { "failure".to_owned() },
+        record
             .duration_ms
             .map_or_else(|| "no duration".to_owned(), |duration| format!("{} ms", format::plain(duration))),
     ];
     let mut named = |name: &str, value: Option<&str>| {
         parts.extend(value.map(|value| format!("{name} {value}")));
     };
-    named("error", upload.error_type.as_deref());
-    named("stage", upload.stage.as_deref());
-    named("provider", upload.provider.as_deref());
-    named("file_type", upload.file_type.as_deref());
-    named("id", upload.request_id.as_deref());
-    let quantity = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {} MB", format::plain(value)));
-    parts.extend(quantity("size", upload.file_size_mb));
-    parts.extend(quantity("memory", upload.memory_mb));
+    named("error", record.error_type.as_deref());
+    named("stage", record.stage.as_deref());
+    for (index, dimension) in schema.dimensions.iter().enumerate() {
+        named(&dimension.name, record.name(index));
+    }
+    named("id", record.request_id.as_deref());
+    let mut quantity = |name: &str, unit: &str, value: Option<f64>| {
+        parts.extend(value.map(|value| format!("{name} {} {unit}", format::plain(value)).trim_end().to_owned()));
+    };
+    for (index, dimension) in schema.dimensions.iter().enumerate() {
+        quantity(&dimension.name, &dimension.unit, record.number(index));
+    }
+    for (measure, value) in schema.measures.iter().zip(record.measures) {
+        quantity(&measure.name, &measure.unit, value);
+    }
     parts.join(" · ")
 }

@@ -73,13 +73,13 @@ fn cases(report: &Report) -> Vec<Case> {
         suite: "criteria",
         name: format!("{} at {}", plain(&criterion.label), plain(&criterion.stage)),
         outcome: outcome(criterion.status),
-        message: line(&|text| terminal::criterion_line(text, criterion, terminal::Colour::Never)),
+        message: line(&|text| terminal::criterion_line(text, &report.words, criterion, terminal::Colour::Never)),
     }));
     cases.extend(report.triggers.iter().filter(|trigger| trigger.fired).map(|trigger| Case {
         suite: "triggers",
         name: plain(&format!("{} in {} ({}) at {}", trigger.trigger, trigger.stage, trigger.scope, trigger.from)),
         outcome: if trigger.severity == TriggerSeverity::Rollback { Outcome::Failed } else { Outcome::Open },
-        message: terminal::trigger_text(trigger),
+        message: terminal::trigger_text(&report.words, trigger),
     }));
     let found = report.comparisons.iter().filter(|comparison| comparison.regression);
     cases.extend(found.map(|comparison| Case {

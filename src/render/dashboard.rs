@@ -7,9 +7,10 @@ use super::charts::{self, Chart};
 use super::marks;
 use super::templates::render;
 use crate::format;
-use crate::metric;
+use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::Report;
 use crate::report::words::decision_words;
+use crate::schema::record::MEMORY;
 
 /// A report and where it lies, relative to the dashboard.
 pub struct Found {
@@ -36,7 +37,7 @@ struct RowView {
     meaning: &'static str,
     reason: String,
     period: String,
-    uploads: String,
+    records: String,
     success_rate: String,
     latency: String,
     throughput: String,
@@ -47,11 +48,11 @@ struct RowView {
 
 #[derive(Serialize)]
 struct TrendView {
-    id: &'static str,
-    title: &'static str,
+    id: String,
+    title: String,
     wide: String,
     narrow: String,
-    columns: Vec<&'static str>,
+    columns: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
@@ -90,11 +91,10 @@ fn period_end(report: &Report) -> Option<&str> {
 fn row(found: &Found) -> RowView {
     let report = &found.report;
     let (word, meaning) = decision_words(report.decision.value);
-    let show = |id: &str| {
-        let figure = charts::headline(report, id).zip(metric::find(id));
-        figure.map_or_else(
+    let show = |estimator| {
+        charts::headline(report, estimator).map_or_else(
             || format::NOT_MEASURED.to_owned(),
-            |(figure, metric)| format::figure(figure.value, figure.ci, metric.unit).0,
+            |(figure, metric)| format::figure(figure.value, figure.ci, &metric.unit).0,
         )
     };
     let stages = || report.stages.iter();
@@ -110,11 +110,11 @@ fn row(found: &Found) -> RowView {
         meaning,
         reason: report.decision.reasons.first().map_or_else(String::new, |reason| reason.text.clone()),
         period: from.zip(period_end(report)).map_or_else(|| "–".into(), |(from, to)| format::period(from, to)),
-        uploads: format::count(stages().map(|stage| stage.groups.all.uploads).sum()),
-        success_rate: show("success_rate"),
-        latency: show("latency_p50_ms"),
-        throughput: show("throughput_uploads_per_s"),
-        memory: show("memory_mean_mb"),
+        records: report.words.counted(stages().map(|stage| stage.groups.all.n).sum()),
+        success_rate: show(Estimator::Rate(Share::Successes)),
+        latency: show(Estimator::Quantile(Distribution::Latency, 0.5)),
+        throughput: show(Estimator::RecordThroughput),
+        memory: show(Estimator::Mean(Distribution::Measure(MEMORY))),
         incidents: format::count(report.triggers.iter().filter(|trigger| trigger.fired).count() as u64),
         generated_at: format::date_time(&report.generated_at),
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::escape::plain;
 use super::terminal::Colour;
 use crate::format;
-use crate::metric::{self, Better, Unit};
+use crate::metric::{Better, Unit};
 use crate::report::model::{CompletionStatus, Improvement, Report, Status};
 use crate::report::words::{completion_word, decision_words, status_word};
 
@@ -18,9 +18,9 @@ pub fn text(before: &Report, after: &Report, colour: Colour) -> String {
         "{}\n  from {} ({})\n  to   {} ({})",
         plain(&after.title),
         format::date_time(&before.generated_at),
-        uploads(before),
+        records(before),
         format::date_time(&after.generated_at),
-        uploads(after)
+        records(after)
     );
     let mut changes: Vec<Change> = decision(before, after).into_iter().collect();
     changes.extend(improvements(before, after));
@@ -60,8 +60,8 @@ fn change(direction: Direction, line: String) -> Change {
     Change { direction, line }
 }
 
-fn uploads(report: &Report) -> String {
-    format::counted(report.stages.iter().map(|stage| stage.groups.all.uploads).sum(), "upload")
+fn records(report: &Report) -> String {
+    report.words.counted(report.stages.iter().map(|stage| stage.groups.all.n).sum())
 }
 
 fn decision(before: &Report, after: &Report) -> Option<Change> {
@@ -96,7 +96,7 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
         let show = |improvement: &Improvement| {
             improvement.value.map_or_else(
                 || format::NOT_MEASURED.to_owned(),
-                |value| format::estimate(value, improvement.ci, improvement.unit),
+                |value| format::estimate(value, improvement.ci, &improvement.unit),
             )
         };
         let apart = match (then.ci, now.ci) {
@@ -105,7 +105,7 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
         };
         if then.status != now.status || apart {
             let direction = match of_status(then.status, now.status) {
-                Direction::Other => moved(now, then),
+                Direction::Other => moved(after, now, then),
                 direction => direction,
             };
             let line = format!(
@@ -123,8 +123,8 @@ fn improvements(before: &Report, after: &Report) -> Vec<Change> {
 }
 
 /// Whether a value that moved out of the other's interval got better: by its metric, and a reduction by its size.
-fn moved(now: &Improvement, then: &Improvement) -> Direction {
-    let better = match (now.unit, metric::find(&now.metric)) {
+fn moved(after: &Report, now: &Improvement, then: &Improvement) -> Direction {
+    let better = match (&now.unit, after.metric(&now.metric)) {
         (Unit::Ratio, Some(metric)) => metric.better,
         (Unit::Ratio, None) => Better::Neither,
         _ => Better::Higher,
@@ -144,7 +144,7 @@ fn criteria(before: &Report, after: &Report) -> Vec<Change> {
         let show = |criterion: &crate::report::model::Criterion| {
             criterion.value.map_or_else(
                 || format::NOT_MEASURED.to_owned(),
-                |value| format::estimate(value, criterion.ci, criterion.unit),
+                |value| format::estimate(value, criterion.ci, &criterion.unit),
             )
         };
         let line = format!(

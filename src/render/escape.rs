@@ -64,7 +64,7 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// As [`plain`], of a text whose own newlines count.
+/// As `plain`, of a text whose own newlines count.
 pub fn plain_lines(text: &str) -> String {
     text.lines().map(|line| plain(line) + "\n").collect()
 }

@@ -72,17 +72,17 @@ pub(super) fn method(method: IntervalMethod) -> &'static str {
         IntervalMethod::Woodruff => "Woodruff on effective counts",
         IntervalMethod::BlockBootstrap => "bootstrap of clock hours",
         IntervalMethod::MinuteBootstrap => "bootstrap of minutes",
-        IntervalMethod::UploadBootstrap => "bootstrap of single uploads",
+        IntervalMethod::RecordBootstrap => "bootstrap of single records",
     }
 }
 
 fn warning(warning: FigureWarning) -> &'static str {
     match warning {
         FigureWarning::FewHours => {
-            "fewer than 8 hours: uploads are taken as independent, the interval may be too narrow"
+            "fewer than 8 hours: records are taken as independent, the interval may be too narrow"
         }
-        FigureWarning::TooFewUploads => "too few uploads for an interval",
-        FigureWarning::MixChanged => "the mix of files changed, and the figure with it",
+        FigureWarning::TooFew => "too few for an interval",
+        FigureWarning::MixChanged => "the mix changed, and the figure with it",
         FigureWarning::SplitMismatch => "the split is not what was set: the arms may differ in more than the treatment",
     }
 }

@@ -13,6 +13,7 @@ use super::sections::{
 use super::templates::render;
 use crate::format;
 use crate::report::model::{Comparison, Report, Trigger};
+use crate::schema::record::Words;
 
 /// What the page runs: a convenience, allowed by its hash alone.
 const SCRIPT: &str = include_str!("../../templates/page.js");
@@ -25,7 +26,11 @@ pub(super) struct Page<'a> {
     version: &'a str,
     simulated: Option<&'a str>,
     period: Option<String>,
-    uploads: String,
+    words: &'a Words,
+    /// The noun at the head of a column.
+    records: String,
+    /// How many there are.
+    counted: String,
     summary: &'a [String],
     decision: decision::DecisionView,
     next_steps: Vec<Link>,
@@ -62,26 +67,35 @@ impl<'a> Page<'a> {
         let (segments, groups): (Vec<&Comparison>, Vec<&Comparison>) =
             report.comparisons.iter().partition(|comparison| !comparison.segment.is_empty());
         let (fired, chance): (Vec<&Trigger>, Vec<&Trigger>) = report.triggers.iter().partition(|trigger| trigger.fired);
-        let uploads = report.stages.iter().map(|stage| stage.groups.all.uploads).sum();
+        let count = report.stages.iter().map(|stage| stage.groups.all.n).sum();
         Self {
             title: &report.title,
             generated_at: format::date_time(&report.generated_at),
             version: &report.generator.version,
             simulated: report.simulated.as_deref(),
             period: period(report),
-            uploads: format::counted(uploads, "upload"),
+            words: &report.words,
+            records: report.words.heading(),
+            counted: report.words.counted(count),
             summary: &report.summary,
             decision: decision::decision(report),
             next_steps: decision::next_steps(report),
             not_measured: decision::not_measured(report),
             improvements: report.improvements.iter().map(improvements::improvement).collect(),
-            criteria: report.criteria.iter().map(criteria::criterion).collect(),
-            pairs: comparisons::pairs(&groups),
-            intention_to_treat: report.intention_to_treat.iter().map(intention_to_treat::intention_to_treat).collect(),
-            incidents: fired.into_iter().map(triggers::incident).collect(),
-            crossings: chance.into_iter().map(triggers::incident).collect(),
-            change_points: report.change_points.iter().map(change_points::change_point).collect(),
-            searches: report.change_point_searches.iter().map(change_points::search).collect(),
+            criteria: report.criteria.iter().map(|item| criteria::criterion(report, item)).collect(),
+            pairs: comparisons::pairs(report, &groups),
+            intention_to_treat: {
+                let of_stage = |stage| intention_to_treat::intention_to_treat(report, stage);
+                report.intention_to_treat.iter().map(of_stage).collect()
+            },
+            incidents: fired.into_iter().map(|trigger| triggers::incident(report, trigger)).collect(),
+            crossings: chance.into_iter().map(|trigger| triggers::incident(report, trigger)).collect(),
+            change_points: report
+                .change_points
+                .iter()
+                .map(|point| change_points::change_point(report, point))
+                .collect(),
+            searches: report.change_point_searches.iter().map(|search| change_points::search(report, search)).collect(),
             charts: drawn.iter().map(charts::chart).collect(),
             has_errors: report.stages.iter().any(|stage| !stage.groups.all.errors.is_empty()),
             matrix: variants::matrix(&report.variants),
@@ -91,7 +105,7 @@ impl<'a> Page<'a> {
             completion: report.completion.iter().map(completion::completion).collect(),
             validation: report.validation.as_ref().map(validation::validation),
             notes: report.notes.iter().map(notes::note).collect(),
-            stages: report.stages.iter().map(stages::stage).collect(),
+            stages: report.stages.iter().map(|stage| stages::stage(report, stage)).collect(),
             quality: quality::quality(report),
             inputs: report.inputs.iter().map(inputs::input).collect(),
             events: report.events.iter().map(inputs::event).collect(),

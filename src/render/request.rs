@@ -65,7 +65,7 @@ fn evidence(metric: &str) -> String {
 }
 
 fn improvement(improvement: &Improvement) -> Option<AskedClaim> {
-    let unit = improvement.unit;
+    let unit = &improvement.unit;
     let (value, interval) = format::figure(improvement.value?, improvement.ci, unit);
     let bound = |value: f64| format::value(value, unit);
     Some(AskedClaim {
@@ -90,8 +90,8 @@ fn criterion(criterion: &Criterion) -> Option<AskedClaim> {
     if criterion.status == Status::NotMeasured {
         return None;
     }
-    let (value, interval) = format::figure(criterion.value?, criterion.ci, criterion.unit);
-    let threshold = format::value(criterion.threshold, criterion.unit);
+    let (value, interval) = format::figure(criterion.value?, criterion.ci, &criterion.unit);
+    let threshold = format::value(criterion.threshold, &criterion.unit);
     let direction = match criterion.direction {
         Direction::AtLeast => "at least",
         Direction::AtMost => "at most",
@@ -131,7 +131,10 @@ pub fn questions(report: &Report) -> Vec<Question> {
     let mut texts = vec![
         format!("Does the decision \"{word}\" follow from the figures and the plan's criteria?"),
         "Baseline and final stage were measured at different times. Is there a cause other than the rollout that could explain an improvement?".to_owned(),
-        "Does the code do what the claims rest on: are fallbacks logged as such, is every upload logged once, does duration_ms span the whole upload?".to_owned(),
+        format!(
+            "Does the code do what the claims rest on: are fallbacks logged as such, is every {one} logged once, does its duration span the whole of it?",
+            one = report.words.one
+        ),
         "Do the tests exercise what the rollout changed? What is missing?".to_owned(),
     ];
     if !not_measured(report).is_empty() {

@@ -10,6 +10,7 @@ use crate::report::model::{
     Trigger, TriggerSeverity,
 };
 use crate::report::words::{answer_text, completion_word, decision_words, read_as, status_word};
+use crate::schema::record::Words;
 
 /// Whether to colour what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +108,9 @@ pub fn check(report: &Report, colour: Colour) -> String {
     title(&mut text, "Improvements");
     report.improvements.iter().for_each(|improvement| improvement_line(&mut text, improvement, colour));
     title(&mut text, "Criteria");
-    report.criteria.iter().for_each(|criterion| criterion_line(&mut text, criterion, colour));
+    report.criteria.iter().for_each(|criterion| criterion_line(&mut text, &report.words, criterion, colour));
     title(&mut text, "Triggers");
-    triggers(&mut text, &report.triggers, colour);
+    triggers(&mut text, &report.words, &report.triggers, colour);
     title(&mut text, "Completion");
     report.completion.iter().for_each(|item| completion_line(&mut text, item, colour));
     text.push_str(&findings(report, colour));
@@ -141,18 +142,18 @@ fn decision(text: &mut String, report: &Report, colour: Colour) {
 }
 
 /// An incident in one line.
-pub(super) fn trigger_text(trigger: &Trigger) -> String {
+pub(super) fn trigger_text(words: &Words, trigger: &Trigger) -> String {
     let answer = answer_text(trigger).map_or_else(String::new, |answer| format!("; {answer}"));
     let p_value = trigger.p_value.map_or_else(String::new, |p| format!(", {}", format::p_value(p)));
     plain(&format!(
         "{}, {}; {}{p_value}{answer}",
         format::period(&trigger.from, &trigger.to),
-        format::counted(trigger.uploads, "upload"),
+        words.counted(trigger.n),
         trigger.text
     ))
 }
 
-fn triggers(text: &mut String, triggers: &[Trigger], colour: Colour) {
+fn triggers(text: &mut String, words: &Words, triggers: &[Trigger], colour: Colour) {
     for trigger in triggers.iter().filter(|trigger| trigger.fired) {
         let (code, word) = match trigger.severity {
             TriggerSeverity::Rollback => (RED, "ROLLBACK"),
@@ -165,7 +166,7 @@ fn triggers(text: &mut String, triggers: &[Trigger], colour: Colour) {
             colour.paint(code, &format!("{word:<12}")),
             trigger.trigger,
             trigger.scope,
-            trigger_text(trigger)
+            trigger_text(words, trigger)
         );
     }
     let chance: u64 = triggers.iter().filter(|trigger| !trigger.fired).map(|trigger| trigger.windows).sum();
@@ -208,7 +209,7 @@ fn heading(report: &Report, colour: Colour) -> String {
 pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
     let ends = improvement.ci;
     let shown = match (improvement.value, &improvement.reason) {
-        (Some(value), _) => match format::figure(value, ends, improvement.unit) {
+        (Some(value), _) => match format::figure(value, ends, &improvement.unit) {
             (value, Some(interval)) => format!("{value} ({interval})"),
             (value, None) => format!("{value} (no interval)"),
         },
@@ -219,8 +220,8 @@ pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, col
         writeln!(text, "  {} {:<20} {}", status(improvement.status, colour), plain(&improvement.label), plain(&shown));
 }
 
-pub(super) fn criterion_line(text: &mut String, criterion: &Criterion, colour: Colour) {
-    let (label, unit) = (plain(&criterion.label), criterion.unit);
+pub(super) fn criterion_line(text: &mut String, words: &Words, criterion: &Criterion, colour: Colour) {
+    let (label, unit) = (plain(&criterion.label), &criterion.unit);
     let sign = if criterion.direction == Direction::AtLeast { "≥" } else { "≤" };
     let needs = format!("{sign} {}", format::value(criterion.threshold, unit));
     let shown = match (criterion.value, &criterion.reason) {
@@ -231,8 +232,8 @@ pub(super) fn criterion_line(text: &mut String, criterion: &Criterion, colour: C
         (None, reason) => reason.clone().unwrap_or_default(),
     };
     let more = criterion
-        .more_uploads_needed
-        .map_or_else(String::new, |more| format!("; {} would settle it", format::counted(more, "more upload")));
+        .more_needed
+        .map_or_else(String::new, |more| format!("; {} would settle it", words.counted_as(more, "more")));
     let stage = plain(&criterion.stage);
     let _ = writeln!(
         text,

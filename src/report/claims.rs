@@ -5,14 +5,20 @@ use sha2::{Digest, Sha256};
 use stagegate_stats::Interval;
 
 use super::model::{Claim, Criterion, Group, Improvement, Input, Stage, Status};
-use crate::metric::METRICS;
+use crate::metric::Metric;
 use crate::packing::hex;
 
 /// Inputs up to which a claim names each.
 const INPUTS_NAMED: usize = 16;
 
 /// The claims of the stages, improvements and criteria, in this order.
-pub fn claims(inputs: &[Input], stages: &[Stage], improvements: &[Improvement], criteria: &[Criterion]) -> Vec<Claim> {
+pub fn claims(
+    metrics: &[Metric],
+    inputs: &[Input],
+    stages: &[Stage],
+    improvements: &[Improvement],
+    criteria: &[Criterion],
+) -> Vec<Claim> {
     let evidence = evidence(inputs);
     let mut claims = Vec::new();
     for stage in stages {
@@ -23,7 +29,7 @@ pub fn claims(inputs: &[Input], stages: &[Stage], improvements: &[Improvement], 
             ("control", &groups.control),
             ("per_protocol", &groups.per_protocol),
         ] {
-            claims.extend(of_group(&format!("stages.{}.{arm}", stage.name), group, &evidence));
+            claims.extend(of_group(metrics, &format!("stages.{}.{arm}", stage.name), group, &evidence));
         }
     }
     claims.extend(improvements.iter().filter_map(|improvement| of_improvement(improvement, &evidence)));
@@ -65,16 +71,21 @@ fn evidence(inputs: &[Input]) -> Vec<String> {
     vec![format!("sha256-list:{}", hex(&hasher.finalize()))]
 }
 
-fn of_group<'a>(prefix: &'a str, group: &'a Group, evidence: &'a [String]) -> impl Iterator<Item = Claim> + 'a {
-    METRICS.iter().filter_map(move |metric| {
-        let figure = group.figure(metric.id)?;
+fn of_group<'a>(
+    metrics: &'a [Metric],
+    prefix: &'a str,
+    group: &'a Group,
+    evidence: &'a [String],
+) -> impl Iterator<Item = Claim> + 'a {
+    metrics.iter().filter_map(move |metric| {
+        let figure = group.figure(&metric.id)?;
         Some(Claim {
             id: format!("{prefix}.{}", metric.id),
             value: figure.value,
             ci: figure.ci,
             unit: metric.unit.word().into(),
             n: figure.n,
-            definition: metric.definition.into(),
+            definition: metric.definition.clone(),
             inputs: evidence.to_vec(),
         })
     })

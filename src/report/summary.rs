@@ -2,12 +2,13 @@
 
 use super::claims::improvement_id;
 use super::model::{
-    Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Regressions, Report, SplitStatus, Stage,
-    Status, Trigger, TriggerSeverity,
+    Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Report, SplitStatus, Stage, Status,
+    Trigger, TriggerSeverity,
 };
-use super::words::{decision_words, status_word};
+use super::words::{decision_words, dimensions, join, status_word};
 use crate::format;
-use crate::metric::{self, Unit};
+use crate::metric::Unit;
+use crate::schema::record::Words;
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
@@ -18,12 +19,12 @@ const MOST_SENTENCES: usize = 5;
 /// The decision and its main reason first, then what changed, what went wrong, and what the figures hide.
 pub fn summary(report: &Report) -> Vec<String> {
     let mut sentences = vec![decision(&report.decision)];
-    sentences.extend(improvements(&report.claims, &report.improvements));
-    sentences.push(scope(&report.stages, &report.criteria, &report.triggers));
+    sentences.extend(improvements(report));
+    sentences.push(scope(&report.words, &report.stages, &report.criteria, &report.triggers));
     let caveats: Vec<String> = fallbacks(&report.intention_to_treat).into_iter().chain(doubts(report)).collect();
     // Where something worse is to be told, what is not worse stands in its section alone.
     let worse = !report.regressions.found.is_empty();
-    sentences.extend(regressions(&report.regressions).filter(|_| worse || caveats.len() < 2));
+    sentences.extend(regressions(report).filter(|_| worse || caveats.len() < 2));
     let room = MOST_SENTENCES.saturating_sub(sentences.len()).max(1);
     let split = caveats.len().min(room) - usize::from(caveats.len() > room);
     sentences.extend_from_slice(&caveats[..split]);
@@ -45,56 +46,48 @@ fn decision(decision: &Decision) -> String {
     }
 }
 
-/// `a, b and c`
-fn join(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [only] => only.clone(),
-        [head @ .., last] => format!("{} and {last}", head.join(", ")),
-    }
-}
-
 /// What changed from the baseline, how that stands against the targets, and what was not measured.
-fn improvements(claims: &[Claim], improvements: &[Improvement]) -> Option<String> {
-    let told: Vec<String> = improvements.iter().filter_map(|improvement| change(claims, improvement)).collect();
+fn improvements(report: &Report) -> Option<String> {
+    let Report { claims, improvements, .. } = report;
+    let told: Vec<String> = improvements.iter().filter_map(|improvement| change(report, claims, improvement)).collect();
     let missing: Vec<String> = improvements
         .iter()
         .filter(|improvement| improvement.status == Status::NotMeasured)
         .map(|improvement| {
             let reason = improvement.reason.as_deref().unwrap_or("an ingredient is missing");
-            format!("{} ({reason})", noun(improvement))
+            format!("{} ({reason})", noun(report, improvement))
         })
         .collect();
     let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
     if told.is_empty() {
-        return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing)));
+        return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing, "and")));
     }
-    let mut parts = vec![format!("Compared with the baseline, {}", join(&told))];
-    parts.extend(against_targets(measured));
+    let mut parts = vec![format!("Compared with the baseline, {}", join(&told, "and"))];
+    parts.extend(against_targets(report, measured));
     if !missing.is_empty() {
-        parts.push(format!("not measured: {}", join(&missing)));
+        parts.push(format!("not measured: {}", join(&missing, "and")));
     }
     Some(format!("{}.", parts.join("; ")))
 }
 
 /// What changed, as a sentence calls it.
-fn noun(improvement: &Improvement) -> String {
+fn noun(report: &Report, improvement: &Improvement) -> String {
     match improvement.id.as_str() {
         "memory_reduction" => "memory".into(),
         "throughput_ratio" => "throughput".into(),
         "latency_reduction" => "latency".into(),
         "timeout_reduction" => "timeouts".into(),
-        _ => metric::label(&improvement.metric).to_lowercase(),
+        _ => report.label(&improvement.metric).to_lowercase(),
     }
 }
 
 /// `memory fell by 85.1 % (84.0 to 86.0)`
-fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
+fn change(report: &Report, claims: &[Claim], improvement: &Improvement) -> Option<String> {
     let id = improvement_id(improvement);
     let claim = claims.iter().find(|claim| claim.id == id)?;
-    let unit = improvement.unit;
-    let noun = noun(improvement);
-    let is_ratio = unit == Unit::Ratio;
+    let unit = &improvement.unit;
+    let noun = noun(report, improvement);
+    let is_ratio = *unit == Unit::Ratio;
     let same = if is_ratio { 1.0 } else { 0.0 };
     if claim.ci.is_some_and(|ends| ends.holds(same)) {
         let estimate = format::estimate(claim.value, claim.ci, unit);
@@ -115,10 +108,14 @@ fn change(claims: &[Claim], improvement: &Improvement) -> Option<String> {
 }
 
 /// How the judged ones stand; nothing where no target was set.
-fn against_targets<'a>(measured: impl Iterator<Item = &'a Improvement>) -> Option<String> {
+fn against_targets<'a>(report: &Report, measured: impl Iterator<Item = &'a Improvement>) -> Option<String> {
     let judged: Vec<&Improvement> = measured.filter(|improvement| improvement.target.is_some()).collect();
     let of = |wanted: &[Status]| -> Vec<String> {
-        judged.iter().filter(|improvement| wanted.contains(&improvement.status)).map(|known| noun(known)).collect()
+        judged
+            .iter()
+            .filter(|improvement| wanted.contains(&improvement.status))
+            .map(|known| noun(report, known))
+            .collect()
     };
     let (reached, missed, open) = (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Open]));
     match judged.len() {
@@ -132,21 +129,21 @@ fn against_targets<'a>(measured: impl Iterator<Item = &'a Improvement>) -> Optio
         match names.len() {
             0 => {}
             1 => parts.push(format!("the target of {} is {words}", names[0])),
-            _ => parts.push(format!("the targets of {} are {words}", join(&names))),
+            _ => parts.push(format!("the targets of {} are {words}", join(&names, "and"))),
         }
     }
     Some(parts.join(", "))
 }
 
 /// How much there was to see, the criteria, and whether an alarm went off.
-fn scope(stages: &[Stage], criteria: &[Criterion], triggers: &[Trigger]) -> String {
-    let measured = stages.iter().filter(|stage| stage.groups.all.uploads > 0);
+fn scope(words: &Words, stages: &[Stage], criteria: &[Criterion], triggers: &[Trigger]) -> String {
+    let measured = stages.iter().filter(|stage| stage.groups.all.n > 0);
     let count = measured.clone().count() as u64;
-    let uploads: u64 = measured.map(|stage| stage.groups.all.uploads).sum();
+    let uploads: u64 = measured.map(|stage| stage.groups.all.n).sum();
     if count == 0 {
-        return "The log holds no usable upload: nothing is measured.".into();
+        return format!("The log holds no usable {}: nothing is measured.", words.one);
     }
-    let log = format!("The log holds {} in {}", format::counted(uploads, "upload"), format::counted(count, "stage"));
+    let log = format!("The log holds {} in {}", words.counted(uploads), format::counted(count, "stage"));
     let incidents = incidents(triggers);
     match criteria_text(criteria) {
         Some(criteria) => format!("{log}: {criteria}, and {incidents}."),
@@ -210,18 +207,17 @@ fn incidents(triggers: &[Trigger]) -> String {
     format!("{count} ({place}) happened, {answered}")
 }
 
-fn regressions(regressions: &Regressions) -> Option<String> {
+fn regressions(report: &Report) -> Option<String> {
+    let regressions = &report.regressions;
     if regressions.tested == 0 {
         return None;
     }
     let margin = format::share(regressions.margin);
+    let names = join(&dimensions(&report.comparisons), "or");
     let found = match regressions.found.len() as u64 {
-        0 => format!("no file type, size or provider is shown to be worse by more than {margin}"),
-        1 => format!("one figure of a file type, size or provider is worse by more than {margin}"),
-        found => format!(
-            "{} figures of file types, sizes or providers are worse by more than {margin}",
-            format::count(found)
-        ),
+        0 => format!("no {names} is shown to be worse by more than {margin}"),
+        1 => format!("one figure of a {names} is worse by more than {margin}"),
+        found => format!("{} figures of a {names} are worse by more than {margin}", format::count(found)),
     };
     let open = match regressions.open {
         0 => String::new(),
@@ -231,9 +227,7 @@ fn regressions(regressions: &Regressions) -> Option<String> {
             format::count(regressions.tested)
         ),
     };
-    let mut letters = found.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    Some(format!("{first}{}{open}.", letters.as_str()))
+    Some(format!("{}{open}.", format::capitalised(&found)))
 }
 
 /// Of the stage with most fallbacks, where there are enough to matter; the others stand below.
@@ -252,12 +246,12 @@ fn doubts(report: &Report) -> Vec<String> {
         .filter_map(|improvement| {
             let adjusted = improvement.adjusted.as_ref()?.value;
             let label = improvement.label.to_lowercase();
-            Some(format!("{label} would be {}", format::value(adjusted, improvement.unit)))
+            Some(format!("{label} would be {}", format::value(adjusted, &improvement.unit)))
         })
         .collect();
     if !moved.is_empty() {
         sentences
-            .push(format!("The mix of files changed between the stages: with the baseline's mix, {}.", join(&moved)));
+            .push(format!("The mix changed between the stages: with the baseline's mix, {}.", join(&moved, "and")));
     }
     let wrong: Vec<String> = report
         .stages
@@ -267,7 +261,7 @@ fn doubts(report: &Report) -> Vec<String> {
         .collect();
     if !wrong.is_empty() {
         let stages = if wrong.len() == 1 { "stage" } else { "stages" };
-        sentences.push(format!("The traffic split of {stages} {} is not what was set.", join(&wrong)));
+        sentences.push(format!("The traffic split of {stages} {} is not what was set.", join(&wrong, "and")));
     }
     if report.data_quality.gate == Gate::Failed {
         sentences.push("The log fails the data-quality gate: read every figure with the findings below.".into());

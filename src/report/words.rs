@@ -1,6 +1,6 @@
 //! What findings are called. A leaf beside the model: whoever judges and whoever shows use the same words.
 
-use super::model::{Answer, CompletionStatus, DecisionValue, Input, Status, Trigger};
+use super::model::{Answer, Comparison, CompletionStatus, DecisionValue, Input, Status, Trigger};
 use crate::format;
 
 /// The one word of a status.
@@ -12,6 +12,27 @@ pub fn status_word(status: Status) -> &'static str {
         Status::Open => "open",
         Status::NotMeasured => format::NOT_MEASURED,
         Status::NotJudged => "no target",
+    }
+}
+
+/// The dimensions along which segments were compared, as a sentence calls them.
+pub fn dimensions(comparisons: &[Comparison]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in comparisons.iter().flat_map(|comparison| comparison.segment.keys()) {
+        let name = name.replace('_', " ");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// `a, b and c`, or with another last word.
+pub fn join(words: &[String], last_word: &str) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.clone(),
+        [head @ .., last] => format!("{} {last_word} {last}", head.join(", ")),
     }
 }
 

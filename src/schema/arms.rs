@@ -4,14 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::matcher::Matcher;
-
-/// `[record]`: what a row of the log is.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a table of the record")]
-pub struct RecordSection {
-    /// Which words stand for which arm.
-    pub arms: ArmsSection,
-}
+use super::source::FieldSection;
 
 /// `[record.arms]`
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -23,12 +16,39 @@ pub struct ArmsSection {
     pub treated: Vec<String>,
     /// Words or patterns of what was meant for the new way and went the old one.
     pub fallback: Vec<String>,
+    /// Where the word stands in a row; else where the source says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<FieldSection>,
+    /// How people call them.
+    pub names: ArmNames,
+}
+
+/// `[record.arms] names`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "names of the arms: control and treated")]
+pub struct ArmNames {
+    /// The old way.
+    pub control: String,
+    /// The new way.
+    pub treated: String,
+}
+
+impl Default for ArmNames {
+    fn default() -> Self {
+        Self { control: "sync".into(), treated: "async".into() }
+    }
 }
 
 impl Default for ArmsSection {
     fn default() -> Self {
         let one = |word: &str| vec![word.to_owned()];
-        Self { control: one("sync"), treated: one("async"), fallback: one("sync_fallback") }
+        Self {
+            control: one("sync"),
+            treated: one("async"),
+            fallback: one("sync_fallback"),
+            field: None,
+            names: ArmNames::default(),
+        }
     }
 }
 
@@ -107,15 +127,19 @@ mod tests {
     #[test]
     fn exact_words_go_before_patterns() {
         let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
-        let section =
-            ArmsSection { control: words(&["^v"]), treated: words(&["v2", "/-async$/"]), fallback: words(&["v2-old"]) };
+        let section = ArmsSection {
+            control: words(&["^v"]),
+            treated: words(&["v2", "/-async$/"]),
+            fallback: words(&["v2-old"]),
+            ..ArmsSection::default()
+        };
         let arms = Arms::new(&section).unwrap();
         assert_eq!(arms.of("v2"), Some(Assigned::Treated));
         assert_eq!(arms.of("v2-old"), Some(Assigned::Fallback));
         assert_eq!(arms.of("v1"), Some(Assigned::Control));
         assert_eq!(arms.of("x-async"), Some(Assigned::Treated));
         assert_eq!(arms.of("canary"), None);
-        let twice = ArmsSection { control: words(&["a"]), treated: words(&["a"]), fallback: Vec::new() };
+        let twice = ArmsSection { control: words(&["a"]), treated: words(&["a"]), ..ArmsSection::default() };
         assert_eq!(Arms::new(&twice).unwrap_err().2, "\"a\" is a word of control, too");
     }
 }

@@ -9,8 +9,9 @@ use super::condition::Condition;
 use super::matcher::pattern;
 use super::path::{Origin, Path};
 use super::presets;
+use super::record::{MEMORY, RecordSection, Schema};
 use super::rule::{Fault, Role, Rule};
-use super::source::{Kind, Parse, SourceSection, TimestampMarks};
+use super::source::{FieldSection, Kind, Parse, SourceSection, TimestampMarks};
 
 /// How lines become rows.
 #[derive(Debug, Clone)]
@@ -45,7 +46,8 @@ pub struct Mapping {
     pub kind: Kind,
     pub marks: TimestampMarks,
     pub arms: Arc<Arms>,
-    /// By [`Role`].
+    pub schema: Arc<Schema>,
+    /// By [`Role::index`].
     rules: Vec<Option<Rule>>,
 }
 
@@ -78,17 +80,23 @@ impl SourceFault {
 /// Without these a row is no record.
 const REQUIRED: [Role; 4] = [Role::Timestamp, Role::Duration, Role::Success, Role::Arm];
 /// Without these a row is no sample.
-const REQUIRED_OF_SAMPLES: [Role; 2] = [Role::Timestamp, Role::Memory];
+const REQUIRED_OF_SAMPLES: [Role; 2] = [Role::Timestamp, Role::Measure(MEMORY)];
 /// Most columns that a config may name.
 const MAX_COLUMNS: usize = 1000;
 
 impl Mapping {
-    /// Makes a mapping of what a config says; `marks` holds where it does not say what the timestamp marks.
+    /// Makes a mapping of what a config says of a source and of all records; `marks` holds where it does not say what
+    /// the timestamp marks.
     ///
     /// # Errors
     /// What cannot be meant, with the keys where it stands.
-    pub fn new(section: &SourceSection, arms: Arc<Arms>, marks: TimestampMarks) -> Result<Self, SourceFault> {
-        let merged = match &section.preset {
+    pub fn new(
+        section: &SourceSection,
+        record: &RecordSection,
+        (schema, arms): (Arc<Schema>, Arc<Arms>),
+        marks: TimestampMarks,
+    ) -> Result<Self, SourceFault> {
+        let mut merged = match &section.preset {
             None => section.clone(),
             Some(name) => {
                 let preset = presets::find(name).map_err(|why| {
@@ -97,25 +105,31 @@ impl Mapping {
                 section.over(&preset.source)
             }
         };
-        let mut rules: Vec<Option<Rule>> = Role::ALL.iter().map(|_| None).collect();
+        // What the source itself says of a field goes before what is said for all records, and that before the preset.
+        for (name, field) in of_all_records(record) {
+            if !section.fields.contains_key(&name) {
+                merged.fields.insert(name, field);
+            }
+        }
+        let mut rules: Vec<Option<Rule>> = (0..Role::COUNT).map(|_| None).collect();
         for (name, field) in &merged.fields {
-            let role = Role::parse(name).map_err(|why| {
-                let known = Role::ALL.map(Role::word).join(", ");
+            let role = Role::parse(name, &schema).map_err(|why| {
+                let known = Role::words(&schema).join(", ");
                 SourceFault {
                     keys: vec!["fields".into(), name.clone()],
                     message: why,
                     help: Some(format!("known fields: {known}")),
                 }
             })?;
-            let rule = Rule::new(role, &field.table()).map_err(|fault| SourceFault::of_field(name, fault))?;
-            rules[role as usize] = Some(rule);
+            let rule = Rule::new(role, &field.table(), &schema).map_err(|fault| SourceFault::of_field(name, fault))?;
+            rules[role.index()] = Some(rule);
         }
         let kind = merged.kind.unwrap_or(Kind::Record);
         let required = if kind == Kind::Record { &REQUIRED[..] } else { &REQUIRED_OF_SAMPLES };
-        if let Some(role) = required.iter().find(|role| rules[**role as usize].is_none()) {
-            return Err(missing_field(*role, section.preset.as_deref()));
+        if let Some(role) = required.iter().find(|role| rules[role.index()].is_none()) {
+            return Err(missing_field(*role, &schema, section.preset.as_deref()));
         }
-        let timestamp = merged.fields.get(Role::Timestamp.word()).map(|field| field.table());
+        let timestamp = merged.fields.get(Role::Timestamp.word(&schema)).map(|field| field.table());
         let form = form(&merged)?;
         let conditions = |key: &str, texts: &[String]| {
             let one = |text: &String| {
@@ -134,6 +148,7 @@ impl Mapping {
             kind,
             marks: timestamp.and_then(|table| table.marks).unwrap_or(marks),
             arms,
+            schema,
             rules,
         };
         mapping.refuse_parents_of_a_line()?;
@@ -152,7 +167,7 @@ impl Mapping {
 
     /// How a field is read, where it is.
     pub fn rule(&self, role: Role) -> Option<&Rule> {
-        self.rules[role as usize].as_ref()
+        self.rules[role.index()].as_ref()
     }
 
     /// All paths that it reads.
@@ -178,10 +193,33 @@ impl Mapping {
     }
 }
 
-fn missing_field(role: Role, preset: Option<&str>) -> SourceFault {
+/// Where `[record]` says that fields stand, in whatever format.
+fn of_all_records(record: &RecordSection) -> Vec<(String, FieldSection)> {
+    let in_unit = |field: &FieldSection, told_in: &str| {
+        let mut table = field.table().into_owned();
+        // What is declared in a unit is in it where nothing else is said.
+        if table.unit.is_none() && ["ms", "MB"].contains(&told_in) {
+            table.unit = Some(told_in.to_owned());
+        }
+        FieldSection::Table(Box::new(table))
+    };
+    let dimensions = record.dimensions.iter().filter_map(|dimension| {
+        let told_in = dimension.unit.as_deref().unwrap_or_default();
+        Some((dimension.name.clone(), in_unit(dimension.field.as_ref()?, told_in)))
+    });
+    let measures = record
+        .measures
+        .iter()
+        .filter_map(|measure| Some((measure.name.clone(), in_unit(measure.field.as_ref()?, &measure.unit))));
+    let arm = record.arms.field.iter().map(|field| ("arm".to_owned(), field.clone()));
+    dimensions.chain(measures).chain(arm).collect()
+}
+
+fn missing_field(role: Role, schema: &Schema, preset: Option<&str>) -> SourceFault {
+    let word = role.word(schema);
     let message = match preset {
-        Some(preset) => format!("{} is not known: the preset {preset} cannot say where it stands", role.word()),
-        None => format!("{} is missing in [sources.fields]", role.word()),
+        Some(preset) => format!("{word} is not known: the preset {preset} cannot say where it stands"),
+        None => format!("{word} is missing in [sources.fields]"),
     };
     let help = match role {
         Role::Arm => {
@@ -192,7 +230,7 @@ fn missing_field(role: Role, preset: Option<&str>) -> SourceFault {
         Role::Success => {
             "write success = \"a.path\", or success = { path = \"status\", map = { \"200..399\" = true }, default = false }"
         }
-        Role::Memory => "write memory = { path = \"a.path\", unit = \"B\" }",
+        Role::Measure(_) => "write memory = { path = \"a.path\", unit = \"B\" }",
         _ => "write timestamp = \"a.path\", with unit for a number, or format for a text that is not ISO 8601",
     };
     SourceFault { keys: vec!["fields".into()], message, help: Some(help.into()) }

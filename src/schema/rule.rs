@@ -8,6 +8,7 @@ use regex::Regex;
 
 use super::matcher::{Matcher, pattern};
 use super::path::Path;
+use super::record::{MAX_DIMENSIONS, MAX_MEASURES, Schema, Values};
 use super::source::FieldTable;
 use super::unit::Unit;
 use crate::error::did_you_mean;
@@ -24,62 +25,74 @@ pub enum Role {
     Fallback,
     Stage,
     Id,
-    Provider,
-    FileType,
-    Size,
-    Memory,
+    /// By its position in the schema.
+    Dimension(usize),
+    /// By its position in the schema.
+    Measure(usize),
 }
 
 impl Role {
-    pub const ALL: [Self; 12] = [
-        Self::Timestamp,
-        Self::Duration,
-        Self::Success,
-        Self::Error,
-        Self::Arm,
-        Self::Fallback,
-        Self::Stage,
-        Self::Id,
-        Self::Provider,
-        Self::FileType,
-        Self::Size,
-        Self::Memory,
+    /// Those that every log has.
+    pub const CORE: [(Self, &'static str); 8] = [
+        (Self::Timestamp, "timestamp"),
+        (Self::Duration, "duration"),
+        (Self::Success, "success"),
+        (Self::Error, "error"),
+        (Self::Arm, "arm"),
+        (Self::Fallback, "fallback"),
+        (Self::Stage, "stage"),
+        (Self::Id, "id"),
     ];
+    /// How many roles there can be.
+    pub const COUNT: usize = Self::CORE.len() + MAX_DIMENSIONS + MAX_MEASURES;
+
+    /// A number below [`Role::COUNT`].
+    pub fn index(self) -> usize {
+        match self {
+            Self::Dimension(dimension) => Self::CORE.len() + dimension,
+            Self::Measure(measure) => Self::CORE.len() + MAX_DIMENSIONS + measure,
+            core => Self::CORE.iter().position(|(role, _)| *role == core).unwrap_or_default(),
+        }
+    }
 
     /// Its key in `[sources.fields]`.
-    pub fn word(self) -> &'static str {
+    pub fn word(self, schema: &Schema) -> &str {
         match self {
-            Self::Timestamp => "timestamp",
-            Self::Duration => "duration",
-            Self::Success => "success",
-            Self::Error => "error",
-            Self::Arm => "arm",
-            Self::Fallback => "fallback",
-            Self::Stage => "stage",
-            Self::Id => "id",
-            Self::Provider => "provider",
-            Self::FileType => "file_type",
-            Self::Size => "size",
-            Self::Memory => "memory",
+            Self::Dimension(dimension) => &schema.dimensions[dimension].name,
+            Self::Measure(measure) => &schema.measures[measure].name,
+            core => Self::CORE[core.index()].1,
         }
+    }
+
+    /// The keys of all roles.
+    pub fn words(schema: &Schema) -> Vec<&str> {
+        let dimensions = schema.dimensions.iter().map(|dimension| dimension.name.as_str());
+        let measures = schema.measures.iter().map(|measure| measure.name.as_str());
+        Self::CORE.iter().map(|(_, word)| *word).chain(dimensions).chain(measures).collect()
     }
 
     /// The role with this key.
     ///
     /// # Errors
     /// There is none, as a sentence.
-    pub fn parse(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|role| role.word() == word).ok_or_else(|| {
-            format!("no field is called {word:?}{}", did_you_mean(word, Self::ALL.iter().map(|role| role.word())))
-        })
+    pub fn parse(word: &str, schema: &Schema) -> Result<Self, String> {
+        let core = Self::CORE.iter().find(|(_, known)| *known == word).map(|(role, _)| *role);
+        core.or_else(|| schema.dimension(word).map(Self::Dimension))
+            .or_else(|| schema.measure(word).map(Self::Measure))
+            .ok_or_else(|| format!("no field is called {word:?}{}", did_you_mean(word, Self::words(schema))))
     }
 
-    fn is_duration(self) -> bool {
-        self == Self::Duration
-    }
-
-    fn is_bytes(self) -> bool {
-        matches!(self, Self::Size | Self::Memory)
+    /// What its numbers are told in; `None` where it is no number.
+    fn number_unit(self, schema: &Schema) -> Option<&str> {
+        match self {
+            Self::Duration => Some("ms"),
+            Self::Dimension(dimension) => {
+                let dimension = &schema.dimensions[dimension];
+                matches!(dimension.values, Values::Bounds(_)).then_some(dimension.unit.as_str())
+            }
+            Self::Measure(measure) => Some(&schema.measures[measure].unit),
+            _ => None,
+        }
     }
 }
 
@@ -143,25 +156,20 @@ impl Rule {
     ///
     /// # Errors
     /// What cannot be meant.
-    pub fn new(role: Role, table: &FieldTable) -> Result<Self, Fault> {
+    pub fn new(role: Role, table: &FieldTable, schema: &Schema) -> Result<Self, Fault> {
         let map = table.map.0.iter().map(|(word, meant)| {
             Matcher::parse(word).map(|matcher| (matcher, meant.0.clone())).map_err(|why| Fault::new("map", why))
         });
         let regex = table.regex.as_deref().map(pattern).transpose().map_err(|why| Fault::new("regex", why))?;
-        let rule = Self {
-            from: from(role, table)?,
-            unit: table.unit.as_deref().map(|word| unit(role, word)).transpose()?,
-            clock: clock(role, table)?,
+        Ok(Self {
+            from: from(role, table, schema)?,
+            unit: unit(role, table, schema)?,
+            clock: clock(role, table, schema)?,
             missing: table.missing.clone(),
             regex,
             map: map.collect::<Result<_, _>>()?,
             default: table.default.as_ref().map(|word| word.0.clone()),
-        };
-        if role.is_bytes() && rule.unit.is_none() && !matches!(rule.from, From::Constant(_)) {
-            return Err(Fault::new("unit", format!("{} has no unit", role.word()))
-                .help(format!("add unit: {}", Unit::words(false).join(", "))));
-        }
-        Ok(rule)
+        })
     }
 
     /// Whether a text that was found is a value, and not one that means none.
@@ -216,9 +224,10 @@ fn path(key: &'static str, text: &str) -> Result<Path, Fault> {
     Ok(path)
 }
 
-fn from(role: Role, table: &FieldTable) -> Result<From, Fault> {
+fn from(role: Role, table: &FieldTable, schema: &Schema) -> Result<From, Fault> {
+    let word = role.word(schema);
     let all = |key, texts: &[String]| texts.iter().map(|text| path(key, text)).collect::<Result<Vec<_>, _>>();
-    let of_numbers = role.is_duration() || role.is_bytes();
+    let of_numbers = role.number_unit(schema).is_some();
     let mut given = Vec::new();
     if let Some(text) = &table.path {
         given.push(From::First(vec![path("path", text)?]));
@@ -231,7 +240,7 @@ fn from(role: Role, table: &FieldTable) -> Result<From, Fault> {
     }
     if !table.sum.is_empty() {
         if !of_numbers {
-            return Err(Fault::new("sum", format!("{} is no number that adds up", role.word())));
+            return Err(Fault::new("sum", format!("{} is no number that adds up", word)));
         }
         given.push(From::Sum(all("sum", &table.sum)?));
     }
@@ -239,16 +248,17 @@ fn from(role: Role, table: &FieldTable) -> Result<From, Fault> {
         given.push(From::Constant(word.0.clone()));
     }
     let Some(from) = given.pop() else {
-        return Err(Fault::new("path", format!("{} comes from nowhere", role.word()))
-            .help("give path, first, join, sum or value"));
+        return Err(
+            Fault::new("path", format!("{} comes from nowhere", word)).help("give path, first, join, sum or value")
+        );
     };
     if !given.is_empty() {
-        return Err(Fault::new("path", format!("{} comes from several places", role.word()))
+        return Err(Fault::new("path", format!("{} comes from several places", word))
             .help("give one of path, first, join, sum and value"));
     }
     match (&table.minus, from) {
         (None, from) => Ok(from),
-        (Some(minus), From::First(mut paths)) if role.is_duration() && paths.len() == 1 => {
+        (Some(minus), From::First(mut paths)) if role == Role::Duration && paths.len() == 1 => {
             Ok(From::Difference(paths.remove(0), path("minus", minus)?))
         }
         (Some(_), _) => {
@@ -257,28 +267,51 @@ fn from(role: Role, table: &FieldTable) -> Result<From, Fault> {
     }
 }
 
-fn unit(role: Role, word: &str) -> Result<Unit, Fault> {
-    let of_time = !role.is_bytes();
-    if !of_time || matches!(role, Role::Timestamp | Role::Duration) {
-        let known = Unit::words(of_time);
-        return Unit::parse(word).filter(|unit| unit.is_time() == of_time).ok_or_else(|| {
-            let near = did_you_mean(word, known.iter().copied());
-            Fault::new("unit", format!("{word:?} is no unit of {}{near}", role.word()))
-                .help(format!("known units here: {}", known.join(", ")))
-        });
-    }
-    Err(Fault::new("unit", format!("{} has no unit", role.word())))
+/// What the numbers of a field are in. Where the report tells them in ms or MB it must be said; a unit is never guessed.
+fn unit(role: Role, table: &FieldTable, schema: &Schema) -> Result<Option<Unit>, Fault> {
+    let word = role.word(schema);
+    let told_in = if role == Role::Timestamp { Some("ms") } else { role.number_unit(schema) };
+    let of_time = match told_in {
+        Some("ms") => true,
+        Some("MB") => false,
+        told_in => {
+            return match (table.unit.as_deref(), told_in) {
+                (None, _) => Ok(None),
+                (Some(unit), Some(told_in)) if unit == told_in => Ok(None),
+                (Some(unit), Some(told_in)) => {
+                    Err(Fault::new("unit", format!("{unit:?} is not the unit of {word}, which is told in {told_in:?}"))
+                        .help("units of time become \"ms\", and those of bytes \"MB\"; others stay as they are"))
+                }
+                (Some(_), None) => Err(Fault::new("unit", format!("{word} has no unit"))),
+            };
+        }
+    };
+    let known = Unit::words(of_time).join(", ");
+    let Some(text) = table.unit.as_deref() else {
+        // A time may be a text that says what it is, and so may a duration.
+        let needed = !matches!(role, Role::Timestamp | Role::Duration) && table.value.is_none();
+        return if needed {
+            Err(Fault::new("unit", format!("{word} has no unit")).help(format!("add unit: {known}")))
+        } else {
+            Ok(None)
+        };
+    };
+    Unit::parse(text).filter(|unit| unit.is_time() == of_time).map(Some).ok_or_else(|| {
+        let near = did_you_mean(text, Unit::words(of_time));
+        Fault::new("unit", format!("{text:?} is no unit of {word}{near}")).help(format!("known units here: {known}"))
+    })
 }
 
-fn clock(role: Role, table: &FieldTable) -> Result<Clock, Fault> {
+fn clock(role: Role, table: &FieldTable, schema: &Schema) -> Result<Clock, Fault> {
+    let word = role.word(schema);
     let of_time = matches!(role, Role::Timestamp | Role::Duration);
     let misplaced =
         [("format", table.format.is_some()), ("zone", table.zone.is_some()), ("base", table.base.is_some())];
     if let Some((key, _)) = misplaced.into_iter().find(|(_, given)| *given && !of_time) {
-        return Err(Fault::new(key, format!("{key} belongs to a timestamp, and {} is none", role.word())));
+        return Err(Fault::new(key, format!("{key} belongs to a timestamp, and {} is none", word)));
     }
     if table.marks.is_some() && role != Role::Timestamp {
-        return Err(Fault::new("marks", format!("marks belongs to the timestamp, and {} is none", role.word())));
+        return Err(Fault::new("marks", format!("marks belongs to the timestamp, and {} is none", word)));
     }
     let format = table.format.as_deref().map(format_items).transpose()?;
     let zone = |name: &String| {

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
-use crate::ingest::native::{self, EventKind, Line, Upload};
+use crate::ingest::native::{self, EventKind, Line};
+use crate::ingest::record::Record as Read;
 use crate::ingest::timestamp::NANOS_PER_SECOND;
 use crate::schema::presets::{Preset, WriteSection};
+use crate::schema::record::{FILE_TYPE, MEMORY, PROVIDER, SIZE};
 use crate::schema::source::Parse;
 
 const NANOS_PER_MS: i64 = 1_000_000;
@@ -49,7 +51,7 @@ impl<'w> Shaper<'w> {
             writeln!(self.out, "{header}")?;
         }
         match native::parse_line(text.trim_end()) {
-            Ok(Line::Upload(upload)) => {
+            Ok(Line::Record(upload)) => {
                 self.number += 1;
                 let record = Record::of(&upload, self.number);
                 let mut row = String::new();
@@ -145,7 +147,7 @@ fn split(inside: &str) -> Vec<&str> {
 
 /// What a template can say.
 struct Record<'u> {
-    upload: &'u Upload<'u>,
+    upload: &'u Read<'u>,
     number: u64,
     start: i64,
     end: i64,
@@ -154,7 +156,7 @@ struct Record<'u> {
 }
 
 impl<'u> Record<'u> {
-    fn of(upload: &'u Upload<'u>, number: u64) -> Self {
+    fn of(upload: &'u Read<'u>, number: u64) -> Self {
         let end = (upload.timestamp + NANOS_PER_SECOND / 2).div_euclid(NANOS_PER_SECOND) * NANOS_PER_SECOND;
         let duration_ms = (upload.duration_ms.unwrap_or(0.0).round() as i64).max(1);
         let timeout = !upload.success && upload.error_type.as_deref().is_some_and(|name| name.contains("Timeout"));
@@ -205,10 +207,10 @@ impl<'u> Record<'u> {
             "id" => upload.request_id.as_deref().unwrap_or_default().to_owned(),
             "id!" => text(upload.request_id.as_deref()),
             "error!" => text(upload.error_type.as_deref()),
-            "provider!" => text(upload.provider.as_deref()),
-            "file_type!" => text(upload.file_type.as_deref()),
-            "size_mb!" => number(upload.file_size_mb),
-            "memory_mb!" => number(upload.memory_mb),
+            "provider!" => text(upload.name(PROVIDER)),
+            "file_type!" => text(upload.name(FILE_TYPE)),
+            "size_mb!" => number(upload.number(SIZE)),
+            "memory_mb!" => number(upload.measures[MEMORY]),
             // Presets are the program's own: see the test.
             other => unreachable!("no value is called {other:?}"),
         }

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::scenario::{StageSetting, World};
-use crate::ingest::native::ExecutionType;
+use crate::ingest::record::ExecutionType;
 use stagegate_stats::random::Stream;
 
 /// What async does to the memory of one upload: it streams.

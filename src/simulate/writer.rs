@@ -7,7 +7,7 @@ use chrono::DateTime;
 use super::scenario::{Scenario, StageSetting};
 use super::traffic::Record;
 use super::truth::Truth;
-use crate::ingest::native::ExecutionType;
+use crate::ingest::record::ExecutionType;
 use stagegate_stats::random::Stream;
 
 /// Seconds between the start of the outage and the rollback that answers it.

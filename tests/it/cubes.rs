@@ -97,7 +97,7 @@ fn a_cube_is_replaced_whole() {
     place.run(&["cube", "log.jsonl", "-o", "a.cube"]).expect(0);
     place.write("log.jsonl", upload_line(1) + "\n" + &upload_line(2));
     place.run(&["cube", "log.jsonl", "-o", "a.cube"]).expect(0);
-    assert_eq!(place.report("out", &["a.cube"])["inputs"][0]["uploads"], 2);
+    assert_eq!(place.report("out", &["a.cube"])["inputs"][0]["records"], 2);
     let left: Vec<_> = std::fs::read_dir(place.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".cube-")), "{left:?}");
 }

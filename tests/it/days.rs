@@ -27,7 +27,7 @@ fn a_day_is_held_against_the_baseline_and_the_day_before() {
     // Every upload of the day, by another way: the hours of the whole report's stage that fall on it.
     let log = place.read("log.jsonl");
     let ended = |line: &&str| line.contains("\"timestamp\": \"2025-11-13T") && line.contains("execution_type");
-    assert_eq!(day["stages"][2]["groups"]["all"]["uploads"], log.lines().filter(ended).count());
+    assert_eq!(day["stages"][2]["groups"]["all"]["n"], log.lines().filter(ended).count());
     // The log's ledger is whole, whatever the day.
     assert_eq!(day["inputs"], whole["inputs"]);
     let fired = day["triggers"].as_array().unwrap().iter().filter(|trigger| trigger["fired"] == true);
@@ -159,7 +159,7 @@ fn a_watched_log_that_grows_is_reported_again() {
     let uploads = || -> Option<u64> {
         let text = std::fs::read_to_string(place.path("out/report.json")).ok()?;
         let report: serde_json::Value = serde_json::from_str(&text).ok()?;
-        report["inputs"][0]["uploads"].as_u64()
+        report["inputs"][0]["records"].as_u64()
     };
     let wait = |wanted: &dyn Fn(u64) -> bool| {
         let start = Instant::now();

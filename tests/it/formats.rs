@@ -147,11 +147,11 @@ fn records_of_csv_survive_threads_archives_and_splits() {
     place.write("x.csv", &log);
     let report = place.report("out", &["x.csv"]);
     let input = &report["inputs"][0];
-    let counts = ["lines", "uploads", "rejected", "blank"].map(|key| input[key].as_u64().unwrap());
+    let counts = ["lines", "records", "rejected", "blank"].map(|key| input[key].as_u64().unwrap());
     // The header is a line without a row; each seventh record takes two lines.
     assert_eq!(counts, [40_001 + 5715, 40_000, 0, 1]);
-    assert_eq!(report["stages"][0]["groups"]["all"]["uploads"], 40_000);
-    assert_eq!(report["stages"][0]["groups"]["treated"]["uploads"], 13_334);
+    assert_eq!(report["stages"][0]["groups"]["all"]["n"], 40_000);
+    assert_eq!(report["stages"][0]["groups"]["treated"]["n"], 13_334);
     let one = place.report("one", &["--threads", "1", "x.csv"]);
     assert_eq!(report, one);
 }
@@ -191,7 +191,7 @@ fn two_rollouts_in_one_log_are_kept_apart() {
     }
     place.write("x.jsonl", log);
     let report = place.report("out", &["--keep", "service == \"upload\"", "x.jsonl"]);
-    let uploads = |stage: usize| report["stages"][stage]["groups"]["all"]["uploads"].clone();
+    let uploads = |stage: usize| report["stages"][stage]["groups"]["all"]["n"].clone();
     // An upload counts where it began. The other service's event, ten minutes after the beginning, starts nothing.
     assert_eq!([uploads(0), uploads(1)], [31, 29]);
     assert_eq!(report["inputs"][0]["other_rows"], 61);

@@ -64,5 +64,5 @@ fn a_million_names_do_not_fill_the_report() {
     let report = place.report("out", &["log.jsonl"]);
     let findings = report["data_quality"]["findings"].as_array().unwrap();
     assert!(findings.iter().any(|finding| finding["id"] == "data_quality.too_many_providers"), "{findings:?}");
-    assert_eq!(report["stages"][0]["groups"]["all"]["uploads"], 1000);
+    assert_eq!(report["stages"][0]["groups"]["all"]["n"], 1000);
 }

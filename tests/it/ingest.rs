@@ -42,7 +42,7 @@ fn the_planted_truth_is_found_line_by_line() {
             ] {
                 let (uploads, successes) = (of(&planted["uploads"], kinds), of(&planted["successes"], kinds));
                 let group = &shown["groups"][arm];
-                assert_eq!(group["uploads"], uploads, "{scenario} {} {arm}", shown["name"]);
+                assert_eq!(group["n"], uploads, "{scenario} {} {arm}", shown["name"]);
                 if uploads > 0 {
                     let rate = group["success_rate"]["value"].as_f64().unwrap();
                     assert!((rate - successes as f64 / uploads as f64).abs() < 1e-12, "{scenario} {arm}");
@@ -124,7 +124,7 @@ fn a_truncated_archive_is_used_as_far_as_it_goes_and_the_gate_fails() {
     let whole = std::fs::read(place.path("log.jsonl.gz")).unwrap();
     place.write("cut.jsonl.gz", &whole[..whole.len() / 2]);
     let report = place.report("out", &["cut.jsonl.gz"]);
-    assert!(report["inputs"][0]["uploads"].as_u64().unwrap() > 500);
+    assert!(report["inputs"][0]["records"].as_u64().unwrap() > 500);
     assert_eq!(report["data_quality"]["gate"], "failed");
     assert!(report["data_quality"]["findings"][0]["text"].as_str().unwrap().contains("cut short"));
     place.write("nothing.jsonl.gz", "");
@@ -156,7 +156,7 @@ fn a_line_too_long_is_rejected_and_the_next_one_read() {
     place.write("log.jsonl", format!("{}\n{long}\n{just_fits}\n{}\n{long}", upload_line(1), upload_line(3)));
     let report = place.report("out", &["log.jsonl"]);
     let input = &report["inputs"][0];
-    assert_eq!((&input["lines"], &input["uploads"], &input["rejected"]), (&5.into(), &3.into(), &2.into()));
+    assert_eq!((&input["lines"], &input["records"], &input["rejected"]), (&5.into(), &3.into(), &2.into()));
     let rejected = &report["data_quality"]["rejected"][0];
     assert_eq!(
         (&rejected["reason"], &rejected["examples"][0]["line"], &rejected["examples"][1]["line"]),
@@ -210,7 +210,7 @@ fn files_own_stages_and_intervals_place_uploads() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|stage| stage["groups"]["all"]["uploads"].as_u64().unwrap())
+        .map(|stage| stage["groups"]["all"]["n"].as_u64().unwrap())
         .collect();
     assert_eq!(uploads, [2, 1, 1]);
     let rejected = &report["data_quality"]["rejected"][0];
@@ -254,11 +254,7 @@ fn a_log_out_of_the_order_of_time_is_read_again_and_tells_the_same() {
     let (ordered, behind) = (told("ordered.jsonl"), told("behind.jsonl"));
     assert_eq!((ordered.0, behind.0), (false, true));
     assert_eq!(ordered.1, behind.1);
-    assert!(
-        behind.1[4]["groups"]["all"]["uploads"].as_u64() > Some(10_000),
-        "{}",
-        behind.1[4]["groups"]["all"]["uploads"]
-    );
+    assert!(behind.1[4]["groups"]["all"]["n"].as_u64() > Some(10_000), "{}", behind.1[4]["groups"]["all"]["n"]);
 }
 
 /// The lines as files that share them in turns, packed without compression or plain.
@@ -331,5 +327,5 @@ fn an_event_in_a_later_archive_takes_uploads_that_nothing_took() {
     assert!(packed == plain, "the tables differ");
     let report = place.report("out", &["packed.cube"]);
     assert_eq!(report["data_quality"]["duplicate_request_ids"], 40);
-    assert_eq!(report["stages"][1]["groups"]["all"]["uploads"], 41);
+    assert_eq!(report["stages"][1]["groups"]["all"]["n"], 41);
 }

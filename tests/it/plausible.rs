@@ -72,11 +72,7 @@ fn uploads_in_the_wrong_arm_are_named() {
             upload["execution_type"] = "async".into();
         }
     });
-    assert_review(
-        &report,
-        "treated_baseline.baseline",
-        "error: stage baseline holds 120 uploads of the new way, 50.00 %",
-    );
+    assert_review(&report, "treated_baseline.baseline", "error: stage baseline holds 120 uploads of async, 50.00 %");
     let one = with(|index, upload| {
         if index == 3 {
             upload["execution_type"] = "async".into();
@@ -99,7 +95,7 @@ fn durations_in_another_unit_are_named() {
             upload["duration_ms"] = (f64::from(1400 + index % 90) / 1000.0).into();
         }
     });
-    assert_review(&seconds, "other_unit", "duration_ms of the new way looks like seconds");
+    assert_review(&seconds, "other_unit", "duration_ms of async looks like seconds");
     let step = &seconds["next_steps"][0];
     assert_eq!(step["finding"], "data_quality.other_unit");
     assert!(step["text"].as_str().expect("a text").starts_with("Find out in which unit duration_ms is written"));
@@ -194,7 +190,7 @@ fn a_wrong_clock_is_no_gap() {
         }
     });
     let found = finding(&report, "wrong_clock").expect("a finding");
-    assert!(found.starts_with("warning: stage 100% has uploads dated 26 "), "{found}");
+    assert!(found.starts_with("warning: stage 100% has records dated 26 "), "{found}");
     assert_eq!(report["data_quality"]["gaps"], json!([]));
 }
 
@@ -253,7 +249,7 @@ fn a_log_read_under_two_names_is_noticed() {
     std::fs::hard_link(place.path("log.jsonl"), place.path("link.jsonl")).expect("a link");
     for other in ["copy.jsonl", "packed.jsonl.gz", "link.jsonl"] {
         let report = place.report("out", &["log.jsonl", other]);
-        assert_review(&report, "read_twice", "hold the same 481 lines: every upload of them is counted twice");
+        assert_review(&report, "read_twice", "hold the same 481 lines: all of them are counted twice");
     }
     // Two halves of one log are as long as each other, and no copy.
     let lines: Vec<&str> = log.lines().collect();

@@ -6,6 +6,7 @@ use crate::cube::Cube;
 use crate::cube::slice::{Arm, MinuteMemory};
 use crate::error::Result;
 use crate::report::model::{Trigger, TriggerSeverity};
+use crate::schema::record::MEMORY;
 use stagegate_stats::median::median;
 use stagegate_stats::rank_sum::larger_p_value;
 use stagegate_stats::scan::{Minute, Reach, Window, incidents, windows};
@@ -82,13 +83,10 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
 /// By the uploads that carry memory; where none does, by the memory samples of the process, which
 /// belong to no arm.
 fn samples(watched: &Watched<'_>, cube: &Cube) -> Result<Vec<Sample>> {
-    let uploads = watched.minutes.iter().filter(|minute| minute.memory_uploads > 0);
-    let samples: Vec<Sample> = uploads
-        .map(|minute| Sample {
-            minute: minute.minute,
-            sum_mb: minute.memory_nano_mb as f64 / 1e9,
-            count: minute.memory_uploads as f64,
-        })
+    let carrying = watched.minutes.iter().map(|minute| (minute.minute, minute.measures[MEMORY]));
+    let samples: Vec<Sample> = carrying
+        .filter(|(_, memory)| memory.n > 0)
+        .map(|(minute, memory)| Sample { minute, sum_mb: memory.nano as f64 / 1e9, count: memory.n as f64 })
         .collect();
     if !samples.is_empty() || watched.arm != Arm::All {
         return Ok(samples);

@@ -127,7 +127,7 @@ mod tests {
             windows: 1,
             worst: 0.6,
             threshold: 0.95,
-            uploads: 60,
+            n: 60,
             p_value: None,
             answer: None,
             answered_after_seconds: None,

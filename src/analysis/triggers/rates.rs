@@ -55,7 +55,7 @@ struct LatencyLimit {
 impl Rule {
     /// `None` for what the config's validation refuses.
     fn new(plan: &Plan, watch: &Watch, baseline: Option<&GroupData>) -> Option<Self> {
-        let metric = plan.analysis.metric(&watch.metric)?;
+        let metric = plan.metric(&watch.metric)?;
         let (what, threshold, told) = match (metric.estimator, watch.bound()?) {
             (Estimator::Rate(Share::Successes), Bound::AtLeast(rate)) => {
                 (What::Failures(1.0 - rate), rate, Told::SuccessRate)

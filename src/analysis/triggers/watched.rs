@@ -73,7 +73,7 @@ impl Watched<'_> {
             windows: run.windows.len() as u64,
             worst: run.worst,
             threshold: kind.threshold,
-            uploads: run.uploads,
+            n: run.uploads,
             p_value: run.p_value,
             answer: None,
             answered_after_seconds: None,
@@ -91,14 +91,14 @@ impl Kind {
     /// How the worst value is told.
     pub(super) fn worst_text(&self, worst: f64) -> String {
         match self.told {
-            Told::SuccessRate => format!("success rate {} at worst", format::value(worst, Unit::Fraction)),
-            Told::ErrorRate => format!("error rate {} at worst", format::value(worst, Unit::Fraction)),
+            Told::SuccessRate => format!("success rate {} at worst", format::value(worst, &Unit::Fraction)),
+            Told::ErrorRate => format!("error rate {} at worst", format::value(worst, &Unit::Fraction)),
             Told::LatencyTimesBaseline => {
-                format!("latency {} the baseline's at worst", format::value(worst, Unit::Ratio))
+                format!("latency {} the baseline's at worst", format::value(worst, &Unit::Ratio))
             }
-            Told::Latency => format!("latency {} at worst", format::value(worst, Unit::Milliseconds)),
+            Told::Latency => format!("latency {} at worst", format::value(worst, &Unit::Milliseconds)),
             Told::MemoryTimesHourBefore => {
-                format!("memory {} that of the hour before at worst", format::value(worst, Unit::Ratio))
+                format!("memory {} that of the hour before at worst", format::value(worst, &Unit::Ratio))
             }
         }
     }

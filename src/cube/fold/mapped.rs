@@ -8,7 +8,7 @@ use crate::ingest::rows::{self, Became, Found};
 use crate::ingest::source;
 use crate::schema::mapping::{Form, Mapping};
 
-impl Worker<'_> {
+impl<const M: usize, const L: usize> Worker<'_, M, L> {
     /// Lines of a source with a mapping.
     pub(super) fn mapped_lines(&mut self, part: &[u8], index: usize, ledger: &mut ChunkLedger) {
         let shared = self.shared;
@@ -56,9 +56,9 @@ impl Worker<'_> {
                     ledger.event(&event.event_type);
                     self.event(event, file_stage);
                 }
-                Became::Mapped(Mapped::Upload(upload)) => {
-                    self.upload(line, &upload, file_stage, mapping.marks)?;
-                    ledger.upload(&upload);
+                Became::Mapped(Mapped::Record(record)) => {
+                    self.record(line, &record, file_stage, mapping.marks)?;
+                    ledger.record(&record);
                 }
             }
             Ok(())

@@ -1,7 +1,8 @@
 //! What the cube answers with: plain values.
 
-use super::super::key::{METRIC_DURATION, METRIC_MEMORY, METRIC_MEMORY_SAMPLE};
+use super::super::key::{METRIC_DURATION, METRIC_MEASURES, METRIC_MEMORY_SAMPLE};
 use crate::config::EpochNanos;
+use crate::schema::record::MAX_MEASURES;
 
 /// Sums over the uploads of a group that ended in one hour; busy seconds fell in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -20,24 +21,33 @@ pub struct HourSums {
     pub success_size_nano_mb: i128,
     pub duration_ns: i128,
     pub success_duration_ns: i128,
-    pub memory_uploads: u64,
-    /// 10^-9 MB
-    pub memory_nano_mb: i128,
     pub success_duration_max_ms: f64,
-    pub memory_max_mb: f64,
     pub busy_seconds: u64,
+    /// By the schema's positions.
+    pub measures: [MeasureSum; MAX_MEASURES],
 }
 
-/// Memory of one hour.
+/// A measure of the records that carry it, or of samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct MeasureSum {
+    pub n: u64,
+    /// 10^-9 of its unit.
+    pub nano: i128,
+    pub max: f64,
+}
+
+impl MeasureSum {
+    pub fn add(&mut self, other: &Self) {
+        *self = Self { n: self.n + other.n, nano: self.nano + other.nano, max: self.max.max(other.max) };
+    }
+}
+
+/// A measure in one hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HourMemory {
+pub struct HourMeasure {
     /// Hours since 1970-01-01T00:00Z.
     pub hour: i64,
-    /// Uploads or samples.
-    pub count: u64,
-    /// Their sum, 10^-9 MB.
-    pub nano_mb: i128,
-    pub max_mb: f64,
+    pub sum: MeasureSum,
 }
 
 /// What a histogram is of.
@@ -45,19 +55,19 @@ pub struct HourMemory {
 pub enum Measured {
     /// `duration_ms` of successful uploads.
     SuccessDuration,
-    /// `memory_mb` of the uploads that carry it.
-    UploadMemory,
+    /// A measure of the records that carry it.
+    Measure(usize),
     /// `rss_mb` of `memory_sample` events.
     MemorySample,
 }
 
 impl Measured {
     /// The number of the fine tables.
-    #[expect(clippy::cast_possible_truncation, reason = "three metrics")]
+    #[expect(clippy::cast_possible_truncation, reason = "at most ten metrics")]
     pub(super) fn number(self) -> u8 {
         match self {
             Self::SuccessDuration => METRIC_DURATION as u8,
-            Self::UploadMemory => METRIC_MEMORY as u8,
+            Self::Measure(measure) => (METRIC_MEASURES + measure) as u8,
             Self::MemorySample => METRIC_MEMORY_SAMPLE as u8,
         }
     }
@@ -91,11 +101,6 @@ pub struct LoggedEvent {
     pub text: String,
 }
 
-/// A cell of the mix: provider, file type and size bucket, by their numbers.
+/// A cell of the mix: a combination of dimension values, by its number in the cube.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Segment {
-    pub provider: u16,
-    pub file_type: u16,
-    /// The first bound not below the size; then "above the last", then "unknown".
-    pub size_bucket: u8,
-}
+pub struct Segment(pub u32);

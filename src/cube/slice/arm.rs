@@ -1,6 +1,6 @@
 //! Which uploads of a stage are asked for.
 
-use crate::ingest::native::ExecutionType;
+use crate::ingest::record::ExecutionType;
 
 /// Groups of uploads within a stage (methodology 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,11 +9,11 @@ use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;
 use super::super::key::NO_STAGE;
 use super::super::table::{BUSY, ERRORS, EVENTS, FINE, MINUTES, SEGMENTS};
-use super::answers::{HourMemory, HourSums, LoggedEvent, Measured, MinuteCounts};
+use super::answers::{HourMeasure, HourSums, LoggedEvent, MeasureSum, Measured, MinuteCounts};
 use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
-use crate::ingest::native::ExecutionType;
+use crate::ingest::record::ExecutionType;
 
 impl Cube {
     /// Sums by hour of a stage's arm, rising; hours without an upload or a busy second are left out.
@@ -25,11 +25,11 @@ impl Cube {
         let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
         let view = View::of(&self.tables[SEGMENTS], stage, arm)?;
         let kinds = view.numbers("execution_type")?;
-        let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
-        let memory_uploads = view.counts("memory_uploads")?;
-        let (sizes, memory) = (view.sums("success_size_mb")?, view.sums("memory_mb")?);
+        let (uploads, successes) = (view.counts("n")?, view.counts("successes")?);
+        let sizes = view.sums("success_size_mb")?;
         let (durations, success_durations) = (view.sums("duration_ms")?, view.sums("success_duration_ms")?);
-        let (longest, largest) = (view.floats("success_duration_max_ms")?, view.floats("memory_max_mb")?);
+        let longest = view.floats("success_duration_max_ms")?;
+        let measures = view.measures(&self.header.rules.measures)?;
         for (row, hour) in view.times("hour")?.into_iter().enumerate() {
             let sum = hours.entry(hour).or_default();
             sum.uploads += uploads[row];
@@ -43,10 +43,10 @@ impl Cube {
             sum.success_size_nano_mb += sizes[row];
             sum.duration_ns += durations[row];
             sum.success_duration_ns += success_durations[row];
-            sum.memory_uploads += memory_uploads[row];
-            sum.memory_nano_mb += memory[row];
             sum.success_duration_max_ms = sum.success_duration_max_ms.max(longest[row]);
-            sum.memory_max_mb = sum.memory_max_mb.max(largest[row]);
+            for (sum, of_rows) in sum.measures.iter_mut().zip(&measures) {
+                sum.add(&of_rows[row]);
+            }
         }
         for (hour, timeouts) in self.failures_by_hour(stage, arm, timeout_errors)? {
             hours.entry(hour).or_default().timeouts = timeouts;
@@ -98,7 +98,7 @@ impl Cube {
     pub fn stages_by_day(&self) -> Result<BTreeMap<i64, usize>> {
         let read = || -> PolarsResult<_> {
             let view = View::whole(&self.tables[MINUTES]);
-            let (stages, uploads) = (view.numbers("stage")?, view.counts("uploads")?);
+            let (stages, uploads) = (view.numbers("stage")?, view.counts("n")?);
             let mut sums: BTreeMap<(i64, usize), u64> = BTreeMap::new();
             for (row, minute) in view.times("minute")?.into_iter().enumerate() {
                 *sums.entry((minute.div_euclid(24 * 60), usize::from(stages[row]))).or_default() += uploads[row];
@@ -131,7 +131,7 @@ impl Cube {
         let read = || -> PolarsResult<_> {
             let view = View::of(&self.tables[MINUTES], stage, arm)?;
             let mut minutes: BTreeMap<i64, MinuteCounts> = BTreeMap::new();
-            let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
+            let (uploads, successes) = (view.counts("n")?, view.counts("successes")?);
             let sizes = view.sums("success_size_mb")?;
             for (row, minute) in view.times("minute")?.into_iter().enumerate() {
                 let counts = minutes.entry(minute).or_default();
@@ -161,19 +161,14 @@ impl Cube {
     }
 
     /// Memory samples of a stage by hour, rising.
-    pub fn memory_samples(&self, stage: usize) -> Result<Vec<HourMemory>> {
-        let mut hours: Vec<HourMemory> = Vec::new();
+    pub fn memory_samples(&self, stage: usize) -> Result<Vec<HourMeasure>> {
+        let mut hours: Vec<HourMeasure> = Vec::new();
         for minute in self.memory_samples_by_minute(stage)? {
             let hour = minute.minute.div_euclid(60);
+            let sum = MeasureSum { n: minute.count, nano: minute.nano_mb, max: minute.max_mb };
             match hours.last_mut().filter(|last| last.hour == hour) {
-                Some(sum) => {
-                    sum.count += minute.count;
-                    sum.nano_mb += minute.nano_mb;
-                    sum.max_mb = sum.max_mb.max(minute.max_mb);
-                }
-                None => {
-                    hours.push(HourMemory { hour, count: minute.count, nano_mb: minute.nano_mb, max_mb: minute.max_mb })
-                }
+                Some(known) => known.sum.add(&sum),
+                None => hours.push(HourMeasure { hour, sum }),
             }
         }
         Ok(hours)

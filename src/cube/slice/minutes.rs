@@ -6,9 +6,11 @@ use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;
 use super::super::key::NO_STAGE;
 use super::super::table::{ERRORS, MEMORY_SAMPLES, MINUTES};
+use super::answers::MeasureSum;
 use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
+use crate::schema::record::MAX_MEASURES;
 
 /// The uploads of a group that ended in one minute.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,9 +19,8 @@ pub struct MinuteSums {
     pub minute: i64,
     pub uploads: u64,
     pub successes: u64,
-    pub memory_uploads: u64,
-    /// 10^-9 MB
-    pub memory_nano_mb: i128,
+    /// By the schema's positions.
+    pub measures: [MeasureSum; MAX_MEASURES],
     /// `duration_ms` of the successful uploads, 16 bins per octave.
     pub durations: Histogram,
 }
@@ -40,8 +41,8 @@ impl Cube {
     pub fn minute_sums(&self, stage: usize, arm: Arm) -> Result<Vec<MinuteSums>> {
         let read = || -> PolarsResult<_> {
             let view = View::of(&self.tables[MINUTES], stage, arm)?;
-            let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
-            let (memory_uploads, memory) = (view.counts("memory_uploads")?, view.sums("memory_mb")?);
+            let (uploads, successes) = (view.counts("n")?, view.counts("successes")?);
+            let measures = view.measures(&self.header.rules.measures)?;
             let histograms = view.histograms()?;
             let mut minutes: Vec<MinuteSums> = Vec::new();
             // Rows are sorted by minute; each holds the uploads of one execution type.
@@ -52,8 +53,9 @@ impl Cube {
                 let Some(sum) = minutes.last_mut() else { continue };
                 sum.uploads += uploads[row];
                 sum.successes += successes[row];
-                sum.memory_uploads += memory_uploads[row];
-                sum.memory_nano_mb += memory[row];
+                for (sum, of_rows) in sum.measures.iter_mut().zip(&measures) {
+                    sum.add(&of_rows[row]);
+                }
                 sum.durations.add(&histograms[row]);
             }
             Ok(minutes)

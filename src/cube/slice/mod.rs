@@ -8,7 +8,7 @@ mod minutes;
 mod segments;
 mod view;
 
-pub use answers::{CRITICAL_UPLOAD, HourMemory, HourSums, LoggedEvent, Measured, MinuteCounts, Segment};
+pub use answers::{CRITICAL_UPLOAD, HourMeasure, HourSums, LoggedEvent, MeasureSum, Measured, MinuteCounts, Segment};
 pub use arm::Arm;
 pub use minutes::{MinuteMemory, MinuteSums};
 pub use segments::SegmentHour;

@@ -5,11 +5,11 @@ use polars_core::prelude::*;
 use super::super::header::{Cube, damaged};
 use super::super::histogram::Histogram;
 use super::super::table::{ERRORS, FINE_SEGMENTS, SEGMENTS};
-use super::answers::{Measured, Segment};
+use super::answers::{MeasureSum, Measured, Segment};
 use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
-use crate::ingest::native::ExecutionType;
+use crate::ingest::record::ExecutionType;
 
 /// Sums over the uploads of one segment that ended in one hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +27,8 @@ pub struct SegmentHour {
     pub timeouts: u64,
     pub success_duration_ns: i128,
     pub success_duration_max_ms: f64,
-    pub memory_uploads: u64,
-    /// 10^-9 MB
-    pub memory_nano_mb: i128,
+    /// By the schema's positions.
+    pub measures: Vec<MeasureSum>,
     /// `duration_ms` of the successful uploads, 8 bins per octave.
     pub durations: Histogram,
 }
@@ -42,9 +41,9 @@ impl Cube {
 
     fn segment_hours_inner(&self, stage: usize, arm: Arm, timeouts: &[String]) -> PolarsResult<Vec<SegmentHour>> {
         let view = View::of(&self.tables[SEGMENTS], stage, arm)?;
-        let (uploads, successes) = (view.counts("uploads")?, view.counts("successes")?);
-        let memory_uploads = view.counts("memory_uploads")?;
-        let (durations, memory) = (view.sums("success_duration_ms")?, view.sums("memory_mb")?);
+        let (uploads, successes) = (view.counts("n")?, view.counts("successes")?);
+        let durations = view.sums("success_duration_ms")?;
+        let measures = view.measures(&self.header.rules.measures)?;
         let kinds = view.numbers("execution_type")?;
         let longest = view.floats("success_duration_max_ms")?;
         let (segments, hours) = (view.segments()?, view.times("hour")?);
@@ -62,8 +61,7 @@ impl Cube {
                 timeouts: 0,
                 success_duration_ns: durations[row],
                 success_duration_max_ms: longest[row],
-                memory_uploads: memory_uploads[row],
-                memory_nano_mb: memory[row],
+                measures: measures.iter().map(|of_rows| of_rows[row]).collect(),
                 durations: durations_by_bin,
             });
         }
@@ -78,8 +76,7 @@ impl Cube {
                 kept.fallbacks += next.fallbacks;
                 kept.success_duration_ns += next.success_duration_ns;
                 kept.success_duration_max_ms = kept.success_duration_max_ms.max(next.success_duration_max_ms);
-                kept.memory_uploads += next.memory_uploads;
-                kept.memory_nano_mb += next.memory_nano_mb;
+                kept.measures.iter_mut().zip(&next.measures).for_each(|(sum, next)| sum.add(next));
                 kept.durations.add(&next.durations);
             }
             same

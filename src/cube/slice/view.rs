@@ -4,7 +4,7 @@ use polars_core::prelude::*;
 
 use super::super::histogram::Histogram;
 use super::super::table::HistogramRows;
-use super::answers::Segment;
+use super::answers::{MeasureSum, Segment};
 use super::arm::Arm;
 
 /// Rows of a table, in its order.
@@ -77,11 +77,21 @@ impl<'t> View<'t> {
         Ok(self.rows.iter().filter_map(|row| column.get(*row)).collect())
     }
 
-    /// Provider, file type and size bucket of each row.
+    /// The segment of each row.
     pub(super) fn segments(&self) -> PolarsResult<Vec<Segment>> {
-        let names = self.names("provider")?.into_iter().zip(self.names("file_type")?);
-        let segments = names.zip(self.numbers("size_bucket")?);
-        Ok(segments.map(|((provider, file_type), size_bucket)| Segment { provider, file_type, size_bucket }).collect())
+        let segments = self.pick(self.table.column("segment")?.u32()?.rechunk().cont_slice()?);
+        Ok(segments.into_iter().map(Segment).collect())
+    }
+
+    /// For each of these measures its sums in every row.
+    pub(super) fn measures(&self, names: &[String]) -> PolarsResult<Vec<Vec<MeasureSum>>> {
+        let of_measure = |name: &String| {
+            let column = |what: &str| format!("{name}_{what}");
+            let (n, nano) = (self.counts(&column("n"))?, self.sums(&column("sum"))?);
+            let rows = n.into_iter().zip(nano).zip(self.floats(&column("max"))?);
+            Ok(rows.map(|((n, nano), max)| MeasureSum { n, nano, max }).collect())
+        };
+        names.iter().map(of_measure).collect()
     }
 
     /// The histogram of each row.

@@ -5,52 +5,56 @@ use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREAT
 use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
-use crate::metric::{METRICS, Metric, Unit};
+use crate::metric::{Distribution, Estimator, Metric, Share, Unit};
 use crate::report::model::{Figure, Group, Report, Stage};
 use stagegate_stats::Interval;
 
 const ROW: f64 = 32.0;
 
 /// One chart of this kind.
-struct Kind {
-    id: &'static str,
+struct Kind<'a> {
+    id: String,
     section: &'static str,
-    metric: &'static str,
-    title: &'static str,
+    metric: &'a Metric,
+    title: String,
     /// Whether stages with both arms show them both, or only what their criterion looks at.
     both_arms: bool,
 }
 
-const KINDS: [Kind; 5] = [
-    Kind {
-        id: "success-rate",
-        section: "criteria",
-        metric: "success_rate",
-        title: "Success rate by stage",
-        both_arms: false,
-    },
-    Kind {
-        id: "throughput",
-        section: "figures",
-        metric: "throughput_uploads_per_s",
-        title: "Throughput by stage: successful uploads per busy second",
-        both_arms: true,
-    },
-    Kind {
-        id: "concurrency",
-        section: "figures",
-        metric: "concurrency",
-        title: "Uploads in flight by stage",
-        both_arms: true,
-    },
-    Kind { id: "memory", section: "figures", metric: "memory_mean_mb", title: "Mean memory by stage", both_arms: true },
-    Kind { id: "timeouts", section: "errors", metric: "timeout_rate", title: "Timeout rate by stage", both_arms: true },
-];
+/// Success rate, throughput, concurrency, the mean of each measure, timeouts.
+fn kinds(report: &Report) -> Vec<Kind<'_>> {
+    let words = &report.words;
+    let kind = |id: &str, section, estimator, title: String, both_arms| {
+        let metric = report.metric_by(estimator)?;
+        Some(Kind { id: id.to_owned(), section, metric, title, both_arms })
+    };
+    let rate = |share| Estimator::Rate(share);
+    let mut kinds = vec![
+        kind("success-rate", "criteria", rate(Share::Successes), "Success rate by stage".into(), false),
+        kind(
+            "throughput",
+            "figures",
+            Estimator::RecordThroughput,
+            format!("Throughput by stage: successful {} per busy second", words.many),
+            true,
+        ),
+        kind("concurrency", "figures", Estimator::Concurrency, format!("{} in flight by stage", words.heading()), true),
+    ];
+    for metric in &report.metrics {
+        if let Estimator::Mean(Distribution::Measure(_)) = metric.estimator {
+            let name = metric.label.split(',').next().unwrap_or_default().to_lowercase();
+            let title = format!("Mean {name} by stage");
+            kinds.push(kind(&name.replace(' ', "-"), "figures", metric.estimator, title, true));
+        }
+    }
+    kinds.push(kind("timeouts", "errors", rate(Share::Timeouts), "Timeout rate by stage".into(), true));
+    kinds.into_iter().flatten().collect()
+}
 
 /// One row: an arm of a stage.
 struct Row<'a> {
     stage: &'a Stage,
-    arm: &'static str,
+    arm: String,
     treated: bool,
     figure: Option<&'a Figure>,
     threshold: Option<f64>,
@@ -58,11 +62,11 @@ struct Row<'a> {
 
 /// The charts whose metric the report has anywhere.
 pub(super) fn charts(report: &Report) -> Vec<Chart> {
-    KINDS.iter().filter_map(|kind| chart(report, kind)).collect()
+    kinds(report).iter().filter_map(|kind| chart(report, kind)).collect()
 }
 
-fn chart(report: &Report, kind: &Kind) -> Option<Chart> {
-    let metric = METRICS.iter().find(|metric| metric.id == kind.metric)?;
+fn chart(report: &Report, kind: &Kind<'_>) -> Option<Chart> {
+    let metric = kind.metric;
     let rows: Vec<Row<'_>> = report.stages.iter().flat_map(|stage| rows(report, kind, stage)).collect();
     if rows.iter().all(|row| row.figure.is_none()) {
         return None;
@@ -71,35 +75,35 @@ fn chart(report: &Report, kind: &Kind) -> Option<Chart> {
     let has_threshold = rows.iter().any(|row| row.threshold.is_some());
     let description = rows.iter().map(|row| phrase(metric, row)).collect::<Vec<_>>().join("; ");
     let table = rows.iter().map(|row| cells(metric, row)).collect();
-    let chart = Chart::new((kind.id, kind.section), kind.title, format!("{description}."), |width| {
+    let chart = Chart::new((&kind.id, kind.section), &kind.title, format!("{description}."), |width| {
         let height = rows.len() as f64 * ROW + if has_threshold { 44.0 } else { 28.0 };
         draw(width, height as u32, |canvas| picture(canvas, metric, &rows, f64::from(width), range, has_threshold))
     });
-    Some(chart.with_table(vec!["Stage", "Arm", "Value", "95 % interval", "n"], table))
+    Some(chart.with_table(&["Stage", "Arm", "Value", "95 % interval", "n"], table))
 }
 
-fn rows<'a>(report: &'a Report, kind: &Kind, stage: &'a Stage) -> Vec<Row<'a>> {
+fn rows<'a>(report: &'a Report, kind: &Kind<'_>, stage: &'a Stage) -> Vec<Row<'a>> {
     let of_stage = |metric| report.criteria.iter().find(|c| c.stage == stage.name && c.metric == metric);
     let criterion = of_stage("success_rate");
     let treated = criterion.map_or(stage.percentage > 0.0, |criterion| criterion.scope == "treated");
-    let row = |arm, treated, group: &'a Group, threshold| Row {
+    let row = |arm: &str, treated, group: &'a Group, threshold| Row {
         stage,
-        arm,
+        arm: arm.to_owned(),
         treated,
-        figure: group.figure(kind.metric),
+        figure: group.figure(&kind.metric.id),
         threshold,
     };
     let groups = &stage.groups;
     if !treated {
         let threshold = criterion.filter(|_| !kind.both_arms).map(|criterion| criterion.threshold);
-        return vec![row("all uploads", false, &groups.all, threshold)];
+        return vec![row(&format!("all {}", report.words.many), false, &groups.all, threshold)];
     }
     if !kind.both_arms {
         return vec![row("treated", true, &groups.treated, criterion.map(|criterion| criterion.threshold))];
     }
     let mut rows = vec![row("treated", true, &groups.treated, None)];
-    if groups.control.uploads > 0 {
-        rows.push(row("sync", false, &groups.control, None));
+    if groups.control.n > 0 {
+        rows.push(row(&report.words.control, false, &groups.control, None));
     }
     rows
 }
@@ -132,7 +136,7 @@ fn picture(
     let bottom = rows.len() as f64 * ROW + 8.0;
     for tick in scale.ticks(if narrow { 3 } else { 6 }) {
         canvas.line((scale.at(tick), 8.0), (scale.at(tick), bottom), GRID, 1);
-        canvas.text((scale.at(tick), bottom + 12.0), &tick_text(metric.unit, tick), Hold::Middle, 11, MUTED);
+        canvas.text((scale.at(tick), bottom + 12.0), &tick_text(&metric.unit, tick), Hold::Middle, 11, MUTED);
     }
     if has_threshold {
         canvas.text((left, bottom + 28.0), "green tick: threshold of the criterion", Hold::Start, 11, LIMIT);
@@ -144,7 +148,7 @@ fn picture(
         }
         let colour = if row.treated { TREATED } else { CONTROL };
         canvas.text((4.0, middle - 6.0), &short(&row.stage.name, if narrow { 11 } else { 20 }), Hold::Start, 13, INK);
-        canvas.text((4.0, middle + 8.0), row.arm, Hold::Start, 11, colour);
+        canvas.text((4.0, middle + 8.0), &short(&row.arm, if narrow { 12 } else { 22 }), Hold::Start, 11, colour);
         if let Some(threshold) = row.threshold {
             let x = scale.at(threshold);
             canvas.rectangle((x - 1.0, middle - 13.0), (x + 2.0, middle + 13.0), LIMIT);
@@ -162,17 +166,15 @@ fn picture(
         } else {
             canvas.ring((scale.at(figure.value), middle), 5, colour);
         }
-        let value = format::figure(figure.value, figure.ci, metric.unit).0;
+        let value = format::figure(figure.value, figure.ci, &metric.unit).0;
         canvas.text((width - 4.0, middle), &value, Hold::End, 12, INK);
     }
 }
 
-fn tick_text(unit: Unit, tick: f64) -> String {
+fn tick_text(unit: &Unit, tick: f64) -> String {
     match unit {
         Unit::Fraction => format!("{} %", format::plain(tick * 100.0)),
-        Unit::Megabytes => format!("{} MB", format::plain(tick)),
-        Unit::UploadsPerSecond => format!("{} /s", format::plain(tick)),
-        _ => format::plain(tick),
+        _ => format::threshold(tick, unit),
     }
 }
 
@@ -180,11 +182,11 @@ fn cells(metric: &Metric, row: &Row<'_>) -> Vec<String> {
     let (value, interval, n) = match row.figure {
         None => (format::NOT_MEASURED.to_owned(), None, String::new()),
         Some(figure) => {
-            let (value, interval) = format::figure(figure.value, figure.ci, metric.unit);
+            let (value, interval) = format::figure(figure.value, figure.ci, &metric.unit);
             (value, interval, format::count(figure.n))
         }
     };
-    vec![row.stage.name.clone(), row.arm.into(), value, interval.unwrap_or_else(|| "–".into()), n]
+    vec![row.stage.name.clone(), row.arm.clone(), value, interval.unwrap_or_else(|| "–".into()), n]
 }
 
 fn phrase(metric: &Metric, row: &Row<'_>) -> String {
@@ -194,7 +196,7 @@ fn phrase(metric: &Metric, row: &Row<'_>) -> String {
     match row.figure {
         None => format!("{name}: {}", format::NOT_MEASURED),
         Some(figure) => {
-            let estimate = format::estimate(figure.value, figure.ci, metric.unit);
+            let estimate = format::estimate(figure.value, figure.ci, &metric.unit);
             format!("{name}: {estimate}{threshold}")
         }
     }

@@ -14,14 +14,14 @@ const NARROW: u32 = 358;
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// File name without ending, and anchor.
-    pub id: &'static str,
+    pub id: String,
     /// The part of the page that shows it.
     pub section: &'static str,
-    pub title: &'static str,
+    pub title: String,
     /// What the picture says, for those who cannot see it.
     pub description: String,
     /// The data behind it as a table.
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
     pub readout: Option<Readout>,
     wide: String,
@@ -41,17 +41,18 @@ pub struct Readout {
 
 impl Chart {
     pub fn new(
-        (id, section): (&'static str, &'static str),
-        title: &'static str,
+        (id, section): (&str, &'static str),
+        title: &str,
         description: String,
         draw: impl Fn(u32) -> String,
     ) -> Self {
         let (wide, narrow) = (draw(WIDE), draw(NARROW));
+        let (id, title) = (id.to_owned(), title.to_owned());
         Self { id, section, title, description, columns: Vec::new(), rows: Vec::new(), readout: None, wide, narrow }
     }
 
-    pub fn with_table(self, columns: Vec<&'static str>, rows: Vec<Vec<String>>) -> Self {
-        Self { columns, rows, ..self }
+    pub fn with_table(self, columns: &[&str], rows: Vec<Vec<String>>) -> Self {
+        Self { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows, ..self }
     }
 
     /// The chart as a file of its own: fixed colours on white.
@@ -74,7 +75,7 @@ impl Chart {
         let (title, description) = (format!("{}-{suffix}-title", self.id), format!("{}-{suffix}-desc", self.id));
         format!(
             "<svg role=\"img\" aria-labelledby=\"{title} {description}\" {head}>\n<title id=\"{title}\">{}</title><desc id=\"{description}\">{}</desc>\n{backdrop}{}",
-            escape(self.title),
+            escape(&self.title),
             escape(&self.description),
             body.trim_start()
         )

@@ -23,7 +23,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
     let mut types: Vec<(&str, u64)> = totals.into_iter().collect();
     types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     let most = types.first()?.1;
-    let uploads: u64 = report.stages.iter().map(|stage| stage.groups.all.uploads).sum();
+    let uploads: u64 = report.stages.iter().map(|stage| stage.groups.all.n).sum();
     let shown = &types[..types.len().min(MOST_BARS)];
     let more = match types.len() - shown.len() {
         0 => String::new(),
@@ -31,7 +31,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
     };
     let phrases: Vec<String> =
         shown.iter().map(|(name, failures)| format!("{name} {}", format::count(*failures))).collect();
-    let description = format!("Failures among {}: {}{more}.", format::counted(uploads, "upload"), phrases.join(", "));
+    let description = format!("Failures among {}: {}{more}.", report.words.counted(uploads), phrases.join(", "));
     let chart = Chart::new(("errors", "errors"), "Failures by error type, all stages", description, |width| {
         let width_px = f64::from(width);
         let narrow = width < 500;
@@ -66,7 +66,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
             .iter()
             .filter_map(|stage| {
                 let failures = stage.groups.all.errors.get(*name)?;
-                let of = format::counted(stage.groups.all.uploads, "upload");
+                let of = report.words.counted(stage.groups.all.n);
                 Some(format!("{}: {} of {of}", stage.name, format::count(*failures)))
             })
             .collect();
@@ -74,5 +74,5 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
     };
     let rows =
         types.iter().take(MOST_ROWS).map(|kind| vec![kind.0.to_owned(), format::count(kind.1), row(kind)]).collect();
-    Some(chart.with_table(vec!["Error type", "Failures", "By stage"], rows))
+    Some(chart.with_table(&["Error type", "Failures", "By stage"], rows))
 }

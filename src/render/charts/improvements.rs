@@ -28,7 +28,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
                 }
             })
         });
-    Some(chart.with_table(vec!["Improvement", "Value", "95 % interval", "Target"], rows))
+    Some(chart.with_table(&["Improvement", "Value", "95 % interval", "Target"], rows))
 }
 
 fn cells(improvement: &Improvement) -> Vec<String> {
@@ -97,7 +97,7 @@ fn scale_of(improvement: &Improvement, left: f64, right: f64) -> Scale {
 }
 
 fn value_text(improvement: &Improvement) -> Option<(String, Option<String>)> {
-    let unit = improvement.unit;
+    let unit = &improvement.unit;
     improvement.value.map(|value| format::figure(value, improvement.ci, unit))
 }
 
@@ -114,8 +114,8 @@ fn phrase(improvement: &Improvement) -> String {
 
 /// `80 to 90 %`, `at least 95 %`, `at most 1.1×` or `none set`
 pub fn target_text(improvement: &Improvement) -> String {
-    let unit = improvement.unit;
-    let (scale, sign) = if unit == Unit::Fraction { (100.0, "\u{202f}%") } else { (1.0, "×") };
+    let unit = &improvement.unit;
+    let (scale, sign) = if *unit == Unit::Fraction { (100.0, "\u{202f}%") } else { (1.0, "×") };
     let show = |value: f64| format::plain(value * scale);
     match improvement.target.map(|target| (target.min, target.max)) {
         Some((Some(min), Some(max))) => format!("{} to {}{sign}", show(min), show(max)),

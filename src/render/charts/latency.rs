@@ -6,6 +6,7 @@ use super::scale::Scale;
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Figure, Group, Report, Stage};
+use crate::schema::record::Words;
 use stagegate_stats::Interval;
 
 const ROW: f64 = 40.0;
@@ -15,13 +16,13 @@ const QUANTILES: [(&str, &str); 4] =
 /// One line: an arm of a stage.
 struct Row<'a> {
     stage: &'a Stage,
-    arm: &'static str,
+    arm: String,
     treated: bool,
     quantiles: Vec<(&'static str, &'a Figure)>,
 }
 
 pub(super) fn chart(report: &Report) -> Option<Chart> {
-    let rows: Vec<Row<'_>> = report.stages.iter().flat_map(rows).collect();
+    let rows: Vec<Row<'_>> = report.stages.iter().flat_map(|stage| rows(&report.words, stage)).collect();
     let figures = || rows.iter().flat_map(|row| row.quantiles.iter().map(|(_, figure)| *figure));
     let ends = figures().flat_map(|figure| figure.ci.map_or([figure.value; 2], Interval::ends));
     let (low, high) = ends.fold((f64::INFINITY, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
@@ -45,16 +46,16 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
             }
         })
     });
-    Some(chart.with_table(vec!["Stage", "Arm", "Quantile", "Value", "95 % interval", "n"], table))
+    Some(chart.with_table(&["Stage", "Arm", "Quantile", "Value", "95 % interval", "n"], table))
 }
 
 fn cells(row: &Row<'_>) -> Vec<Vec<String>> {
     let cell = |(name, figure): &(&'static str, &Figure)| {
         let ci = figure.ci;
-        let (value, interval) = format::figure(figure.value, ci, Unit::Milliseconds);
+        let (value, interval) = format::figure(figure.value, ci, &Unit::Milliseconds);
         vec![
             row.stage.name.clone(),
-            row.arm.into(),
+            row.arm.clone(),
             (*name).into(),
             value,
             interval.unwrap_or_else(|| "–".into()),
@@ -64,10 +65,10 @@ fn cells(row: &Row<'_>) -> Vec<Vec<String>> {
     row.quantiles.iter().map(cell).collect()
 }
 
-fn rows(stage: &Stage) -> Vec<Row<'_>> {
+fn rows<'a>(words: &Words, stage: &'a Stage) -> Vec<Row<'a>> {
     let groups = &stage.groups;
     let mut rows = Vec::new();
-    let mut add = |arm, treated, group: &'static str| {
+    let mut add = |arm: String, treated, group: &'static str| {
         let data: &Group = match group {
             "treated" => &groups.treated,
             "control" => &groups.control,
@@ -76,13 +77,13 @@ fn rows(stage: &Stage) -> Vec<Row<'_>> {
         let found = QUANTILES.iter().filter_map(|(id, name)| Some((*name, data.figure(id)?)));
         rows.push(Row { stage, arm, treated, quantiles: found.collect() });
     };
-    if stage.percentage > 0.0 && groups.treated.uploads > 0 {
-        add("treated", true, "treated");
-        if groups.control.uploads > 0 {
-            add("sync", false, "control");
+    if stage.percentage > 0.0 && groups.treated.n > 0 {
+        add("treated".to_owned(), true, "treated");
+        if groups.control.n > 0 {
+            add(words.control.clone(), false, "control");
         }
     } else {
-        add("all uploads", false, "all");
+        add(format!("all {}", words.many), false, "all");
     }
     rows
 }
@@ -90,7 +91,7 @@ fn rows(stage: &Stage) -> Vec<Row<'_>> {
 fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characters: usize) {
     let colour = if row.treated { TREATED } else { CONTROL };
     canvas.text((4.0, middle - 6.0), &short(&row.stage.name, characters), Hold::Start, 13, INK);
-    canvas.text((4.0, middle + 8.0), &short(row.arm, characters + 2), Hold::Start, 11, colour);
+    canvas.text((4.0, middle + 8.0), &short(&row.arm, characters + 2), Hold::Start, 11, colour);
     let (Some(first), Some(last)) = (row.quantiles.first(), row.quantiles.last()) else {
         canvas.text((scale.at(0.0) + 8.0, middle), format::NOT_MEASURED, Hold::Start, 12, MUTED);
         return;
@@ -123,7 +124,7 @@ fn phrase(row: &Row<'_>) -> String {
     let quantiles: Vec<String> = row
         .quantiles
         .iter()
-        .map(|(name, figure)| format!("{name} {}", format::value(figure.value, Unit::Milliseconds)))
+        .map(|(name, figure)| format!("{name} {}", format::value(figure.value, &Unit::Milliseconds)))
         .collect();
     let shown = if quantiles.is_empty() { format::NOT_MEASURED.to_owned() } else { quantiles.join(", ") };
     format!("{}, {}: {shown}", row.stage.name, row.arm)

@@ -8,6 +8,7 @@ use super::scale::Scale;
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Report, SeriesPoint, TriggerSeverity};
+use crate::schema::record::Words;
 
 /// Edges of the plot.
 const LEFT: f64 = 52.0;
@@ -29,12 +30,13 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
     let (first, last) = (points.first()?, points.last()?);
     let width_s = report.series.bucket_hours as f64 * 3600.0;
     let (from, to) = (seconds(&first.at), seconds(&last.at) + width_s);
-    let uploads: u64 = points.iter().map(|point| point.uploads).sum();
+    let uploads: u64 = points.iter().map(|point| point.n).sum();
     let description = format!(
-        "Median and 95 % quantile of latency (of at least 5 and 20 successful uploads), and uploads per {}, {}; {} in all",
+        "Median and 95 % quantile of latency (of at least 5 and 20 successful {many}), and {many} per {}, {}; {} in all",
         bucket_name(report.series.bucket_hours),
         format::period(&first.at, &last.at),
-        format::counted(uploads, "upload")
+        report.words.counted(uploads),
+        many = report.words.many
     );
     let mut chart =
         Chart::new(("timeline", "timeline"), "Latency and volume over time", format!("{description}."), |width| {
@@ -52,10 +54,11 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
             })
         })
         .with_table(
-            vec!["From", "Stage", "Uploads", "Failures", "p50", "p95"],
+            &["From", "Stage", &report.words.heading(), "Failures", "p50", "p95"],
             points.iter().take(MOST_ROWS).map(cells).collect(),
         );
-    let told: Vec<(f64, String)> = points.iter().map(|point| (seconds(&point.at), readout(point))).collect();
+    let told: Vec<(f64, String)> =
+        points.iter().map(|point| (seconds(&point.at), readout(&report.words, point))).collect();
     chart.readout = Some(Readout {
         left: LEFT,
         right: RIGHT,
@@ -67,24 +70,24 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
 }
 
 fn latency_text(value: Option<f64>) -> String {
-    value.map_or_else(|| "too few".into(), |ms| format::value(ms, Unit::Milliseconds))
+    value.map_or_else(|| "too few".into(), |ms| format::value(ms, &Unit::Milliseconds))
 }
 
 fn cells(point: &SeriesPoint) -> Vec<String> {
     vec![
         format::date_time(&point.at),
         point.stage.clone(),
-        format::count(point.uploads),
-        format::count(point.uploads - point.successes),
+        format::count(point.n),
+        format::count(point.n - point.successes),
         latency_text(point.latency_p50_ms),
         latency_text(point.latency_p95_ms),
     ]
 }
 
 /// What the cursor reads of a bucket.
-fn readout(point: &SeriesPoint) -> String {
+fn readout(words: &Words, point: &SeriesPoint) -> String {
     let [at, stage, uploads, failures, p50, p95]: [String; 6] = cells(point).try_into().expect("six columns");
-    format!("{at} · {stage} · {uploads} uploads, {failures} failed · p50 {p50} · p95 {p95}")
+    format!("{at} · {stage} · {uploads} {}, {failures} failed · p50 {p50} · p95 {p95}", words.noun(point.n))
 }
 
 /// Incidents as bars below the stage names: rollbacks solid, reviews hollow.
@@ -182,10 +185,10 @@ fn latency(canvas: &Canvas<'_>, points: &[SeriesPoint], time: &Scale, width_s: f
 
 fn volume(canvas: &Canvas<'_>, report: &Report, time: &Scale, width_s: f64, (left, right): (f64, f64)) {
     let points = &report.series.points;
-    let highest = points.iter().map(|point| point.uploads).max().unwrap_or(0);
+    let highest = points.iter().map(|point| point.n).max().unwrap_or(0);
     let bottom = VOLUME_TOP + VOLUME_HEIGHT;
     let scale = Scale::linear(0.0, highest as f64, bottom, VOLUME_TOP);
-    let label = format!("uploads per {}", bucket_name(report.series.bucket_hours));
+    let label = format!("{} per {}", report.words.many, bucket_name(report.series.bucket_hours));
     canvas.text((2.0, VOLUME_TOP - 12.0), &label, Hold::Start, 11, MUTED);
     for tick in scale.ticks(3) {
         canvas.line((left, scale.at(tick)), (right, scale.at(tick)), GRID, 1);
@@ -194,7 +197,7 @@ fn volume(canvas: &Canvas<'_>, report: &Report, time: &Scale, width_s: f64, (lef
     for point in points {
         let start = time.at(seconds(&point.at));
         let end = time.at(seconds(&point.at) + width_s);
-        canvas.rectangle((start, scale.at(point.uploads as f64)), ((end - 0.5).max(start + 1.0), bottom), MUTED);
+        canvas.rectangle((start, scale.at(point.n as f64)), ((end - 0.5).max(start + 1.0), bottom), MUTED);
     }
 }
 

@@ -4,16 +4,17 @@ use super::canvas::{Canvas, GRID, Hold, INK, MUTED, TREATED, draw};
 use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
-use crate::metric::{self, Metric};
+use crate::metric::{Distribution, Estimator, Metric, Share};
 use crate::report::model::{Figure, Report};
+use crate::schema::record::MEMORY;
 use stagegate_stats::Interval;
 
 const HEIGHT: u32 = 190;
-const KINDS: [(&str, &str, &str); 4] = [
-    ("trend-success-rate", "Success rate by day", "success_rate"),
-    ("trend-latency", "Median latency by day", "latency_p50_ms"),
-    ("trend-throughput", "Throughput by day", "throughput_uploads_per_s"),
-    ("trend-memory", "Mean memory by day", "memory_mean_mb"),
+const KINDS: [(&str, &str, Estimator); 4] = [
+    ("trend-success-rate", "Success rate by day", Estimator::Rate(Share::Successes)),
+    ("trend-latency", "Median latency by day", Estimator::Quantile(Distribution::Latency, 0.5)),
+    ("trend-throughput", "Throughput by day", Estimator::RecordThroughput),
+    ("trend-memory", "Mean memory by day", Estimator::Mean(Distribution::Measure(MEMORY))),
 ];
 
 /// The trends of daily reports, given as (day, report) in order; those with at least two days that have the figure.
@@ -21,14 +22,14 @@ pub fn charts(days: &[(&str, &Report)]) -> Vec<Chart> {
     KINDS.iter().filter_map(|kind| chart(*kind, days)).collect()
 }
 
-fn chart((id, title, metric): (&'static str, &'static str, &str), days: &[(&str, &Report)]) -> Option<Chart> {
-    let metric = metric::find(metric)?;
+fn chart((id, title, estimator): (&str, &str, Estimator), days: &[(&str, &Report)]) -> Option<Chart> {
+    let metric = days.iter().find_map(|(_, report)| report.metric_by(estimator))?;
     let points: Vec<(&str, &Figure)> =
-        days.iter().filter_map(|(day, report)| Some((*day, headline(report, metric.id)?))).collect();
+        days.iter().filter_map(|(day, report)| Some((*day, headline(report, estimator)?.0))).collect();
     if points.len() < 2 {
         return None;
     }
-    let show = |figure: &Figure| format::figure(figure.value, figure.ci, metric.unit);
+    let show = |figure: &Figure| format::figure(figure.value, figure.ci, &metric.unit);
     let rows = points
         .iter()
         .map(|(day, figure)| {
@@ -40,7 +41,7 @@ fn chart((id, title, metric): (&'static str, &'static str, &str), days: &[(&str,
     let chart = Chart::new((id, "trends"), title, format!("{}.", described.join("; ")), |width| {
         draw(width, HEIGHT, |canvas| picture(canvas, metric, &points, f64::from(width)))
     });
-    Some(chart.with_table(vec!["Day", "Value", "95 % interval", "n"], rows))
+    Some(chart.with_table(&["Day", "Value", "95 % interval", "n"], rows))
 }
 
 fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], width: f64) {
@@ -52,7 +53,7 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
     let left = 70.0;
     for tick in scale.ticks(4) {
         canvas.line((left, scale.at(tick)), (width - 10.0, scale.at(tick)), GRID, 1);
-        canvas.text((left - 6.0, scale.at(tick)), &format::value(tick, metric.unit), Hold::End, 11, MUTED);
+        canvas.text((left - 6.0, scale.at(tick)), &format::value(tick, &metric.unit), Hold::End, 11, MUTED);
     }
     let step = (width - left - 40.0) / (points.len() - 1) as f64;
     let at = |index: usize| left + 20.0 + index as f64 * step;
@@ -73,10 +74,11 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
     }
 }
 
-/// A headline figure of the last stage that has uploads: treated where it has any, else all.
-pub fn headline<'a>(report: &'a Report, metric: &str) -> Option<&'a Figure> {
-    let stage = report.stages.iter().rfind(|stage| stage.groups.all.uploads > 0)?;
+/// A headline figure of the last stage that has records: treated where it has any, else all.
+pub fn headline(report: &Report, estimator: Estimator) -> Option<(&Figure, &Metric)> {
+    let stage = report.stages.iter().rfind(|stage| stage.groups.all.n > 0)?;
     let groups = &stage.groups;
-    let group = if groups.treated.uploads > 0 { &groups.treated } else { &groups.all };
-    group.figure(metric)
+    let group = if groups.treated.n > 0 { &groups.treated } else { &groups.all };
+    let metric = report.metric_by(estimator)?;
+    Some((group.figure(&metric.id)?, metric))
 }

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::super::anchors::anchor;
 use crate::format;
-use crate::metric;
-use crate::report::model::{ChangePoint, ChangePointSearch};
+use crate::report::model::{ChangePoint, ChangePointSearch, Report};
 
 #[derive(Serialize)]
 pub(crate) struct ChangePointView {
@@ -27,24 +26,25 @@ pub(crate) struct SearchView {
     found: String,
 }
 
-pub(crate) fn change_point(point: &ChangePoint) -> ChangePointView {
-    let show = |value| format::metric(&point.metric, value);
+pub(crate) fn change_point(report: &Report, point: &ChangePoint) -> ChangePointView {
+    let metric = report.metric(&point.metric);
+    let show = |value| metric.map_or_else(String::new, |metric| format::metric(metric, value));
     ChangePointView {
         anchor: anchor(&point.id),
         at: format::date_time(&point.at),
         stage: point.stage.clone(),
         scope: point.scope.clone(),
-        label: metric::label(&point.metric),
+        label: report.label(&point.metric),
         change: format!("{} → {}", show(point.before), show(point.after)),
         coincidences: point.coincidences.clone(),
     }
 }
 
-pub(crate) fn search(search: &ChangePointSearch) -> SearchView {
+pub(crate) fn search(report: &Report, search: &ChangePointSearch) -> SearchView {
     SearchView {
         stage: search.stage.clone(),
         scope: search.scope.clone(),
-        label: metric::label(&search.metric),
+        label: report.label(&search.metric),
         buckets: search.bucket_hours.map_or_else(
             || "–".into(),
             |hours| format!("{} of {}", format::count(search.buckets), format::counted(hours, "hour")),

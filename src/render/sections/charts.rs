@@ -12,7 +12,7 @@ pub(crate) struct ChartView<'a> {
     description: &'a str,
     wide: String,
     narrow: String,
-    columns: &'a [&'static str],
+    columns: &'a [String],
     rows: &'a [Vec<String>],
     readout: Option<&'a Readout>,
 }
@@ -20,9 +20,9 @@ pub(crate) struct ChartView<'a> {
 pub(crate) fn chart(chart: &Chart) -> ChartView<'_> {
     let [wide, narrow] = chart.inline();
     ChartView {
-        id: chart.id,
+        id: &chart.id,
         section: chart.section,
-        title: chart.title,
+        title: &chart.title,
         description: &chart.description,
         wide,
         narrow,

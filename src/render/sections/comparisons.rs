@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::super::anchors::anchor;
 use super::super::marks;
 use crate::format;
-use crate::metric::{self, Unit};
-use crate::report::model::{Comparison, ComparisonKind};
+use crate::metric::Unit;
+use crate::report::model::{Comparison, ComparisonKind, Report};
 use stagegate_stats::Interval;
 
 /// One group against another: a table of metrics.
@@ -42,10 +42,10 @@ fn kind(kind: ComparisonKind) -> &'static str {
     }
 }
 
-pub(crate) fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
+pub(crate) fn pairs(report: &Report, comparisons: &[&Comparison]) -> Vec<PairView> {
     let mut pairs: Vec<PairView> = Vec::new();
     for comparison in comparisons {
-        let row = ratio(comparison);
+        let row = ratio(report, comparison);
         match pairs.last_mut() {
             Some(pair) if pair.reference == comparison.reference && pair.candidate == comparison.candidate => {
                 pair.rows.push(row);
@@ -62,7 +62,7 @@ pub(crate) fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
     for wanted in [ComparisonKind::BeforeAfter, ComparisonKind::Concurrent] {
         let words = kind(wanted);
         let first = pairs.iter().find(|pair| pair.kind == words).map(|pair| pair.reference.clone());
-        // Baseline to the final stage; sync against async where the stage is last.
+        // Baseline to the final stage; control against treated where the stage is last.
         let of_kind = |pair: &&mut PairView| {
             pair.kind == words && (wanted == ComparisonKind::Concurrent || Some(&pair.reference) == first.as_ref())
         };
@@ -75,23 +75,23 @@ pub(crate) fn pairs(comparisons: &[&Comparison]) -> Vec<PairView> {
 
 /// A ratio and its interval as text.
 pub(crate) fn shown(ratio: f64, ci: Option<Interval>) -> (String, Option<String>) {
-    format::figure(ratio, ci, Unit::Ratio)
+    format::figure(ratio, ci, &Unit::Ratio)
 }
 
-fn ratio(comparison: &Comparison) -> RatioView {
+fn ratio(report: &Report, comparison: &Comparison) -> RatioView {
     let crude = comparison.crude.as_ref().map(|crude| shown(crude.ratio, crude.ci));
     let adjusted = comparison.adjusted.as_ref().map(|adjusted| shown(adjusted.ratio, adjusted.ci));
     let mut notes: Vec<String> = comparison.reason.iter().cloned().collect();
-    notes.extend(power(comparison));
+    notes.extend(power(report, comparison));
     notes.extend(marks::warnings(&comparison.warnings));
     RatioView {
         anchor: anchor(&format!("comparisons.{}", comparison.id)),
-        label: metric::label(&comparison.metric),
+        label: report.label(&comparison.metric),
         crude: crude.as_ref().map(|(value, _)| value.clone()),
         crude_interval: crude.and_then(|(_, interval)| interval),
         adjusted: adjusted.as_ref().map(|(value, _)| value.clone()),
         adjusted_interval: adjusted.and_then(|(_, interval)| interval),
-        mix_covered: comparison.adjusted.as_ref().map(|adjusted| format::value(adjusted.mix_covered, Unit::Fraction)),
+        mix_covered: comparison.adjusted.as_ref().map(|adjusted| format::value(adjusted.mix_covered, &Unit::Fraction)),
         n: comparison.n.map_or_else(String::new, |[reference, candidate]| {
             format!("{} and {}", format::count(reference), format::count(candidate))
         }),
@@ -101,14 +101,18 @@ fn ratio(comparison: &Comparison) -> RatioView {
 }
 
 /// Where no difference is shown: how large one would have had to be.
-fn power(comparison: &Comparison) -> Option<String> {
+fn power(report: &Report, comparison: &Comparison) -> Option<String> {
     let interval = comparison.crude.as_ref()?.ci?;
     let detectable = comparison.smallest_detectable?;
     interval.holds(1.0).then(|| {
         if detectable > 1.5 {
-            format!("too few uploads to see less than a factor of {}", format::value(detectable, Unit::Ratio))
+            format!(
+                "too few {} to see less than a factor of {}",
+                report.words.many,
+                format::value(detectable, &Unit::Ratio)
+            )
         } else {
-            let share = format::value(detectable - 1.0, Unit::Fraction);
+            let share = format::value(detectable - 1.0, &Unit::Fraction);
             format!("no difference shown; one of {share} would have been seen")
         }
     })

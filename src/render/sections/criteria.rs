@@ -6,7 +6,7 @@ use super::super::anchors::anchor;
 use super::super::marks::{self, Mark};
 use crate::format;
 use crate::report::claims::criterion_id;
-use crate::report::model::{Criterion, Direction, Status};
+use crate::report::model::{Criterion, Direction, Report, Status};
 
 #[derive(Serialize)]
 pub(crate) struct CriterionView {
@@ -23,17 +23,17 @@ pub(crate) struct CriterionView {
     about: String,
 }
 
-pub(crate) fn criterion(criterion: &Criterion) -> CriterionView {
-    let unit = criterion.unit;
+pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView {
+    let unit = &criterion.unit;
     let shown = criterion.value.map(|value| format::figure(value, criterion.ci, unit));
     let threshold = format::threshold(criterion.threshold, unit);
     let sign = match criterion.direction {
         Direction::AtLeast => "≥",
         Direction::AtMost => "≤",
     };
-    let more = match (criterion.status, criterion.more_uploads_needed) {
+    let more = match (criterion.status, criterion.more_needed) {
         (Status::Open, Some(more)) => {
-            Some(format!("about {} like these would settle it", format::counted(more, "more upload")))
+            Some(format!("about {} like these would settle it", report.words.counted_as(more, "more")))
         }
         _ => None,
     };

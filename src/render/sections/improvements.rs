@@ -35,7 +35,7 @@ pub(crate) struct ImprovementView {
 
 pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
     let ends = improvement.ci;
-    let shown = improvement.value.map(|value| format::figure(value, ends, improvement.unit));
+    let shown = improvement.value.map(|value| format::figure(value, ends, &improvement.unit));
     let kind = match improvement.kind {
         ComparisonKind::BeforeAfter => "Before and after: other things may have changed, too",
         ComparisonKind::Concurrent => "Concurrent: split at random",
@@ -58,16 +58,16 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
     let notes: Vec<String> =
         [improvement.reason.clone(), marks::warnings(&improvement.warnings)].into_iter().flatten().collect();
     let adjusted =
-        improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, improvement.unit));
+        improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, &improvement.unit));
     ImprovementView {
         about: about.join(" · "),
         adjusted: adjusted.as_ref().map(|(value, _)| value.clone()),
         adjusted_interval: adjusted.and_then(|(_, interval)| interval),
-        mix_covered: improvement.adjusted.as_ref().map(|adjusted| format::value(adjusted.mix_covered, Unit::Fraction)),
+        mix_covered: improvement.adjusted.as_ref().map(|adjusted| format::value(adjusted.mix_covered, &Unit::Fraction)),
         mix_changed: improvement.mix_changed,
         detectable: improvement
             .smallest_detectable
-            .map(|least| format!("a change of {} would have been seen", format::value(least, improvement.unit))),
+            .map(|least| format!("a change of {} would have been seen", format::value(least, &improvement.unit))),
         bar: improvement_bar(improvement),
         anchor: anchor(&improvement_id(improvement)),
         label: improvement.label.clone(),

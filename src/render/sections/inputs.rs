@@ -1,4 +1,4 @@
-//! What was read, and what it told beside uploads.
+//! What was read, and what it told beside records.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ pub(crate) struct InputView {
     path: String,
     size: String,
     lines: String,
-    uploads: String,
+    records: String,
     events: String,
     rejected: String,
     blank: String,
@@ -32,7 +32,7 @@ pub(crate) fn input(input: &Input) -> InputView {
         path: input.path.clone(),
         size: format::bytes(input.bytes),
         lines: format::count(input.lines),
-        uploads: format::count(input.uploads),
+        records: format::count(input.records),
         events: format::count(input.events),
         rejected: format::count(input.rejected),
         blank: format::count(input.blank),

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::super::anchors::anchor;
 use crate::format;
-use crate::metric;
-use crate::report::model::{IntentionToTreat, IntentionToTreatFigure};
+use crate::report::model::{IntentionToTreat, IntentionToTreatFigure, Report};
 
 #[derive(Serialize)]
 pub(crate) struct IntentionToTreatView {
@@ -15,10 +14,11 @@ pub(crate) struct IntentionToTreatView {
     rows: Vec<[String; 3]>,
 }
 
-pub(crate) fn intention_to_treat(stage: &IntentionToTreat) -> IntentionToTreatView {
+pub(crate) fn intention_to_treat(report: &Report, stage: &IntentionToTreat) -> IntentionToTreatView {
     let row = |figure: &IntentionToTreatFigure| {
-        let show = |value| format::metric(&figure.metric, value);
-        [metric::label(&figure.metric), show(figure.intention_to_treat), show(figure.per_protocol)]
+        let metric = report.metric(&figure.metric);
+        let show = |value| metric.map_or_else(String::new, |metric| format::metric(metric, value));
+        [report.label(&figure.metric), show(figure.intention_to_treat), show(figure.per_protocol)]
     };
     IntentionToTreatView {
         anchor: anchor(&format!("fallbacks.{}", stage.stage)),

@@ -57,7 +57,7 @@ pub(crate) fn quality(report: &Report) -> QualityView {
         failed: quality.gate == Gate::Failed,
         lines: format::count(lines),
         rejected: format::count(quality.rejected_total),
-        rejected_share: format::value(quality.rejected_share, Unit::Fraction),
+        rejected_share: format::value(quality.rejected_share, &Unit::Fraction),
         limit: format::share(quality.max_rejected_share),
         duplicates: format!("{at_least}{}", format::count(quality.duplicate_request_ids)),
         out_of_order: format::count(quality.out_of_order),

@@ -6,8 +6,8 @@ use super::super::anchors::anchor;
 use super::super::marks::{self, Mark};
 use super::comparisons::shown;
 use crate::format;
-use crate::metric;
 use crate::report::model::{Comparison, RegressionVerdict, Report};
+use crate::report::words::{dimensions, join};
 
 #[derive(Serialize)]
 pub(crate) struct RegressionsView {
@@ -34,8 +34,9 @@ pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> Regressi
     let regressions = &report.regressions;
     let margin = format::share(regressions.margin);
     let text = format!(
-        "{} of provider, file type and size {} tested for being worse by more than {margin} (success rate and headline latency, with the reference's mix where half of it can be compared), corrected for testing many (Benjamini-Hochberg, false discovery rate {}): {} worse, {} surely within the margin, {} open, {} not measured.",
+        "{} of {} {} tested for being worse by more than {margin} (success rate and headline latency, with the reference's mix where half of it can be compared), corrected for testing many (Benjamini-Hochberg, false discovery rate {}): {} worse, {} surely within the margin, {} open, {} not measured.",
         format::counted(regressions.tested, "segment figure"),
+        join(&dimensions(&report.comparisons), "and"),
         format::were(regressions.tested),
         format::share(regressions.false_discovery_rate),
         format::count(regressions.found.len() as u64),
@@ -54,12 +55,12 @@ pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> Regressi
         order.into_iter().partition(|comparison| comparison.verdict == Some(RegressionVerdict::WithinMargin));
     RegressionsView {
         text,
-        open: open.into_iter().map(segment).collect(),
-        within: within.into_iter().map(segment).collect(),
+        open: open.into_iter().map(|found| segment(report, found)).collect(),
+        within: within.into_iter().map(|found| segment(report, found)).collect(),
     }
 }
 
-fn segment(comparison: &Comparison) -> SegmentView {
+fn segment(report: &Report, comparison: &Comparison) -> SegmentView {
     let names: Vec<String> =
         comparison.segment.iter().map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " "))).collect();
     let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= 0.5);
@@ -73,7 +74,7 @@ fn segment(comparison: &Comparison) -> SegmentView {
         anchor: anchor(&format!("comparisons.{}", comparison.id)),
         segment: names.join(", "),
         pair: format!("{} to {}", comparison.reference, comparison.candidate),
-        label: metric::label(&comparison.metric),
+        label: report.label(&comparison.metric),
         ratio,
         interval: interval.unwrap_or_else(|| "no interval".into()),
         p_adjusted: comparison.p_adjusted.map_or_else(|| "–".into(), format::p_value),

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::super::anchors::anchor;
 use super::super::marks;
 use crate::format;
-use crate::metric::{METRICS, Metric, Unit};
-use crate::report::model::{Figure, FigureWarning, Group, MemorySource, SplitStatus, Stage};
+use crate::metric::{Metric, Unit};
+use crate::report::model::{Figure, FigureWarning, Group, MeasureSource, Report, SplitStatus, Stage};
 
 #[derive(Serialize)]
 pub(crate) struct StageView {
@@ -17,7 +17,7 @@ pub(crate) struct StageView {
     percentage: String,
     period: Option<String>,
     split: Option<String>,
-    memory_source: Option<&'static str>,
+    memory_source: Option<String>,
     arms: Vec<ArmView>,
     metrics: Vec<MetricView>,
     errors: Vec<ErrorView>,
@@ -26,15 +26,18 @@ pub(crate) struct StageView {
 
 #[derive(Serialize)]
 struct ArmView {
-    name: &'static str,
-    uploads: String,
+    name: String,
+    /// With the noun.
+    n: String,
+    /// Without.
+    count: String,
     busy_seconds: String,
 }
 
 #[derive(Serialize)]
 struct MetricView {
-    label: &'static str,
-    definition: &'static str,
+    label: String,
+    definition: String,
     cells: Vec<CellView>,
 }
 
@@ -54,16 +57,18 @@ struct ErrorView {
     counts: Vec<String>,
 }
 
-pub(crate) fn stage(stage: &Stage) -> StageView {
+pub(crate) fn stage(report: &Report, stage: &Stage) -> StageView {
+    let words = &report.words;
+    let all = format!("All {}", words.many);
     let groups = &stage.groups;
     let arms = [
-        ("All uploads", "all", &groups.all),
+        (all.as_str(), "all", &groups.all),
         ("Treated", "treated", &groups.treated),
         ("Control", "control", &groups.control),
         ("Per protocol", "per_protocol", &groups.per_protocol),
     ];
-    // Arms without an upload would be columns of nothing; the JSON has them all.
-    let shown: Vec<_> = arms.into_iter().filter(|(_, id, group)| *id == "all" || group.uploads > 0).collect();
+    // Arms without a record would be columns of nothing; the JSON has them all.
+    let shown: Vec<_> = arms.into_iter().filter(|(_, id, group)| *id == "all" || group.n > 0).collect();
     let names: BTreeSet<&String> = shown.iter().flat_map(|(_, _, group)| group.errors.keys()).collect();
     let few_hours = |group: &Group| {
         group.figures.values().flatten().any(|figure| figure.warnings.contains(&FigureWarning::FewHours))
@@ -73,24 +78,26 @@ pub(crate) fn stage(stage: &Stage) -> StageView {
         name: stage.name.clone(),
         percentage: format!("{}\u{202f}%", format::plain(stage.percentage)),
         period: stage.from.as_ref().zip(stage.to.as_ref()).map(|(from, to)| format::period(from, to)),
-        split: split(stage),
+        split: split(report, stage),
         memory_source: groups.all.memory_source.map(|source| match source {
-            MemorySource::Uploads => "memory_mb of the uploads",
-            MemorySource::MemorySamples => "memory_sample events of the process",
+            MeasureSource::Records => format!("the {} that carry it", words.many),
+            MeasureSource::MemorySamples => "memory_sample events of the process".to_owned(),
         }),
         arms: shown
             .iter()
             .map(|(name, _, group)| ArmView {
-                name,
-                uploads: format::count(group.uploads),
+                name: (*name).to_owned(),
+                n: words.counted(group.n),
+                count: format::count(group.n),
                 busy_seconds: format::count(group.busy_seconds),
             })
             .collect(),
-        metrics: METRICS
+        metrics: report
+            .metrics
             .iter()
             .map(|metric| MetricView {
-                label: metric.label,
-                definition: metric.definition,
+                label: metric.label.clone(),
+                definition: metric.definition.clone(),
                 cells: shown.iter().map(|(_, id, group)| cell(metric, &stage.name, id, group)).collect(),
             })
             .collect(),
@@ -108,7 +115,7 @@ pub(crate) fn stage(stage: &Stage) -> StageView {
     }
 }
 
-fn split(stage: &Stage) -> Option<String> {
+fn split(report: &Report, stage: &Stage) -> Option<String> {
     let (expected, observed) = (stage.split.expected_share?, stage.split.observed_share?);
     let chance = stage.split.p_value.map_or_else(String::new, |p| format!(" ({})", format::p_value(p)));
     let verdict = match stage.split.status {
@@ -116,17 +123,18 @@ fn split(stage: &Stage) -> Option<String> {
         _ => "no sign against it",
     };
     Some(format!(
-        "{} of the uploads are treated, {} were set: {verdict}{chance}",
-        format::value(observed, Unit::Fraction),
+        "{} of the {} are treated, {} were set: {verdict}{chance}",
+        format::value(observed, &Unit::Fraction),
+        report.words.many,
         format::share(expected)
     ))
 }
 
 fn cell(metric: &Metric, stage: &str, arm: &str, group: &Group) -> CellView {
     let anchor = anchor(&format!("stages.{stage}.{arm}.{}", metric.id));
-    match group.figure(metric.id) {
+    match group.figure(&metric.id) {
         None => {
-            let reason = group.not_measured.get(metric.id).map_or("no reason given", String::as_str);
+            let reason = group.not_measured.get(&metric.id).map_or("no reason given", String::as_str);
             CellView {
                 anchor,
                 value: None,
@@ -136,7 +144,7 @@ fn cell(metric: &Metric, stage: &str, arm: &str, group: &Group) -> CellView {
             }
         }
         Some(figure) => {
-            let (value, interval) = format::figure(figure.value, figure.ci, metric.unit);
+            let (value, interval) = format::figure(figure.value, figure.ci, &metric.unit);
             CellView { anchor, value: Some(value), interval, n: format::count(figure.n), about: about(figure) }
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::anchors::anchor;
 use crate::format;
-use crate::report::model::{Trigger, TriggerSeverity};
+use crate::report::model::{Report, Trigger, TriggerSeverity};
 use crate::report::words::answer_text;
 
 #[derive(Serialize)]
@@ -17,13 +17,14 @@ pub(crate) struct IncidentView {
     scope: String,
     period: String,
     text: String,
-    uploads: String,
+    /// With the noun.
+    n: String,
     windows: String,
     p_value: String,
     answer: String,
 }
 
-pub(crate) fn incident(trigger: &Trigger) -> IncidentView {
+pub(crate) fn incident(report: &Report, trigger: &Trigger) -> IncidentView {
     let (class, severity) = match (trigger.fired, trigger.severity) {
         (true, TriggerSeverity::Rollback) => ("rollback", "rollback"),
         (true, TriggerSeverity::Review) => ("review", "review"),
@@ -38,7 +39,7 @@ pub(crate) fn incident(trigger: &Trigger) -> IncidentView {
         scope: trigger.scope.clone(),
         period: format::period(&trigger.from, &trigger.to),
         text: trigger.text.clone(),
-        uploads: format::count(trigger.uploads),
+        n: report.words.counted(trigger.n),
         windows: format::count(trigger.windows),
         p_value: trigger.p_value.map_or_else(|| "–".into(), format::p_value),
         answer: answer_text(trigger).unwrap_or_else(|| "–".into()),

@@ -26,12 +26,12 @@ struct MatrixRow {
 #[derive(Serialize)]
 struct MatrixCell {
     provider: String,
-    uploads: String,
+    n: String,
     rate: Option<String>,
     about: String,
 }
 
-/// File types that the matrix shows: those with most uploads first would hide what was never touched.
+/// File types that the matrix shows: those with most records first would hide what was never touched.
 const MATRIX_ROWS: usize = 60;
 
 pub(crate) fn matrix(variants: &[Variant]) -> MatrixView {
@@ -50,15 +50,15 @@ pub(crate) fn matrix(variants: &[Variant]) -> MatrixView {
         let Some(column) = sizes.iter().position(|size| *size == variant.size) else { continue };
         let cells = rows.entry(&variant.file_type).or_insert_with(|| sizes.iter().map(|_| Vec::new()).collect());
         let rate =
-            variant.success_rate.as_ref().map(|figure| format::estimate(figure.value, figure.ci, Unit::Fraction));
+            variant.success_rate.as_ref().map(|figure| format::estimate(figure.value, figure.ci, &Unit::Fraction));
         cells[column].push(MatrixCell {
             provider: variant.provider.clone(),
-            uploads: format::count(variant.uploads),
-            about: rate.clone().map_or_else(|| "never uploaded".into(), |rate| format!("success rate {rate}")),
+            n: format::count(variant.n),
+            about: rate.clone().map_or_else(|| "never carried".into(), |rate| format!("success rate {rate}")),
             rate: variant.success_rate.as_ref().map(|figure| format::rounded_share(figure.value)),
         });
     }
-    let touched = variants.iter().filter(|variant| variant.uploads > 0).count() as u64;
+    let touched = variants.iter().filter(|variant| variant.n > 0).count() as u64;
     MatrixView {
         sizes,
         rows: rows

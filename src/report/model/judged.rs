@@ -62,7 +62,7 @@ pub struct Improvement {
     pub value: Option<f64>,
     pub ci: Option<Interval>,
     pub interval_method: Option<IntervalMethod>,
-    /// Uploads (or samples) of reference and candidate.
+    /// Records (or samples) of reference and candidate.
     pub n: Option<[u64; 2]>,
     /// `null` where none was set: measured, and not judged.
     pub target: Option<Target>,
@@ -124,7 +124,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Criterion {
     pub stage: String,
-    /// The metric's id, `uploads`, or `…_vs_baseline` where the threshold is times the baseline.
+    /// The metric's id, `n`, or `…_vs_baseline` where the threshold is times the baseline.
     pub metric: String,
     /// As headings show it.
     pub label: String,
@@ -138,8 +138,9 @@ pub struct Criterion {
     pub threshold: f64,
     pub direction: Direction,
     pub status: Status,
-    /// How many more uploads would settle an open criterion, if nothing changed.
-    pub more_uploads_needed: Option<u64>,
+    /// How many more records would settle an open criterion, if nothing changed.
+    #[serde(alias = "more_uploads_needed")]
+    pub more_needed: Option<u64>,
     /// The smallest distance from the threshold that this log would have seen (95 %, power 80 %).
     pub smallest_detectable: Option<f64>,
     /// Why it was not measured.
@@ -164,7 +165,7 @@ pub struct Comparison {
     /// `stage/arm`; between providers `stage/arm[provider]`.
     pub reference: String,
     pub candidate: String,
-    /// The uploads that were compared, where not all: for example `{"provider": "kimi"}`.
+    /// The records that were compared, where not all: for example `{"provider": "kimi"}`.
     pub segment: BTreeMap<String, String>,
     pub metric: String,
     /// Observations of reference and candidate.
@@ -209,7 +210,7 @@ pub struct RatioFigure {
 pub struct AdjustedRatio {
     pub ratio: f64,
     pub ci: Option<Interval>,
-    /// Share of the reference's uploads that lie in strata which both groups have.
+    /// Share of the reference's records that lie in strata which both groups have.
     pub mix_covered: f64,
 }
 
@@ -233,7 +234,7 @@ pub struct Regressions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IntentionToTreat {
     pub stage: String,
-    /// `sync_fallback` uploads, which the treated arm holds and per protocol leaves out.
+    /// Records that fell back, which the treated arm holds and per protocol leaves out.
     pub fallbacks: u64,
     pub fallback_rate: Option<f64>,
     /// Whether the fallback rate is surely above `max_fallback_rate`.
@@ -272,8 +273,9 @@ pub struct Trigger {
     /// The worst value that a window showed.
     pub worst: f64,
     pub threshold: f64,
-    /// Uploads from `from` to `to`; where nothing fired, of the worst window.
-    pub uploads: u64,
+    /// Records from `from` to `to`; where nothing fired, of the worst window.
+    #[serde(alias = "uploads")]
+    pub n: u64,
     /// The smallest one-sided p-value of a window against the threshold.
     pub p_value: Option<f64>,
     /// What a rollback trigger was answered by; `null` for reviews and what did not fire.

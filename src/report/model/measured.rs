@@ -6,14 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
-/// One file of the log: uploads + events + rejected + other_rows + blank = lines, where a line is one row.
+/// One file of the log: records + events + rejected + other_rows + blank = lines, where a line is one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
     pub path: String,
     pub bytes: u64,
     pub sha256: String,
     pub lines: u64,
-    pub uploads: u64,
+    #[serde(alias = "uploads")]
+    pub records: u64,
     pub events: u64,
     pub rejected: u64,
     pub blank: u64,
@@ -41,7 +42,7 @@ pub struct DataQuality {
     pub duplicate_request_ids: u64,
     /// Whether there are more duplicates than were counted.
     pub duplicate_request_ids_at_least: bool,
-    /// Uploads whose timestamp is earlier than that of the upload before them in the file.
+    /// Records whose timestamp is earlier than that of the record before them in the file.
     pub out_of_order: u64,
     pub gaps: Vec<Gap>,
     pub findings: Vec<Finding>,
@@ -73,7 +74,7 @@ pub struct RejectedExample {
     pub message: String,
 }
 
-/// Minutes of a stage without any upload.
+/// Minutes of a stage without any record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     pub stage: String,
@@ -109,9 +110,9 @@ pub struct Stage {
     pub name: String,
     /// 0 to 100.
     pub percentage: f64,
-    /// First minute with an upload; `null` without uploads.
+    /// First minute with a record; `null` without records.
     pub from: Option<String>,
-    /// End of the last minute with an upload.
+    /// End of the last minute with a record.
     pub to: Option<String>,
     pub groups: Groups,
     pub split: Split,
@@ -125,18 +126,20 @@ pub struct Groups {
     pub per_protocol: Group,
 }
 
-/// The uploads of one arm of a stage.
+/// The records of one arm of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
-    pub uploads: u64,
-    /// Distinct seconds with an upload in flight.
+    /// How many records.
+    #[serde(alias = "uploads")]
+    pub n: u64,
+    /// Distinct seconds with a record in flight.
     pub busy_seconds: u64,
     /// Failures by error type.
     pub errors: BTreeMap<String, u64>,
     /// Why a metric is `null`.
     pub not_measured: BTreeMap<String, String>,
     /// Where memory figures come from.
-    pub memory_source: Option<MemorySource>,
+    pub memory_source: Option<MeasureSource>,
     /// Every metric of the methodology by id; `null` where it was not measured.
     #[serde(flatten)]
     pub figures: BTreeMap<String, Option<Figure>>,
@@ -151,9 +154,10 @@ impl Group {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum MemorySource {
-    /// `memory_mb` of the uploads.
-    Uploads,
+pub enum MeasureSource {
+    /// The records that carry it.
+    #[serde(alias = "uploads")]
+    Records,
     /// `memory_sample` events of the process.
     MemorySamples,
 }
@@ -164,7 +168,7 @@ pub struct Figure {
     pub value: f64,
     /// 95 % interval; `null` where none is defined.
     pub ci: Option<Interval>,
-    /// How many uploads (or samples) it was computed from.
+    /// How many records (or samples) it was computed from.
     pub n: u64,
     pub interval_method: Option<IntervalMethod>,
     /// Hours that were resampled or taken as clusters.
@@ -191,17 +195,19 @@ pub enum IntervalMethod {
     BlockBootstrap,
     /// Minutes resampled: fewer than 8 hours.
     MinuteBootstrap,
-    /// Single uploads resampled: fewer than 8 hours.
-    UploadBootstrap,
+    /// Single records resampled: fewer than 8 hours.
+    #[serde(alias = "upload_bootstrap")]
+    RecordBootstrap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureWarning {
-    /// Fewer than 8 hours: nothing is known of how alike uploads of the same hour are.
+    /// Fewer than 8 hours: nothing is known of how alike records of the same hour are.
     FewHours,
-    /// Too few uploads for an interval.
-    TooFewUploads,
+    /// Too few for an interval.
+    #[serde(alias = "too_few_uploads")]
+    TooFew,
     /// The mix of files changed between the two groups, and the figure with it.
     MixChanged,
     /// The split of the stage is not what was set: the arms may differ in more than the treatment.
@@ -239,17 +245,18 @@ pub struct Series {
     pub points: Vec<SeriesPoint>,
 }
 
-/// The uploads of one stage that ended in one bucket.
+/// The records of one stage that ended in one bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesPoint {
     /// Start of the bucket.
     pub at: String,
     pub stage: String,
-    pub uploads: u64,
+    #[serde(alias = "uploads")]
+    pub n: u64,
     pub successes: u64,
-    /// `null` below 5 successful uploads.
+    /// `null` below 5 successful records.
     pub latency_p50_ms: Option<f64>,
-    /// `null` below 20 successful uploads: it would just be the longest.
+    /// `null` below 20 successful records: it would just be the longest.
     pub latency_p95_ms: Option<f64>,
 }
 
@@ -258,7 +265,8 @@ pub struct Variant {
     pub file_type: String,
     pub size: String,
     pub provider: String,
-    pub uploads: u64,
+    #[serde(alias = "uploads")]
+    pub n: u64,
     pub success_rate: Option<Figure>,
 }
 

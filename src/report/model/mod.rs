@@ -11,6 +11,10 @@ pub use measured::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::metric::{Estimator, Metric};
+use crate::schema::metrics::Metrics;
+use crate::schema::record::{Schema, Words};
+
 /// Version of the contract; a change of meaning raises it.
 pub const SCHEMA_VERSION: u32 = 2;
 
@@ -21,6 +25,12 @@ pub struct Report {
     pub generator: Generator,
     pub title: String,
     pub generated_at: String,
+    /// What records and the two ways are called.
+    #[serde(default)]
+    pub words: Words,
+    /// Everything that is measured of a group, in the order in which it is shown.
+    #[serde(default = "usual_metrics")]
+    pub metrics: Vec<Metric>,
     /// What the log says of its simulation; `null` for a log that was measured.
     pub simulated: Option<String>,
     pub decision: Decision,
@@ -46,11 +56,33 @@ pub struct Report {
     /// What people wrote, as they wrote it.
     pub notes: Vec<Note>,
     pub variants: Vec<Variant>,
-    /// What can go wrong with an upload, and whether the log shows that it was lived through.
+    /// What can go wrong with a record, and whether the log shows that it was lived through.
     pub error_scenarios: Vec<ErrorScenario>,
     pub completion: Vec<Completion>,
     pub validation: Option<Validation>,
     pub claims: Vec<Claim>,
+}
+
+/// What reports measured that do not say so.
+fn usual_metrics() -> Vec<Metric> {
+    Metrics::of(&Schema::default()).to_vec()
+}
+
+impl Report {
+    /// The metric with this id.
+    pub fn metric(&self, id: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.id == id)
+    }
+
+    /// The metric that an estimator computes.
+    pub fn metric_by(&self, estimator: Estimator) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.estimator == estimator)
+    }
+
+    /// How headings call the metric with this id.
+    pub fn label(&self, id: &str) -> String {
+        self.metric(id).map_or_else(|| id.to_owned(), |metric| metric.label.clone())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
