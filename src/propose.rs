@@ -1,5 +1,7 @@
 //! A rollout.toml for a log of somebody's own: what was seen, what was taken for what, and what a person must decide.
 
+mod fields;
+
 use std::fmt::Write;
 
 use crate::ingest::recognise::Recognised;
@@ -11,6 +13,10 @@ use crate::schema::presets;
 const FIELDS_LISTED: usize = 40;
 /// Values of a field that are shown.
 const VALUES_SHOWN: usize = 6;
+/// Dimensions and measures that are proposed, each.
+const OWN_PROPOSED: usize = 4;
+/// Most values of a dimension that is proposed.
+const DIMENSION_VALUES: usize = 30;
 /// Words that people call the old way and the new way by.
 const CONTROL: [&str; 13] =
     ["control", "sync", "stable", "old", "baseline", "blue", "v1", "off", "false", "0", "a", "primary", "legacy"];
@@ -63,6 +69,9 @@ pub fn propose(file: &str, survey: Option<&Survey>, recognised: Option<&Recognis
     if let Some(arm) = arm.flatten() {
         proposal.arms(&arm);
     }
+    if let Some(survey) = survey {
+        proposal.of_own(survey, recognised);
+    }
     proposal.stages();
     proposal
 }
@@ -88,7 +97,7 @@ impl Proposal {
             }
         }
         let Some(survey) = survey else { return };
-        self.line(&format!("# Seen in the first {} rows:", survey.rows));
+        self.line(&format!("# Seen in {} rows, of a long log at its beginning, middle and end:", survey.rows));
         for (path, field) in survey.fields.iter().take(FIELDS_LISTED) {
             let share = 100.0 * field.present as f64 / survey.rows.max(1) as f64;
             self.line(&format!("#   {:<32} {:<14} {share:>3.0} %  {}", one_line(path), field.kind(), examples(field)));
@@ -173,119 +182,6 @@ impl Proposal {
         }
     }
 
-    fn timestamp(&mut self, survey: &Survey) {
-        let candidates = survey.timestamps();
-        match candidates.split_first() {
-            Some(((path, field), others)) => {
-                let marks = if path.contains("start") || path.contains("begin") { "start" } else { "end" };
-                let unit = field.epoch_unit().map(|(unit, _)| format!(", unit = \"{unit}\""));
-                let format = field.time_format().map(|format| format!(", format = {}", toml_text(format)));
-                let unit = unit.or(format).unwrap_or_default();
-                self.line(&format!(
-                    "# Does {} mark the start or the end?{}",
-                    one_line(path),
-                    also(others.iter().map(|(path, _)| *path))
-                ));
-                self.line(&format!("timestamp = {{ path = {}{unit}, marks = \"{marks}\" }}", toml_text(path)));
-                self.open
-                    .push(format!("whether {} marks the start or the end (taken for the {marks})", one_line(path)));
-            }
-            None => {
-                self.open.push("which field is the time".into());
-                self.line(
-                    "# Which field is the time? None is ISO 8601 or counts from 1970; a format says how it is written.",
-                );
-                self.line("timestamp = { path = \"time\", format = \"%d/%b/%Y:%H:%M:%S %z\", marks = \"end\" }");
-            }
-        }
-    }
-
-    fn duration(&mut self, survey: &Survey) {
-        let candidates = survey.durations();
-        if let Some((path, Some(unit))) = candidates.iter().find(|(_, unit)| unit.is_some()) {
-            let others = candidates.iter().map(|(path, _)| *path).filter(|other| other != path);
-            self.line(&format!("# {} by its name.{}", unit, also(others)));
-            self.line(&format!("duration = {{ path = {}, unit = \"{unit}\" }}", toml_text(path)));
-            return;
-        }
-        let start = survey
-            .first_named(&["start", "begin"])
-            .filter(|(_, field)| field.epoch_unit().is_some() || field.kind() == "time");
-        let end = survey
-            .first_named(&["end", "finish", "stop"])
-            .filter(|(_, field)| field.epoch_unit().is_some() || field.kind() == "time");
-        if let (Some((start, field)), Some((end, _))) = (start, end) {
-            let unit = field.epoch_unit().map(|(unit, _)| format!(", unit = \"{unit}\"")).unwrap_or_default();
-            self.line(&format!("duration = {{ path = {}, minus = {}{unit} }}", toml_text(end), toml_text(start)));
-            return;
-        }
-        match candidates.first().and_then(|(path, _)| Some((*path, survey.fields.get(*path)?))) {
-            Some((path, field)) if field.kind() == "text" => {
-                self.line("# The texts carry their unit.");
-                self.line(&format!("duration = {}", toml_text(path)));
-            }
-            Some((path, field)) => {
-                self.line(&format!(
-                    "# Its unit stands nowhere: values from {} to {}. ns, us, ms, s, min or h?{}",
-                    field.smallest,
-                    field.largest,
-                    also(candidates[1..].iter().map(|(path, _)| *path))
-                ));
-                self.line(&format!("duration = {{ path = {}, unit = \"ms\" }}", toml_text(path)));
-                self.open.push(format!("the unit of {} (ms stands there for now)", one_line(path)));
-            }
-            None => {
-                self.open.push("which field is the duration".into());
-                self.line("# Which field is the duration?");
-                self.line("duration = { path = \"duration\", unit = \"ms\" }");
-            }
-        }
-    }
-
-    fn outcome(&mut self, survey: &Survey) {
-        let candidates = survey.outcomes();
-        let found = candidates.first().and_then(|path| Some((*path, survey.fields.get(*path)?)));
-        match found {
-            Some((path, field)) if field.kind() == "true or false" => {
-                self.line(&format!("success = {}", toml_text(path)));
-            }
-            Some((path, field)) if field.kind() == "number" && field.largest >= 100.0 => {
-                self.line("# An HTTP status: which ones are failures of the service is yours to say.");
-                self.line(&format!(
-                    "success = {{ path = {}, map = {{ \"100..399\" = true }}, default = false }}",
-                    toml_text(path)
-                ));
-            }
-            Some((path, field)) if field.kind() == "number" => {
-                self.line(&format!(
-                    "success = {{ path = {}, map = {{ 0 = true }}, default = false }}",
-                    toml_text(path)
-                ));
-                self.open.push(format!("which values of {} are a success (0 stands there for now)", one_line(path)));
-            }
-            Some((path, field)) => {
-                const GOOD: [&str; 7] = ["ok", "success", "succeeded", "successful", "pass", "passed", "completed"];
-                let words = field.by_frequency();
-                let good = words.iter().find(|(word, _)| GOOD.contains(&word.to_lowercase().as_str()));
-                let word = good.or(words.first()).map_or("ok", |(word, _)| word);
-                if good.is_none() {
-                    self.open.push(format!("which values of {} are a success", one_line(path)));
-                }
-                self.line(&format!("# {}", examples(field)));
-                self.line(&format!(
-                    "success = {{ path = {}, map = {{ {} = true }}, default = false }}",
-                    toml_text(path),
-                    toml_text(word)
-                ));
-            }
-            None => {
-                self.open.push("which field says whether it went well".into());
-                self.line("# Which field says whether it went well? Where an error stands in failures alone:");
-                self.line("success = { path = \"error\", map = { \"/./\" = false }, default = true }");
-            }
-        }
-    }
-
     fn arm(&mut self, path: &str, field: &Field, others: &[(&str, &Field)]) -> Option<ArmValues> {
         self.line(&format!(
             "# Which field says the arm? {}: {}.{}",
@@ -323,10 +219,14 @@ impl Proposal {
             (control, treated) = (first.to_vec(), second.iter().copied().take(1).collect());
             self.open.push("which words are the old way and which the new: nothing in them says it".into());
         }
+        let is_fallback = |value: &String| value.to_lowercase().contains("fallback");
+        let fallback: Vec<&String> = values.iter().map(|(value, _)| value).filter(|value| is_fallback(value)).collect();
+        control.retain(|value| !is_fallback(value));
+        treated.retain(|value| !is_fallback(value));
         let list = |words: &[&String]| words.iter().map(|word| toml_text(word)).collect::<Vec<_>>().join(", ");
         let left: Vec<&str> = values
             .iter()
-            .filter(|(value, _)| !control.contains(&value) && !treated.contains(&value))
+            .filter(|(value, _)| ![&control, &treated, &fallback].iter().any(|words| words.contains(&value)))
             .map(|(value, _)| value.as_str())
             .collect();
         let question = if sure {
@@ -341,10 +241,74 @@ impl Proposal {
         };
         self.line(&format!("\n# {question}{rest}"));
         self.line(&format!(
-            "[record.arms]\ncontrol = [{}]\ntreated = [{}]\nfallback = []",
+            "[record.arms]\ncontrol = [{}]\ntreated = [{}]\nfallback = [{}]",
             list(&control),
-            list(&treated)
+            list(&treated),
+            list(&fallback)
         ));
+        if let (Some(old), Some(new)) = (control.first(), treated.first()) {
+            self.line(&format!(
+                "# How the report calls the two ways.\nnames = {{ control = {}, treated = {} }}",
+                toml_text(old),
+                toml_text(new)
+            ));
+        }
+    }
+
+    /// What else the rows hold that a report can tell apart, or measure.
+    fn of_own(&mut self, survey: &Survey, recognised: Option<&Recognised>) {
+        self.line("\n# What one row is called, and several.\n# [record]\n# noun = [\"request\", \"requests\"]");
+        let of_preset: Vec<String> = recognised
+            .iter()
+            .flat_map(|found| found.preset.source.fields.values())
+            .flat_map(|field| {
+                let table = field.table().into_owned();
+                table.path.into_iter().chain(table.first).chain(table.join).chain(table.sum).chain(table.minus)
+            })
+            .collect();
+        let used = |path: &String| of_preset.contains(path) || self.text.contains(&toml_text(path));
+        let unused: Vec<(&String, &Field)> = survey.fields.iter().filter(|(path, _)| !used(path)).collect();
+        let all = survey.rows.max(1);
+        let apart = |field: &Field| {
+            let values = field.values.len();
+            // Names that come once each are no dimension.
+            field.kind() == "text"
+                && !field.many_values
+                && (2..=DIMENSION_VALUES).contains(&values)
+                && field.present >= 3 * values
+        };
+        let measured = |field: &Field| field.kind() == "number" && field.many_values && field.smallest >= 0.0;
+        let often = |field: &Field| field.present * 2 > all;
+        let dimensions = unused.iter().filter(|(_, field)| apart(field) && often(field)).take(OWN_PROPOSED);
+        let dimensions: Vec<String> = dimensions
+            .map(|(path, field)| {
+                format!(
+                    "# [[record.dimensions]]    # {}\n# name = \"{}\"\n# field = {}",
+                    examples(field),
+                    name_of(path),
+                    toml_text(path)
+                )
+            })
+            .collect();
+        if !dimensions.is_empty() {
+            self.line(&format!("\n# What rows can be told apart by.\n{}", dimensions.join("\n")));
+        }
+        let numbers = unused.iter().filter(|(_, field)| measured(field) && field.epoch_unit().is_none());
+        let measures: Vec<String> = numbers
+            .take(OWN_PROPOSED)
+            .map(|(path, field)| {
+                format!(
+                    "# [[record.measures]]    # {}\n# name = \"{}\"\n# field = {}\n# unit = \"{}\"\n# better = \"lower\"",
+                    examples(field),
+                    name_of(path),
+                    toml_text(path),
+                    if path.to_lowercase().ends_with("usd") { "USD" } else { "" }
+                )
+            })
+            .collect();
+        if !measures.is_empty() {
+            self.line(&format!("\n# What rows carry that can be measured.\n{}", measures.join("\n")));
+        }
     }
 
     fn stages(&mut self) {
@@ -357,6 +321,15 @@ impl Proposal {
         );
         self.open.push("the stages, and when each began ([[starts]])".into());
     }
+}
+
+/// A path as the name of a dimension or measure.
+fn name_of(path: &str) -> String {
+    let last = path.rsplit(['.', '"']).find(|part| part.chars().any(|c| c.is_ascii_alphabetic())).unwrap_or("value");
+    let word: String =
+        last.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let word = word.trim_matches(|c: char| !c.is_ascii_lowercase()).to_owned();
+    if word.is_empty() { "value".into() } else { word.chars().take(40).collect() }
 }
 
 /// Some values of a field, the most frequent first.

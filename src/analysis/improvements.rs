@@ -9,7 +9,7 @@ use super::pair::{pair_id, place};
 use super::ratio::{self, Ratio};
 use crate::config::{self, Form, HEADLINE_LATENCY, Plan, THROUGHPUT};
 use crate::cube::slice::Arm;
-use crate::metric::{Better, Estimator, Metric, Share, Unit};
+use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::report::model::{
     Adjusted, Comparison, ComparisonKind, FigureWarning, Improvement, MeasureSource, Status, Target,
 };
@@ -27,7 +27,9 @@ pub(super) fn improvements(plan: &Plan, data: &[StageData], comparisons: &[Compa
         let measured = comparable(plan, reference, candidate, metric.estimator)
             .and_then(|()| ratio::of_groups(&plan.analysis, reference, candidate, metric.estimator, &id));
         let mix = comparisons.iter().find(|comparison| comparison.id == id);
-        Some(Measured { asked, metric, measured, mix }.improvement(place(plan, reference), place(plan, candidate)))
+        Some(
+            Measured { plan, asked, metric, measured, mix }.improvement(place(plan, reference), place(plan, candidate)),
+        )
     });
     all.collect()
 }
@@ -85,6 +87,7 @@ fn no_timeouts(plan: &Plan, reference: &GroupData) -> Result<(), NotMeasured> {
 
 /// One improvement before it is held against its target.
 struct Measured<'a> {
+    plan: &'a Plan,
     asked: &'a config::Improvement,
     metric: &'a Metric,
     measured: Result<Ratio, NotMeasured>,
@@ -98,18 +101,26 @@ impl Measured<'_> {
 
     /// Label, unit and definition.
     fn words(&self) -> (String, Unit, String) {
+        // The mean is what people mean by a measure.
+        let measure = match self.metric.estimator {
+            Estimator::Mean(Distribution::Measure(index)) => {
+                let measure = &self.plan.schema.measures[index];
+                Some((measure.label(), format!("mean {}", measure.text())))
+            }
+            _ => None,
+        };
         let label = match (self.asked.metric.as_str(), self.metric.label.as_str()) {
             (HEADLINE_LATENCY, _) => "Latency",
             ("memory_mean" | "memory_mean_mb", _) => "Memory",
             (THROUGHPUT, _) => "Throughput",
             ("timeout_rate", _) => "Timeout",
-            (_, label) => label,
+            (_, label) => measure.as_ref().map_or(label, |(label, _)| label),
         };
         let of = match self.asked.metric.as_str() {
             HEADLINE_LATENCY => "headline latency",
             "memory_mean" | "memory_mean_mb" => "mean memory",
             THROUGHPUT => "throughput",
-            metric => metric,
+            metric => measure.as_ref().map_or(metric, |(_, of)| of),
         };
         match self.asked.form {
             Form::Reduction => {

@@ -44,7 +44,7 @@ pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
         return Err(error);
     }
     let recognised = recognise(&head);
-    let survey = survey(&head);
+    let survey = survey(&head, &source::later_lines(log));
     if survey.is_none() && recognised.is_none() && !is_text(&head) {
         return Err(Error::new("it is no text").at(Position::file(&log.name)).help("give a log of lines"));
     }

@@ -20,7 +20,8 @@ pub enum Severity {
 pub struct Watch {
     /// What the trigger is called: small letters, digits and `_`.
     pub name: String,
-    /// `success_rate`, `error_rate`, `latency` (the headline latency) or one of the latency quantiles.
+    /// `success_rate`, `error_rate`, `latency` (the headline latency), one of the latency quantiles, or the mean of a
+    /// measure.
     pub metric: String,
     /// Fires below.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -320,13 +320,17 @@ impl Check<'_> {
                     Estimator::Quantile(Distribution::Latency, _) | Estimator::Mean(Distribution::Latency),
                     Bound::AtMost(_) | Bound::AtMostTimesBaseline(_)
                 )
+                | (
+                    Estimator::Mean(Distribution::Measure(_)),
+                    Bound::AtLeast(_) | Bound::AtMost(_) | Bound::AtMostTimesBaseline(_)
+                )
         );
         if fits {
             return Ok(());
         }
         Err(self
             .fail(format!("{} cannot be watched minute by minute with this bound", metric.id), path)
-            .help("watch success_rate with at_least, error_rate with at_most, latencies with at_most or at_most_times_baseline"))
+            .help("watch success_rate with at_least, error_rate with at_most, latencies and means of measures with at_most or at_most_times_baseline"))
     }
 
     /// Refuses a list that asks for the same twice, or for too much.

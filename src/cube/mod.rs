@@ -27,6 +27,7 @@ mod sort;
 pub mod store;
 mod table;
 mod tiers;
+mod version_2;
 
 pub use header::{CUBE_VERSION, Cube, Header};
 pub use passes::fold;

@@ -16,6 +16,7 @@ use super::key::METRIC_MEASURES;
 use super::request_ids::RequestIds;
 use super::segments;
 use super::table::{self, Add, TableSpec, count_column, normalise};
+use super::version_2;
 use crate::config::{FoldingRules, Plan};
 use crate::error::{Error, Position, Result};
 use crate::files;
@@ -151,42 +152,60 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
         Error::new(format!("not the header of a cube: {error}")).at(at)
     };
     let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad_header)?;
-    if value["format"] != "stagegate-cube" || value["version"] != CUBE_VERSION {
-        let message = format!("a cube of version {}; this stagegate reads version {CUBE_VERSION}", value["version"]);
+    let version = value["version"].as_u64().filter(|_| value["format"] == "stagegate-cube");
+    let stored: StoredHeader = if version == Some(2) {
+        serde_json::from_value(version_2::header(value)).map_err(bad_header)?
+    } else if version == Some(u64::from(CUBE_VERSION)) {
+        let digest = value.as_object_mut().and_then(|fields| fields.remove("sha256"));
+        let fields = value.to_string();
+        if digest != Some(packing::sha256(&fields).into()) {
+            return Err(damaged_file(&header_path, "its content is not what its sha256 says"));
+        }
+        serde_json::from_str(&fields).map_err(bad_header)?
+    } else {
+        let message =
+            format!("a cube of version {}; this stagegate reads version {CUBE_VERSION} and 2", value["version"]);
         return Err(place(Error::new(message)).help("make it again from the logs"));
-    }
-    let digest = value.as_object_mut().and_then(|fields| fields.remove("sha256"));
-    let fields = value.to_string();
-    if digest != Some(packing::sha256(&fields).into()) {
-        return Err(damaged_file(&header_path, "its content is not what its sha256 says"));
-    }
-    let stored: StoredHeader = serde_json::from_str(&fields).map_err(bad_header)?;
+    };
+    let digests = version != Some(2);
     let wanted = plan.folding_rules();
     // A measure that a cube does not have was not measured there.
     let fewer = stored.header.rules.measures.iter().all(|measure| wanted.measures.contains(measure));
     let measures = &if fewer { wanted.measures.clone() } else { stored.header.rules.measures.clone() };
     same_rules(&FoldingRules { measures: measures.clone(), ..stored.header.rules.clone() }, &wanted).map_err(place)?;
     check_header(&stored.header).map_err(|message| damaged_file(&header_path, message))?;
-    let names_path = table_file(path, SEGMENT_NAMES);
-    let names = read_table(&names_path, stored.table(SEGMENT_NAMES, &names_path)?)?;
-    let segments = segments::read_names(&stored.header.rules.dimensions, &stored.header.dimensions, &names)
-        .map_err(|error| damaged_file(&names_path, error))?;
     let specs = table::specs(&stored.header.rules.measures);
+    let read_ids = || {
+        let path = table_file(path, REQUEST_IDS);
+        read_request_ids(&path, stored.expected(digests, REQUEST_IDS, &path)?, stored.request_ids_truncated)
+    };
     let read_one = |spec: &TableSpec| {
         let path = table_file(path, spec.name);
-        let table = read_table(&path, stored.table(spec.name, &path)?)?;
+        read_table(&path, stored.expected(digests, spec.name, &path)?)
+    };
+    let (raw, request_ids) =
+        rayon::join(|| specs.par_iter().map(read_one).collect::<Vec<Result<DataFrame>>>(), read_ids);
+    let raw = raw.into_iter().collect::<Result<Vec<_>>>()?;
+    let (segments, raw) = if digests {
+        let names_path = table_file(path, SEGMENT_NAMES);
+        let names = read_table(&names_path, Some(stored.table(SEGMENT_NAMES, &names_path)?))?;
+        let segments = segments::read_names(&stored.header.rules.dimensions, &stored.header.dimensions, &names);
+        (segments.map_err(|error| damaged_file(&names_path, error))?, raw)
+    } else {
+        let converted = version_2::segments(&stored.header, &raw).and_then(|segments| {
+            let tables =
+                raw.into_iter().map(|table| version_2::table(table, &segments)).collect::<PolarsResult<_>>()?;
+            Ok((segments, tables))
+        });
+        converted.map_err(|error| damaged_file(path, error))?
+    };
+    let check_one = |(spec, table): (&TableSpec, DataFrame)| {
         check_table(spec, &table, &stored.header, segments.len())
             .and_then(|()| with_measures(table, &stored.header.rules.measures, measures))
             .and_then(|table| normalise(spec, table))
-            .map_err(|error| damaged_file(&path, error))
+            .map_err(|error| damaged_file(&table_file(path, spec.name), error))
     };
-    let (tables, request_ids) = rayon::join(
-        || specs.par_iter().map(read_one).collect::<Vec<_>>(),
-        || {
-            let path = table_file(path, REQUEST_IDS);
-            read_request_ids(&path, stored.table(REQUEST_IDS, &path)?, stored.request_ids_truncated)
-        },
-    );
+    let tables: Vec<Result<DataFrame>> = specs.par_iter().zip(raw).map(check_one).collect();
     // Of several errors the first is told, whichever came first.
     let tables = tables.into_iter().collect::<Result<Vec<_>>>()?.try_into().expect("as many tables as there are");
     let request_ids = request_ids?;
@@ -240,6 +259,11 @@ fn damaged_file(path: &Path, error: impl std::fmt::Display) -> Error {
 }
 
 impl StoredHeader {
+    /// What is known of a table, where the cube has digests.
+    fn expected(&self, digests: bool, name: &str, path: &Path) -> Result<Option<&StoredTable>> {
+        if digests { self.table(name, path).map(Some) } else { Ok(None) }
+    }
+
     /// What is known of a table.
     fn table(&self, name: &str, path: &Path) -> Result<&StoredTable> {
         let table = self.tables.iter().find(|table| table.name == name);
@@ -248,16 +272,18 @@ impl StoredHeader {
 }
 
 /// The table in a file, which must be the one that was written.
-fn read_table(path: &Path, expected: &StoredTable) -> Result<DataFrame> {
+fn read_table(path: &Path, expected: Option<&StoredTable>) -> Result<DataFrame> {
     let bytes = files::read(path, &path.display().to_string(), MAX_TABLE_BYTES)?;
-    if packing::sha256(&bytes) != expected.sha256 {
+    if expected.is_some_and(|expected| packing::sha256(&bytes) != expected.sha256) {
         return Err(damaged_file(path, "its content is not what the header's sha256 says"));
     }
     // What is no Parquet file can make polars panic.
     let read = without_panic(|| ParquetReader::new(std::io::Cursor::new(bytes)).finish());
     let mut table =
         read.ok_or_else(|| damaged_file(path, "it is no Parquet file"))?.map_err(|error| damaged_file(path, error))?;
-    if table.height() as u64 != expected.rows {
+    if let Some(expected) = expected
+        && table.height() as u64 != expected.rows
+    {
         return Err(damaged_file(path, format!("{} rows, where the header says {}", table.height(), expected.rows)));
     }
     table.rechunk_mut();
@@ -289,7 +315,7 @@ fn without_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
     outcome
 }
 
-fn read_request_ids(path: &Path, expected: &StoredTable, truncated: bool) -> Result<RequestIds> {
+fn read_request_ids(path: &Path, expected: Option<&StoredTable>, truncated: bool) -> Result<RequestIds> {
     let table = read_table(path, expected)?;
     let column = |name: &str| -> PolarsResult<&UInt64Chunked> {
         let column = table.column(name)?;

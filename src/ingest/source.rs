@@ -2,7 +2,7 @@
 //! `.gz` and `.zst` opened by their magic numbers. It never looks into a line.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -305,6 +305,27 @@ pub fn open(source: &Source) -> Result<io::Take<File>> {
 
 /// Bytes at the beginning of a log that are looked at.
 pub const HEAD_BYTES: usize = 1 << 16;
+
+/// Lines of the middle and of the end of a log: a rollout begins with the old way, and its first lines know no other.
+/// Nothing of a short log, or of one that is packed.
+pub fn later_lines(source: &Source) -> Vec<u8> {
+    let read = |from: u64| -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; HEAD_BYTES];
+        let mut raw = open(source).map_err(io::Error::other)?.into_inner();
+        raw.seek(io::SeekFrom::Start(from))?;
+        let filled = fill(&mut raw, &mut bytes).0;
+        bytes.truncate(filled);
+        // From the first whole line to the last one.
+        let start = memchr::memchr(b'\n', &bytes).map_or(filled, |end| end + 1);
+        let end = memchr::memrchr(b'\n', &bytes).map_or(start, |end| end + 1).max(start);
+        Ok(bytes[start..end].to_vec())
+    };
+    let part = HEAD_BYTES as u64;
+    if source.compression != Compression::None || source.bytes < 4 * part {
+        return Vec::new();
+    }
+    [source.bytes / 2, source.bytes - part].into_iter().filter_map(|from| read(from).ok()).flatten().collect()
+}
 
 /// The first bytes of a log, unpacked where they are packed in a way that is read; empty where they cannot be had.
 pub fn head(source: &Source) -> Vec<u8> {

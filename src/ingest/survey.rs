@@ -120,14 +120,15 @@ pub struct Survey {
     pub separator: Option<u8>,
 }
 
-/// Looks at the first bytes of a log; `None` where its lines are neither JSON nor CSV.
-pub fn survey(head: &[u8]) -> Option<Survey> {
+/// Looks at the first bytes of a log, and at whole lines of its rest; `None` where its lines are neither JSON nor CSV.
+pub fn survey(head: &[u8], later: &[u8]) -> Option<Survey> {
     let text = String::from_utf8_lossy(head);
     let lines = whole_lines(&text, head.len());
     let first = lines.first()?;
     if first.trim_start().starts_with(['{', '[']) {
         let mut survey = Survey::default();
-        for node in lines.iter().filter_map(|line| node::parse(line).ok()) {
+        let later = String::from_utf8_lossy(later);
+        for node in lines.iter().copied().chain(later.lines()).filter_map(|line| node::parse(line).ok()) {
             survey.row(&node);
         }
         return (survey.rows > 0).then_some(survey);
@@ -145,6 +146,11 @@ pub fn survey(head: &[u8]) -> Option<Survey> {
         if let Found::Row(row) = found
             && survey.rows < rows
         {
+            survey.row(row.node);
+        }
+    });
+    rows::records(&form, &columns, "", later, |_, found| {
+        if let Found::Row(row) = found {
             survey.row(row.node);
         }
     });
@@ -351,7 +357,7 @@ mod tests {
                 )
             })
             .collect();
-        let survey = survey(lines.join("\n").as_bytes()).unwrap();
+        let survey = survey(lines.join("\n").as_bytes(), b"").unwrap();
         assert_eq!(survey.rows, 40);
         assert_eq!(survey.timestamps()[0].1.epoch_unit().unwrap().0, "s");
         assert_eq!(survey.durations(), [("latency_us", Some("us"))]);
@@ -363,11 +369,11 @@ mod tests {
     #[test]
     fn csv_is_seen_by_its_header() {
         let survey =
-            survey(b"start;ms;ok;arm\n2025-11-12T08:15:30Z;12;true;a\n2025-11-12T08:15:31Z;13;false;b\n").unwrap();
+            survey(b"start;ms;ok;arm\n2025-11-12T08:15:30Z;12;true;a\n2025-11-12T08:15:31Z;13;false;b\n", b"").unwrap();
         assert_eq!((survey.separator, survey.rows), (Some(b';'), 2));
         assert_eq!(survey.timestamps()[0].0, "start");
         assert_eq!(survey.outcomes(), ["ok"]);
-        assert!(super::survey(b"just a text\n").is_none());
+        assert!(super::survey(b"just a text\n", b"").is_none());
     }
 
     #[test]

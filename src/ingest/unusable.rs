@@ -32,7 +32,7 @@ pub fn error(sources: &[Source], files: &[FileLedger]) -> Error {
         let head = source::head(source);
         packed(&file.path, &head).or_else(|| match source.mapping.as_deref() {
             Some(mapping) => Some(mapped(mapping)),
-            None => sums(&head).or_else(|| of_preset(&file.path, &head)).or_else(|| text(&file.path, &head)),
+            None => sums(&head).or_else(|| of_preset(source, &file.path, &head)).or_else(|| text(&file.path, &head)),
         })
     });
     let first = file.examples.iter().min_by_key(|example| example.line);
@@ -92,9 +92,9 @@ fn sums(head: &[u8]) -> Option<Kind> {
 }
 
 /// A format that a preset reads, and the question that is left.
-fn of_preset(name: &str, head: &[u8]) -> Option<Kind> {
+fn of_preset(source: &Source, name: &str, head: &[u8]) -> Option<Kind> {
     let found = recognise(head).filter(|found| found.name != presets::OWN)?;
-    let survey = survey(head);
+    let survey = survey(head, &source::later_lines(source));
     let values = |path: &String| {
         let field = survey.as_ref()?.fields.get(path)?;
         let few = (2..=12).contains(&field.values.len()) && !field.many_values;

@@ -77,7 +77,7 @@ fn noun(report: &Report, improvement: &Improvement) -> String {
         "throughput_ratio" => "throughput".into(),
         "latency_reduction" => "latency".into(),
         "timeout_reduction" => "timeouts".into(),
-        _ => report.label(&improvement.metric).to_lowercase(),
+        _ => report.label(&improvement.metric).to_lowercase().replace(", mean", "").replace(',', ""),
     }
 }
 

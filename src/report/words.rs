@@ -74,7 +74,8 @@ pub fn read_as(input: &Input) -> Option<String> {
         count => format!(", {} left out", format::counted(count, "other row")),
     };
     match input.format.as_str() {
-        "native" => None,
+        "native" if input.other_rows == 0 => None,
+        "native" => Some(others.trim_start_matches(", ").to_owned()),
         "mapping" => Some(format!("read by a mapping{others}")),
         preset => Some(format!("read as {preset}{others}")),
     }

@@ -12,6 +12,7 @@ mod hostile;
 mod house;
 mod ingest;
 mod judgement;
+mod measures;
 mod plan;
 mod plausible;
 mod scale;

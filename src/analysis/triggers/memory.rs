@@ -1,7 +1,8 @@
 //! Memory that jumps above that of the hour before it.
 
+use super::crossings::{Crossing, triggers};
 use super::rates::MOST_MINUTES;
-use super::watched::{Kind, Told, Watched, WindowRun, crossings_text};
+use super::watched::{Kind, Told, Watched};
 use crate::cube::Cube;
 use crate::cube::slice::{Arm, MinuteMemory};
 use crate::error::Result;
@@ -9,7 +10,7 @@ use crate::report::model::{Trigger, TriggerSeverity};
 use crate::schema::record::MEMORY;
 use stagegate_stats::median::median;
 use stagegate_stats::rank_sum::larger_p_value;
-use stagegate_stats::scan::{Minute, Reach, Window, incidents, windows};
+use stagegate_stats::scan::{Minute, Reach, windows};
 
 /// Minutes before a window that it is held against, and how many of them must have data.
 const MINUTES_BEFORE: i64 = 60;
@@ -23,13 +24,6 @@ struct Sample {
     count: f64,
 }
 
-/// A window whose mean lies above the limit.
-struct Crossing {
-    window: usize,
-    times: f64,
-    p_value: f64,
-}
-
 /// Spikes of a stage's scope: windows whose mean is more than `spike` times the median minute of the
 /// hour before, and whose minutes, brought down by that factor, still rank above that hour's beyond chance.
 ///
@@ -41,6 +35,7 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
         severity: TriggerSeverity::Rollback,
         threshold: spike,
         told: Told::MemoryTimesHourBefore,
+        falls: false,
     };
     let samples = samples(watched, cube)?;
     let minutes: Vec<Minute> = watched
@@ -74,7 +69,7 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
         if times > spike {
             let lowered: Vec<f64> = inside.iter().map(|sample| sample.sum_mb / sample.count / spike).collect();
             let p_value = larger_p_value(&lowered, &before).unwrap_or(1.0);
-            crossings.push(Crossing { window: index, times, p_value });
+            crossings.push(Crossing { window: index, value: times, p_value });
         }
     }
     Ok(triggers(watched, &kind, &windows, &crossings, level / tested.max(1) as f64))
@@ -98,49 +93,4 @@ fn samples(watched: &Watched<'_>, cube: &Cube) -> Result<Vec<Sample>> {
         count: minute.count as f64,
     };
     Ok(events.into_iter().map(sample).collect())
-}
-
-fn triggers(
-    watched: &Watched<'_>,
-    kind: &Kind,
-    windows: &[Window],
-    crossings: &[Crossing],
-    level: f64,
-) -> Vec<Trigger> {
-    let of = |index: usize| crossings.iter().find(|crossing| crossing.window == index);
-    let fires = |index: usize| of(index).is_some_and(|crossing| crossing.p_value <= level);
-    let mut found = Vec::new();
-    let runs = incidents(windows, fires);
-    for (first, last) in &runs {
-        let fired: Vec<&Crossing> = (*first..=*last).filter(|index| fires(*index)).filter_map(of).collect();
-        found.extend(run(watched, kind, windows, &fired, true));
-    }
-    let inside = |index: usize| runs.iter().any(|(first, last)| (*first..=*last).contains(&index));
-    let chance: Vec<&Crossing> = crossings.iter().filter(|crossing| !inside(crossing.window)).collect();
-    found.extend(run(watched, kind, windows, &chance, false));
-    found
-}
-
-fn run(
-    watched: &Watched<'_>,
-    kind: &Kind,
-    windows: &[Window],
-    crossings: &[&Crossing],
-    fired: bool,
-) -> Option<Trigger> {
-    let held: Vec<Window> = crossings.iter().map(|crossing| windows[crossing.window]).collect();
-    let worst = crossings.iter().max_by(|a, b| a.times.total_cmp(&b.times))?;
-    let uploads = match (held.first(), held.last()) {
-        (Some(first), Some(last)) if fired => watched.uploads(first, last),
-        _ => windows[worst.window].uploads,
-    };
-    let run = WindowRun {
-        windows: &held,
-        fired,
-        worst: worst.times,
-        p_value: crossings.iter().map(|crossing| crossing.p_value).reduce(f64::min),
-        uploads,
-    };
-    let text = if fired { kind.worst_text(worst.times) } else { crossings_text(held.len()) };
-    watched.trigger(kind, &run, text)
 }

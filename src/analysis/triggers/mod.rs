@@ -1,6 +1,8 @@
 //! Did a trigger of the plan fire, and was it answered (methodology 10)?
 
 mod critical;
+mod crossings;
+mod measures;
 mod memory;
 mod rates;
 mod watched;
@@ -35,9 +37,11 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
         .collect();
     let watched: Vec<usize> = begun.iter().copied().filter(|stage| data[*stage].arm(Arm::All).uploads() > 0).collect();
     let alarms = RateAlarms::new(plan, data);
+    let measures = measures::alarms(plan, data);
     let spike = plan.triggers.memory_spike.on();
     // The rollout's false alarms are shared out: over stages, scopes, and what is watched.
-    let questions = alarms.rollback_questions() + usize::from(spike.is_some());
+    let of_measures = measures.iter().filter(|alarm| alarm.severity() == TriggerSeverity::Rollback).count();
+    let questions = alarms.rollback_questions() + of_measures + usize::from(spike.is_some());
     let level = ROLLBACK_LEVEL / (watched.len() * SCOPES.len() * questions).max(1) as f64;
     let questions: Vec<(usize, Arm)> = watched.iter().flat_map(|stage| SCOPES.map(|arm| (*stage, arm))).collect();
     let found: Vec<Result<Vec<Trigger>>> = questions
@@ -46,6 +50,10 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
             let minutes = cube.minute_sums(stage, arm)?;
             let watched = Watched { plan, stage, arm, minutes: &minutes };
             let mut found = alarms.incidents(&watched, level, REVIEW_LEVEL);
+            for alarm in &measures {
+                let level = if alarm.severity() == TriggerSeverity::Rollback { level } else { REVIEW_LEVEL };
+                found.extend(alarm.incidents(&watched, alarms.window_minutes(alarm.severity()), level));
+            }
             if let Some(spike) = spike {
                 found.extend(memory::spikes(&watched, cube, spike, level)?);
             }

@@ -55,7 +55,7 @@ struct LatencyLimit {
 impl Rule {
     /// `None` for what the config's validation refuses.
     fn new(plan: &Plan, watch: &Watch, baseline: Option<&GroupData>) -> Option<Self> {
-        let metric = plan.metric(&watch.metric)?;
+        let metric = plan.metric(&watch.metric).filter(|metric| metric.estimator.measure().is_none())?;
         let (what, threshold, told) = match (metric.estimator, watch.bound()?) {
             (Estimator::Rate(Share::Successes), Bound::AtLeast(rate)) => {
                 (What::Failures(1.0 - rate), rate, Told::SuccessRate)
@@ -70,11 +70,17 @@ impl Rule {
                 }
             }
         };
-        let severity = match watch.severity {
-            Severity::Rollback => TriggerSeverity::Rollback,
-            Severity::Review => TriggerSeverity::Review,
-        };
-        Some(Self { kind: Kind { word: watch.name.clone(), severity, threshold, told }, what })
+        let severity = severity_of(watch);
+        let falls = told == Told::SuccessRate;
+        Some(Self { kind: Kind { word: watch.name.clone(), severity, threshold, told, falls }, what })
+    }
+}
+
+/// What an incident of a trigger asks for.
+pub(super) fn severity_of(watch: &Watch) -> TriggerSeverity {
+    match watch.severity {
+        Severity::Rollback => TriggerSeverity::Rollback,
+        Severity::Review => TriggerSeverity::Review,
     }
 }
 
@@ -155,7 +161,7 @@ impl RateAlarms {
         found
     }
 
-    fn window_minutes(&self, severity: TriggerSeverity) -> i64 {
+    pub(super) fn window_minutes(&self, severity: TriggerSeverity) -> i64 {
         match severity {
             TriggerSeverity::Rollback => self.rollback_minutes,
             TriggerSeverity::Review => self.review_minutes,

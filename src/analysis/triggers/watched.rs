@@ -24,16 +24,21 @@ pub(super) struct Kind {
     pub severity: TriggerSeverity,
     pub threshold: f64,
     pub told: Told,
+    /// Whether less is worse.
+    pub falls: bool,
 }
 
 /// What the worst value of a trigger is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
     SuccessRate,
     ErrorRate,
     LatencyTimesBaseline,
     Latency,
     MemoryTimesHourBefore,
+    /// The mean of a measure, by its name.
+    Measure(String, Unit),
+    MeasureTimesBaseline(String),
 }
 
 /// A run of windows of one kind.
@@ -90,7 +95,7 @@ pub(super) fn crossings_text(count: usize) -> String {
 impl Kind {
     /// How the worst value is told.
     pub(super) fn worst_text(&self, worst: f64) -> String {
-        match self.told {
+        match &self.told {
             Told::SuccessRate => format!("success rate {} at worst", format::value(worst, &Unit::Fraction)),
             Told::ErrorRate => format!("error rate {} at worst", format::value(worst, &Unit::Fraction)),
             Told::LatencyTimesBaseline => {
@@ -99,6 +104,10 @@ impl Kind {
             Told::Latency => format!("latency {} at worst", format::value(worst, &Unit::Milliseconds)),
             Told::MemoryTimesHourBefore => {
                 format!("memory {} that of the hour before at worst", format::value(worst, &Unit::Ratio))
+            }
+            Told::Measure(name, unit) => format!("mean {name} {} at worst", format::value(worst, unit)),
+            Told::MeasureTimesBaseline(name) => {
+                format!("mean {name} {} the baseline's at worst", format::value(worst, &Unit::Ratio))
             }
         }
     }

@@ -73,12 +73,7 @@ impl<'p> Shared<'p> {
     }
 
     /// What was folded of all sources, under the whole timeline.
-    pub(crate) fn folded<const M: usize>(
-        self,
-        whole: &Timeline,
-        parts: Vec<Parts<M>>,
-        outcomes: Outcomes,
-    ) -> Folded {
+    pub(crate) fn folded<const M: usize>(self, whole: &Timeline, parts: Vec<Parts<M>>, outcomes: Outcomes) -> Folded {
         let mut by_source = vec![Outcome::default(); self.sources.len()];
         outcomes.into_iter().for_each(|(index, outcome)| by_source[index] = outcome);
         let builders = self.ledgers.into_iter().map(|ledger| ledger.into_inner().expect("no worker panicked"));
@@ -87,7 +82,11 @@ impl<'p> Shared<'p> {
             .zip(by_source)
             .map(|((builder, source), outcome)| {
                 let loss = outcome.loss.or_else(|| source.loss.clone());
-                let format = source.mapping.as_ref().map_or("native", |mapping| &mapping.name).to_owned();
+                let format = source
+                    .mapping
+                    .as_ref()
+                    .map_or("native", |mapping| if mapping.is_own() { "native" } else { &mapping.name })
+                    .to_owned();
                 let (path, bytes) = (source.name.clone(), source.bytes);
                 builder.finish(FileFacts { path, format, bytes, sha256: outcome.sha256, loss })
             })

@@ -44,7 +44,9 @@ fn kinds(report: &Report) -> Vec<Kind<'_>> {
         if let Estimator::Mean(Distribution::Measure(_)) = metric.estimator {
             let name = metric.label.split(',').next().unwrap_or_default().to_lowercase();
             let title = format!("Mean {name} by stage");
-            kinds.push(kind(&name.replace(' ', "-"), "figures", metric.estimator, title, true));
+            // Other charts have names, too.
+            let id = if name == "memory" { name.clone() } else { format!("measure-{}", name.replace(' ', "-")) };
+            kinds.push(kind(&id, "figures", metric.estimator, title, true));
         }
     }
     kinds.push(kind("timeouts", "errors", rate(Share::Timeouts), "Timeout rate by stage".into(), true));
