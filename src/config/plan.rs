@@ -143,7 +143,7 @@ impl Plan {
         self.placing_stages().iter().position(|stage| stage.name == name)
     }
 
-    /// The metric that a word of the config asks for, as [`metric_of`] says.
+    /// The metric that a word of the config asks for, as `metric_of` says.
     pub fn metric(&self, word: &str) -> Option<&Metric> {
         metric_of(&self.metrics, &self.analysis, word)
     }

@@ -1,6 +1,8 @@
 //! Cubes in place of logs.
 
-use super::{Place, files_below, upload_line};
+use std::path::PathBuf;
+
+use super::{Place, files_below, repository, upload_line};
 
 const CLOCK: [&str; 4] = ["report", "-q", "--generated-at", "2025-11-18T12:00:00Z"];
 
@@ -100,4 +102,36 @@ fn a_cube_is_replaced_whole() {
     assert_eq!(place.report("out", &["a.cube"])["inputs"][0]["records"], 2);
     let left: Vec<_> = std::fs::read_dir(place.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".cube-")), "{left:?}");
+}
+
+/// Made by stagegate when cubes were of version 2: `stagegate cube log.jsonl --config rollout.toml -o version-2.cube`.
+#[test]
+fn a_cube_of_version_2_is_still_read() {
+    let place = Place::new();
+    let case = |name: &str| repository("tests/it/cases/small").join(name).to_str().unwrap().to_owned();
+    let config = case("rollout.toml");
+    let of = |out: &str, input: &str| {
+        place.report(out, &["--config", &config, input]);
+        place.read(&format!("{out}/report.json"))
+    };
+    place.write("log.jsonl", std::fs::read(case("log.jsonl")).unwrap());
+    assert_eq!(of("b", &case("version-2.cube")), of("a", "log.jsonl"));
+    // It had no digests: what is damaged is refused, or told as it stands there, and never a panic.
+    let copy = place.path("damaged.cube");
+    std::fs::create_dir(&copy).unwrap();
+    let files = files_below(&repository("tests/it/cases/small/version-2.cube"));
+    let write = |files: &[(PathBuf, Vec<u8>)]| {
+        files.iter().for_each(|(path, bytes)| std::fs::write(copy.join(path.file_name().unwrap()), bytes).unwrap());
+    };
+    for (number, at) in [3, 700, 1500, 2100].into_iter().enumerate() {
+        for index in 0..files.len() {
+            let mut damaged = files.clone();
+            let bytes = &mut damaged[index].1;
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << number;
+            write(&damaged);
+            let run = place.run(&["check", "-q", "--config", &config, copy.to_str().unwrap()]);
+            assert!(run.code <= 2 && !run.err.contains("panicked"), "{}", run.err);
+        }
+    }
 }
