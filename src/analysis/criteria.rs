@@ -118,6 +118,7 @@ impl Question<'_> {
             more_needed: None,
             smallest_detectable: None,
             reason: None,
+            standing: None,
             warnings: Vec::new(),
         }
     }

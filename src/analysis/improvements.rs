@@ -152,8 +152,7 @@ impl Measured<'_> {
             warnings.push(FigureWarning::MixChanged);
         }
         let target = self.asked.is_judged().then_some(Target { min: self.asked.min, max: self.asked.max });
-        // A reduction is of what is better when lower: more of it is better. A ratio goes the metric's way.
-        let better = if is_reduction { Better::Higher } else { self.metric.better };
+        let better = better(self.asked.form, self.metric);
         Improvement {
             id: self.asked.id(),
             label,
@@ -172,6 +171,7 @@ impl Measured<'_> {
             mix_changed,
             smallest_detectable: detectable.map(|factor| if is_reduction { 1.0 - 1.0 / factor } else { factor }),
             status: status(ratio.is_some(), interval, target, better),
+            same_hours: None,
             reason,
             warnings,
         }
@@ -189,8 +189,14 @@ fn adjusted(comparison: &Comparison, is_reduction: bool) -> Option<Adjusted> {
     Some(Adjusted { value, ci, mix_covered: ratio.mix_covered })
 }
 
+/// Which way a change gets better: a reduction is of what is better when lower, so that more of it is better; a ratio
+/// goes the metric's way.
+pub(super) fn better(form: Form, metric: &Metric) -> Better {
+    if form == Form::Reduction { Better::Higher } else { metric.better }
+}
+
 /// By the interval: reaching the band's worse end is enough, lying beyond its better end is more.
-fn status(measured: bool, interval: Option<Interval>, target: Option<Target>, better: Better) -> Status {
+pub(super) fn status(measured: bool, interval: Option<Interval>, target: Option<Target>, better: Better) -> Status {
     let Some(target) = target.filter(|_| measured) else {
         return if measured { Status::NotJudged } else { Status::NotMeasured };
     };

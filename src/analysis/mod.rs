@@ -7,8 +7,10 @@ mod completion;
 mod criteria;
 mod decision;
 mod dimensions;
+mod doubts;
 mod error_scenarios;
 mod figure;
+mod gates;
 mod group;
 mod improvements;
 mod intention_to_treat;
@@ -18,6 +20,7 @@ mod plausibility;
 mod quality;
 mod ratio;
 mod replicates;
+mod same_hours;
 mod series;
 mod split;
 mod stages;
@@ -53,7 +56,9 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     let changes = || {
         let stages = stages::stages(plan, cube, &data)?;
         let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
-        let improvements = improvements::improvements(plan, &data, &comparisons);
+        let mut improvements = improvements::improvements(plan, &data, &comparisons);
+        same_hours::judge(plan, &data, &stages, &comparisons, &mut improvements);
+        doubts::judge(plan, &data, &stages, &mut improvements);
         Ok::<_, Error>((stages, comparisons, regressions, improvements))
     };
     let (changes, (criteria, intention_to_treat, triggers)) = rayon::join(changes, || {
@@ -61,7 +66,9 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         let intention_to_treat = intention_to_treat::intention_to_treat(plan, &data);
         (criteria, intention_to_treat, triggers::triggers(plan, cube, &data, &logged))
     });
-    let ((stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
+    let ((mut stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
+    let mut criteria = criteria;
+    let progress = gates::judge(plan, &data, &logged, &mut stages, &mut criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let data_quality = quality::quality(plan, cube, &data, &stages);
     let variants = variants::variants(plan, &names, &segmented);
@@ -82,6 +89,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     });
     let judged = Judged {
         plan,
+        progress,
         stages: &stages,
         criteria: &criteria,
         improvements: &improvements,

@@ -7,7 +7,8 @@ use crate::config::Plan;
 use crate::format;
 use crate::report::claims::criterion_id;
 use crate::report::model::{
-    CompletionStatus, Decision, DecisionValue, Finding, NextStep, Severity, SplitStatus, Status, TriggerSeverity,
+    CompletionStatus, Criterion, Decision, DecisionValue, Finding, NextStep, Severity, SplitStatus, StageState, Status,
+    TriggerSeverity,
 };
 use crate::schema::record::{MEMORY, Words};
 
@@ -96,7 +97,10 @@ fn splits(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
 }
 
 fn missed(judged: &Judged<'_>) -> Vec<NextStep> {
-    let criteria = judged.criteria.iter().filter(|criterion| criterion.status == Status::NotMet);
+    let decides = |criterion: &&Criterion| {
+        criterion.standing.as_ref().is_some_and(|standing| standing.level == Some(DecisionValue::NoGo))
+    };
+    let criteria = judged.criteria.iter().filter(|criterion| criterion.status == Status::NotMet).filter(decides);
     let names: Vec<String> = criteria
         .clone()
         .map(|criterion| format!("{} at {}", criterion.label.to_lowercase(), criterion.stage))
@@ -156,7 +160,11 @@ fn mix(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
 
 /// Open criteria: the largest number of further uploads settles all of them.
 fn unsettled(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
-    let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Open);
+    // A stage that is over collects no more.
+    let runs = |criterion: &&Criterion| {
+        judged.stages.iter().any(|stage| stage.name == criterion.stage && stage.state == StageState::Running)
+    };
+    let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Open).filter(runs);
     let (criterion, more) = open
         .filter_map(|criterion| criterion.more_needed.map(|more| (criterion, more)))
         .max_by_key(|(_, more)| *more)?;

@@ -12,7 +12,7 @@ use crate::cube::Cube;
 use crate::cube::slice::Arm;
 use crate::error::Result;
 use crate::format::rfc3339;
-use crate::report::model::{Group, Groups, Stage};
+use crate::report::model::{Group, Groups, Stage, StageState};
 use crate::schema::record::MEMORY;
 
 /// Asks the cube for every group.
@@ -39,6 +39,7 @@ pub(super) fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec
             percentage: stage.percentage,
             from: minutes.first().map(|minute| rfc3339(nanos(*minute))),
             to: minutes.last().map(|minute| rfc3339(nanos(minute + 1))),
+            state: StageState::default(),
             groups: Groups { all: all?, treated: treated?, control: control?, per_protocol: per_protocol? },
             split: split::check(stage.percentage, data),
         });

@@ -72,7 +72,12 @@ fn cases(report: &Report) -> Vec<Case> {
     cases.extend(report.criteria.iter().map(|criterion| Case {
         suite: "criteria",
         name: format!("{} at {}", plain(&criterion.label), plain(&criterion.stage)),
-        outcome: outcome(criterion.status),
+        outcome: match criterion.standing.as_ref().map(|standing| standing.level) {
+            None if criterion.status == Status::NotMeasured => Outcome::Open,
+            None | Some(None) => Outcome::Passed,
+            Some(Some(DecisionValue::NoGo | DecisionValue::Rollback)) => Outcome::Failed,
+            Some(Some(_)) => Outcome::Open,
+        },
         message: line(&|text| terminal::criterion_line(text, &report.words, criterion, terminal::Colour::Never)),
     }));
     cases.extend(report.triggers.iter().filter(|trigger| trigger.fired).map(|trigger| Case {

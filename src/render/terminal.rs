@@ -231,8 +231,10 @@ pub(super) fn criterion_line(text: &mut String, words: &Words, criterion: &Crite
         },
         (None, reason) => reason.clone().unwrap_or_default(),
     };
+    let waits = criterion.standing.as_ref().is_some_and(|standing| standing.level.is_some());
     let more = criterion
         .more_needed
+        .filter(|_| waits)
         .map_or_else(String::new, |more| format!("; {} would settle it", words.counted_as(more, "more")));
     let stage = plain(&criterion.stage);
     let _ = writeln!(

@@ -2,10 +2,10 @@
 
 use super::claims::improvement_id;
 use super::model::{
-    Answer, Claim, Criterion, Decision, Gate, Improvement, IntentionToTreat, Report, SplitStatus, Stage, Status,
+    Answer, Claim, Criterion, Gate, Improvement, IntentionToTreat, Report, Severity, SplitStatus, Stage, Status,
     Trigger, TriggerSeverity,
 };
-use super::words::{decision_words, dimensions, join, status_word};
+use super::words::{answer_text, decision_words, dimensions, join, status_word};
 use crate::format;
 use crate::metric::Unit;
 use crate::schema::record::Words;
@@ -13,12 +13,15 @@ use crate::schema::record::Words;
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
 
+/// Why no improvement can be claimed where all failed.
+pub const NOTHING_SUCCEEDED: &str = "nothing succeeded in the final stage";
+
 /// Most sentences: a reader has one minute.
 const MOST_SENTENCES: usize = 5;
 
 /// The decision and its main reason first, then what changed, what went wrong, and what the figures hide.
 pub fn summary(report: &Report) -> Vec<String> {
-    let mut sentences = vec![decision(&report.decision)];
+    let mut sentences = vec![decision(report)];
     sentences.extend(improvements(report));
     sentences.push(scope(&report.words, &report.stages, &report.criteria, &report.triggers));
     let caveats: Vec<String> = fallbacks(&report.intention_to_treat).into_iter().chain(doubts(report)).collect();
@@ -36,14 +39,38 @@ pub fn summary(report: &Report) -> Vec<String> {
     sentences
 }
 
-fn decision(decision: &Decision) -> String {
+fn decision(report: &Report) -> String {
+    let decision = &report.decision;
     let (word, meaning) = decision_words(decision.value);
-    let Some(first) = decision.reasons.first() else { return format!("{word}: {meaning}.") };
+    let Some(first) = decision.reasons.first() else {
+        return match to_know(report) {
+            Some(told) => format!("{word}: {meaning}; to know: {told}."),
+            None => format!("{word}: {meaning}."),
+        };
+    };
     let first = first.text.trim_end_matches('.');
     match decision.reasons.iter().filter(|reason| reason.level == decision.value).count() as u64 {
         1 => format!("{word}: {meaning}, for one reason: {first}."),
         count => format!("{word}: {meaning}, for {} reasons, the first: {first}.", format::count(count)),
     }
+}
+
+/// What does not decide, and must not be missed: an incident that was answered, and what the log leaves open.
+fn to_know(report: &Report) -> Option<String> {
+    let of_all = |trigger: &&Trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback;
+    let answered = report.triggers.iter().filter(of_all).find(|trigger| trigger.answer.is_some());
+    let incident = answered.map(|trigger| {
+        let answer = answer_text(trigger).map_or_else(String::new, |answer| format!(", {answer}"));
+        format!("an incident in stage {} ({}){answer}", trigger.stage, format::period(&trigger.from, &trigger.to))
+    });
+    let rejected = match report.data_quality.rejected_total {
+        0 => None,
+        count => Some(format!("{} of the log {} rejected", format::counted(count, "line"), format::were(count))),
+    };
+    let warning = report.data_quality.findings.iter().find(|finding| finding.severity == Severity::Warning);
+    let told: Vec<String> =
+        incident.into_iter().chain(rejected).chain(warning.map(|finding| finding.text.clone())).take(2).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// What changed from the baseline, how that stands against the targets, and what was not measured.
@@ -59,6 +86,9 @@ fn improvements(report: &Report) -> Option<String> {
         })
         .collect();
     let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
+    if improvements.iter().any(|improvement| improvement.reason.as_deref() == Some(NOTHING_SUCCEEDED)) {
+        return Some("Nothing succeeded in the final stage: what fell since the baseline is no saving.".into());
+    }
     if told.is_empty() {
         return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing, "and")));
     }
@@ -83,6 +113,25 @@ fn noun(report: &Report, improvement: &Improvement) -> String {
 
 /// `memory fell by 85.1 % (84.0 to 86.0)`
 fn change(report: &Report, claims: &[Claim], improvement: &Improvement) -> Option<String> {
+    let told = change_alone(report, claims, improvement)?;
+    if let Some(doubt) = &improvement.reason {
+        return Some(format!("{told}, but {doubt}"));
+    }
+    // Where the hours themselves explain it, the rollout does not.
+    match improvement
+        .same_hours
+        .as_ref()
+        .filter(|same| same.ci.zip(improvement.ci).is_some_and(|(a, b)| a.is_apart_from(b)))
+    {
+        Some(same) => {
+            let explained = format::estimate(same.value, same.ci, &improvement.unit);
+            Some(format!("{told}, of which the split in the same hours explains {explained}"))
+        }
+        None => Some(told),
+    }
+}
+
+fn change_alone(report: &Report, claims: &[Claim], improvement: &Improvement) -> Option<String> {
     let id = improvement_id(improvement);
     let claim = claims.iter().find(|claim| claim.id == id)?;
     let unit = &improvement.unit;

@@ -90,7 +90,7 @@ fn a_difference_tells_what_turned() {
     assert!(same.contains("Nothing changed"), "{same}");
     let turned = place.run(&["diff", "good/report.json", "bad/report.json"]).expect(0).out;
     for part in [
-        "- decision: Review -> No go",
+        "- decision: Go -> No go",
         "- latency reduction: met, ",
         "- success rate at 100%: met, ",
         "- new regression: baseline/all..100%/treated.provider=glm.latency_p50_ms",

@@ -83,7 +83,7 @@ pub fn windows(minutes: &[Minute], reach: Reach) -> Vec<Window> {
 /// What a stage does without an incident.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ordinary {
-    /// Bad observations of the whole stage, and all of them: what lies outside a window is its yardstick.
+    /// Bad observations before a window, and all of them: what came later could not be known.
     pub events: u64,
     pub n: u64,
     /// The rate that counts as ordinary at most, 0 to 1.
@@ -93,12 +93,12 @@ pub struct Ordinary {
 }
 
 impl Ordinary {
-    /// P(so many bad ones in a window) were it like the rest of the stage: beta-binomial, hours
+    /// P(so many bad ones in a window) were it like what came before: beta-binomial, hours
     /// varying as ordinary hours do.
     fn upper_tail(&self, window: &Window) -> f64 {
-        let (events, n) = (self.events.saturating_sub(window.events), self.n.saturating_sub(window.n));
+        let (events, n) = (self.events, self.n);
         let rate = if n == 0 { self.most } else { (events as f64 / n as f64).min(self.most) };
-        // Without a single bad one outside, at most three would be no surprise (rule of three, Hanley 1983).
+        // Without a single bad one before, at most three would be no surprise (rule of three, Hanley 1983).
         let rate = rate.max((3.0 / n.max(1) as f64).min(self.most));
         let intraclass = (self.squared_variation * rate / (1.0 - rate).max(1e-9)).clamp(0.0, 0.5);
         beta_binomial_upper_tail(window.events, window.n, rate, intraclass)
@@ -114,11 +114,19 @@ pub struct Alarm {
     /// Share of bad observations that is crossed from below, 0 to 1.
     pub threshold: f64,
     pub ordinary: Ordinary,
-    /// Chance of any false alarm among all windows of the stage, at most.
-    pub family_level: f64,
-    /// How many windows there are.
-    pub windows: usize,
+    /// The window's own share of the level, as [`spent`] gives it.
+    pub level: f64,
 }
+
+/// The share of a family's level that a window may spend which ends `minutes` after its stage began: the level is spent
+/// forward in time, 6 / (pi d)^2 of it on day d, evenly over the day's minutes. A window that fired stays fired, however
+/// long the stage goes on.
+pub fn spent(family_level: f64, minutes: i64) -> f64 {
+    let day = (minutes.max(1) - 1) / MINUTES_OF_DAY + 1;
+    family_level * 6.0 / (std::f64::consts::PI * day as f64).powi(2) / MINUTES_OF_DAY as f64
+}
+
+const MINUTES_OF_DAY: i64 = 24 * 60;
 
 /// What the test of one window says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -132,15 +140,14 @@ impl Alarm {
     /// `None` where the share does not cross the threshold.
     ///
     /// It fires where both hold: the exact binomial test rejects the threshold at 0.1 %, and so many bad
-    /// ones would be ordinary with a probability of at most the family's level over the number of windows
-    /// (Bonferroni: the windows overlap, so the true level is lower).
+    /// ones would be ordinary with a probability of at most the window's level (Bonferroni: the windows overlap, so the
+    /// true level is lower).
     pub fn test(&self, window: &Window) -> Option<Verdict> {
         if window.n == 0 || window.share() <= self.threshold {
             return None;
         }
         let p_value = binomial_upper_tail(window.events, window.n, self.threshold);
-        let fired = p_value <= WINDOW_LEVEL
-            && self.ordinary.upper_tail(window) <= self.family_level / self.windows.max(1) as f64;
+        let fired = p_value <= WINDOW_LEVEL && self.ordinary.upper_tail(window) <= self.level;
         Some(Verdict { p_value, fired })
     }
 }
@@ -204,14 +211,22 @@ mod tests {
         let alarm = Alarm {
             threshold: 0.05,
             ordinary: Ordinary { events: 80, n: 4000, most: 0.05, squared_variation: 0.0 },
-            family_level: 0.01,
-            windows: 4000,
+            level: 0.01 / 4000.0,
         };
         let of = |events, n| alarm.test(&Window { from: 0, to: 5, uploads: n, n, events, first: 0, last: 0 });
         assert_eq!(of(1, 20), None);
         assert!(!of(2, 20).unwrap().fired && of(9, 20).unwrap().fired);
         // scipy 1.17.1: binom.sf(12, 60, 0.05)
         assert!((of(13, 60).unwrap().p_value / 6.849_576_048_646_659e-6 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_stage_without_end_spends_its_level_once() {
+        let day = |day: i64| (1..=MINUTES_OF_DAY).map(|minute| spent(0.05, day * MINUTES_OF_DAY + minute)).sum::<f64>();
+        let days: f64 = (0..400).map(day).sum();
+        assert!((0.049..=0.05).contains(&days), "{days}");
+        assert!((day(0) / day(1) - 4.0).abs() < 1e-9);
+        assert_eq!(spent(0.05, 0), spent(0.05, 1440));
     }
 
     #[test]
@@ -229,23 +244,26 @@ mod tests {
             let got = ordinary.upper_tail(&window);
             assert!((got / want - 1.0).abs() < 1e-9, "{got} for {want}");
         };
-        of((9, 40), (100, 2040), 0.5, 0.005_887_447_633_466_047_5);
-        of((9, 40), (100, 2040), 0.0, 6.309_541_406_938_18e-5);
-        // Nothing outside of the window, or more than the threshold: the threshold.
-        of((9, 40), (9, 40), 0.5, 0.009_036_524_789_091_893);
-        of((9, 40), (400, 2040), 0.5, 0.009_036_524_789_091_893);
-        // Not one outside: three of them at most.
-        of((4, 40), (4, 340), 0.5, 0.003_068_154_030_388_292_6);
+        of((9, 40), (91, 2000), 0.5, 0.005_887_447_633_466_047_5);
+        of((9, 40), (91, 2000), 0.0, 6.309_541_406_938_18e-5);
+        // Nothing before the window, or more than the threshold: the threshold.
+        of((9, 40), (0, 0), 0.5, 0.009_036_524_789_091_893);
+        of((9, 40), (391, 2000), 0.5, 0.009_036_524_789_091_893);
+        // Not one before: three of them at most.
+        of((4, 40), (0, 300), 0.5, 0.003_068_154_030_388_292_6);
         // Hours that vary without end are as alike as one half.
-        of((9, 40), (100, 2040), 1e4, 0.071_193_676_792_387_42);
+        of((9, 40), (91, 2000), 1e4, 0.071_193_676_792_387_42);
     }
 
     #[test]
     fn a_window_fires_beyond_the_threshold_and_beyond_the_ordinary() {
         let window = Window { from: 0, to: 5, uploads: 40, n: 40, events: 9, first: 0, last: 0 };
-        let of = |threshold, squared_variation, family_level, windows| {
-            let ordinary = Ordinary { events: 100, n: 2040, most: 0.05, squared_variation };
-            Alarm { threshold, ordinary, family_level, windows }.test(&window).expect("it crosses").fired
+        let of = |threshold, squared_variation, family_level: f64, windows: u32| {
+            let ordinary = Ordinary { events: 91, n: 2000, most: 0.05, squared_variation };
+            Alarm { threshold, ordinary, level: family_level / f64::from(windows) }
+                .test(&window)
+                .expect("it crosses")
+                .fired
         };
         // binom.sf(8, 40, 0.05) = 1.3e-4, binom.sf(8, 40, 0.1) = 0.015; the tails stand above.
         assert!(of(0.05, 0.0, 0.01, 100) && !of(0.05, 0.0, 0.01, 200), "6.3e-5 against 1e-4 and 5e-5");

@@ -85,6 +85,7 @@ impl Incident<'_> {
             p_value: None,
             answer: None,
             answered_after_seconds: None,
+            control_only: false,
             text: format!("{}, the first: {first}", format::counted(self.count, "critical error")),
         }
     }
@@ -141,6 +142,7 @@ pub(super) fn complaints(
             p_value: Some(p_value),
             answer: None,
             answered_after_seconds: None,
+            control_only: false,
             text: format!(
                 "{} of {} that day; {} of {} in the baseline",
                 format::counted(*complaints, "complaint"),

@@ -2,7 +2,7 @@
 
 use super::watched::{Kind, Watched, WindowRun, crossings_text};
 use crate::report::model::Trigger;
-use stagegate_stats::scan::{Window, incidents};
+use stagegate_stats::scan::{Window, incidents, spent};
 
 /// A window that crosses its limit.
 pub(super) struct Crossing {
@@ -12,16 +12,18 @@ pub(super) struct Crossing {
     pub p_value: f64,
 }
 
-/// Incidents where crossings are beyond chance at this level, and one entry for those that are not.
+/// Incidents where crossings are beyond chance, the level spent forward in time, and one entry for those that are not.
 pub(super) fn triggers(
     watched: &Watched<'_>,
     kind: &Kind,
     windows: &[Window],
     crossings: &[Crossing],
-    level: f64,
+    family_level: f64,
 ) -> Vec<Trigger> {
+    let start = watched.minutes.first().map_or(0, |minute| minute.minute);
     let of = |index: usize| crossings.iter().find(|crossing| crossing.window == index);
-    let fires = |index: usize| of(index).is_some_and(|crossing| crossing.p_value <= level);
+    let level = |index: usize| spent(family_level, windows[index].to - start);
+    let fires = |index: usize| of(index).is_some_and(|crossing| crossing.p_value <= level(index));
     let mut found = Vec::new();
     let runs = incidents(windows, fires);
     for (first, last) in &runs {

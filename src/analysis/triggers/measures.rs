@@ -52,7 +52,7 @@ impl MeasureAlarm {
     }
 
     /// Windows whose mean is surely beyond the limit: a t test over the means of their minutes, weighted by how many
-    /// records each holds (the minutes are the clusters), at the level shared out over the windows.
+    /// records each holds (the minutes are the clusters), at the level that the day may spend.
     pub(super) fn incidents(&self, watched: &Watched<'_>, reach_minutes: i64, level: f64) -> Vec<Trigger> {
         let minutes: Vec<Minute> = watched
             .minutes
@@ -67,7 +67,7 @@ impl MeasureAlarm {
             Some(Crossing { window: index, value: value / self.unit, p_value })
         };
         let crossings: Vec<Crossing> = windows.iter().enumerate().filter_map(crossing).collect();
-        triggers(watched, &self.kind, &windows, &crossings, level / windows.len().max(1) as f64)
+        triggers(watched, &self.kind, &windows, &crossings, level)
     }
 
     /// Mean of some minutes and its p-value; `None` where it keeps the limit, or there is too little.

@@ -52,7 +52,7 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
             fewest_uploads,
         },
     );
-    let (mut tested, mut crossings) = (0_usize, Vec::new());
+    let mut crossings = Vec::new();
     for (index, window) in windows.iter().enumerate() {
         let between = |from: i64, to: i64| {
             let start = samples.partition_point(|sample| sample.minute < from);
@@ -62,7 +62,6 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
         if inside.is_empty() || before.len() < FEWEST_MINUTES_BEFORE {
             continue;
         }
-        tested += 1;
         let sums = inside.iter().fold((0.0, 0.0), |sums, sample| (sums.0 + sample.sum_mb, sums.1 + sample.count));
         let before: Vec<f64> = before.iter().map(|sample| sample.sum_mb / sample.count).collect();
         let times = sums.0 / sums.1 / median(before.clone()).unwrap_or(f64::NAN);
@@ -72,7 +71,7 @@ pub(super) fn spikes(watched: &Watched<'_>, cube: &Cube, spike: f64, level: f64)
             crossings.push(Crossing { window: index, value: times, p_value });
         }
     }
-    Ok(triggers(watched, &kind, &windows, &crossings, level / tested.max(1) as f64))
+    Ok(triggers(watched, &kind, &windows, &crossings, level))
 }
 
 /// By the uploads that carry memory; where none does, by the memory samples of the process, which

@@ -1,5 +1,6 @@
 //! Did a trigger of the plan fire, and was it answered (methodology 10)?
 
+mod control;
 mod critical;
 mod crossings;
 mod measures;
@@ -23,6 +24,9 @@ const ROLLBACK_LEVEL: f64 = 0.01;
 
 const REVIEW_LEVEL: f64 = 0.05;
 
+/// How long before the first window that fires its incident may have begun.
+const ONSET_SECONDS: i64 = 30 * 60;
+
 const SCOPES: [Arm; 2] = [Arm::All, Arm::Treated];
 
 /// All incidents and, per stage, the crossings that chance explains; in time order, rollbacks first.
@@ -39,10 +43,11 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
     let alarms = RateAlarms::new(plan, data);
     let measures = measures::alarms(plan, data);
     let spike = plan.triggers.memory_spike.on();
-    // The rollout's false alarms are shared out: over stages, scopes, and what is watched.
+    // The rollout's false alarms are shared out: over the plan's stages, scopes, and what is watched.
     let of_measures = measures.iter().filter(|alarm| alarm.severity() == TriggerSeverity::Rollback).count();
     let questions = alarms.rollback_questions() + of_measures + usize::from(spike.is_some());
-    let level = ROLLBACK_LEVEL / (watched.len() * SCOPES.len() * questions).max(1) as f64;
+    let stages = plan.stages.iter().filter(|stage| stage.percentage > 0.0).count();
+    let level = ROLLBACK_LEVEL / (stages * SCOPES.len() * questions).max(1) as f64;
     let questions: Vec<(usize, Arm)> = watched.iter().flat_map(|stage| SCOPES.map(|arm| (*stage, arm))).collect();
     let found: Vec<Result<Vec<Trigger>>> = questions
         .into_par_iter()
@@ -70,6 +75,7 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
     if let Some(factor) = plan.triggers.complaints_rising.on() {
         triggers.extend(critical::complaints(plan, factor, &watched, data, events));
     }
+    control::mark(plan, cube, &mut triggers)?;
     answer(&mut triggers, events, 60.0 * f64::from(plan.triggers.answer_minutes));
     let order = |trigger: &Trigger| {
         (!trigger.fired, trigger.severity != TriggerSeverity::Rollback, trigger.from.clone(), trigger.id.clone())
@@ -102,7 +108,8 @@ fn answer(triggers: &mut [Trigger], events: &[LoggedEvent], within_seconds: f64)
         let from = seconds(&outage[0].from);
         let known =
             outage.iter().filter_map(|trigger| trigger.first_fired_at.as_deref()).map(seconds).min().unwrap_or(from);
-        let followed = rollbacks.iter().find(|at| **at >= from);
+        // The bad minutes begin before the window that proves them, and so may the answer.
+        let followed = rollbacks.iter().find(|at| **at >= from - ONSET_SECONDS);
         // People may be faster than the window that proves them right.
         let after = followed.map(|at| (at - known).max(0) as f64);
         for trigger in outage {
@@ -139,6 +146,7 @@ mod tests {
             p_value: None,
             answer: None,
             answered_after_seconds: None,
+            control_only: false,
             text: String::new(),
         }
     }
@@ -158,7 +166,9 @@ mod tests {
     #[test]
     fn the_first_rollback_that_follows_is_the_answer() {
         check(&[], (Answer::None, None));
-        check(&["2025-11-10T07:59:59Z"], (Answer::None, None));
+        // The bad minutes begin before the window that proves them.
+        check(&["2025-11-10T07:59:59Z"], (Answer::InTime, Some(0.0)));
+        check(&["2025-11-10T07:29:59Z"], (Answer::None, None));
         check(&["2025-11-10T08:09:00Z"], (Answer::InTime, Some(240.0)));
         check(&["2025-11-10T08:10:01Z"], (Answer::Late, Some(301.0)));
         // Another scope sees the same outage later: one outage, one answer.

@@ -1,7 +1,7 @@
 //! Triggers on shares of uploads: failures, and uploads that are slower than a limit allows.
 
 use stagegate_stats::clusters::squared_variation_of_rates;
-use stagegate_stats::scan::{Alarm, Minute, Ordinary, Reach, Verdict, Window, incidents, windows};
+use stagegate_stats::scan::{Alarm, Minute, Ordinary, Reach, Verdict, Window, incidents, spent, windows};
 
 use super::watched::{Kind, Told, Watched, WindowRun, crossings_text};
 use crate::analysis::figure::point;
@@ -21,7 +21,8 @@ pub(super) struct RateAlarms {
     rollback_minutes: i64,
     review_minutes: i64,
     fewest_uploads: u64,
-    baseline_error_rate: f64,
+    /// Failures of the baseline, and all of its records.
+    baseline_errors: (u64, u64),
     /// Squared coefficient of variation of the baseline's hourly error rates.
     error_variation: f64,
 }
@@ -50,6 +51,8 @@ struct LatencyLimit {
     share: f64,
     /// Squared coefficient of variation of the baseline's hourly shares of slower uploads.
     squared_variation: f64,
+    /// Slower uploads of the baseline, and all of its successful ones.
+    baseline: (u64, u64),
 }
 
 impl Rule {
@@ -99,9 +102,13 @@ impl RateAlarms {
             rollback_minutes: i64::from(plan.triggers.rollback_minutes),
             review_minutes: i64::from(plan.triggers.review_minutes),
             fewest_uploads: plan.analysis.min_window_uploads,
-            baseline_error_rate: if uploads > 0 { failed as f64 / uploads as f64 } else { 0.0 },
+            baseline_errors: (failed, uploads),
             error_variation: squared_variation_of_rates(hours.into_iter()),
         }
+    }
+
+    fn baseline_error_rate(&self) -> f64 {
+        self.baseline_errors.0 as f64 / self.baseline_errors.1.max(1) as f64
     }
 
     /// How many different questions ask for a rollback: two triggers on one share of failures are one.
@@ -143,7 +150,7 @@ impl RateAlarms {
         for rule in of(TriggerSeverity::Rollback).chain(of(TriggerSeverity::Review)) {
             match rule.what {
                 What::Failures(share) => {
-                    let mut scanned = self.failures(&failures, rule.kind.severity, share, level(rule));
+                    let mut scanned = self.failures(&failures, (rule.kind.severity, watched.arm), share, level(rule));
                     if rule.kind.severity == TriggerSeverity::Review {
                         worse.iter().for_each(|worse| scanned.without_what_fired_worse(worse));
                     }
@@ -170,30 +177,38 @@ impl RateAlarms {
 
     /// Windows of failures against an error rate.
     ///
-    /// What is ordinary is the stage's own rate outside the window, but never more than the threshold; of
-    /// a review trigger also the baseline's rate, which the rollout did not cause.
-    fn failures(&self, minutes: &[Minute], severity: TriggerSeverity, threshold: f64, level: f64) -> Scanned {
-        let most = match severity {
-            TriggerSeverity::Review => threshold.max(self.baseline_error_rate),
-            TriggerSeverity::Rollback => threshold,
+    /// What is ordinary is the rate of baseline and stage before the window, but never more than the threshold; of
+    /// a review trigger, and of all records together, also the baseline's rate, which the rollout did not cause.
+    fn failures(&self, minutes: &[Minute], kind: (TriggerSeverity, Arm), threshold: f64, level: f64) -> Scanned {
+        let (severity, arm) = kind;
+        let most = match (severity, arm) {
+            (TriggerSeverity::Rollback, Arm::Treated) => threshold,
+            _ => threshold.max(self.baseline_error_rate()),
         };
-        self.scan(minutes, self.window_minutes(severity), threshold, level, (most, self.error_variation))
+        let (events, n) = self.baseline_errors;
+        let ordinary = Ordinary { events, n, most, squared_variation: self.error_variation };
+        self.scan(minutes, self.window_minutes(severity), threshold, level, ordinary)
     }
 
-    fn scan(
-        &self,
-        minutes: &[Minute],
-        reach: i64,
-        threshold: f64,
-        level: f64,
-        (most, squared_variation): (f64, f64),
-    ) -> Scanned {
+    fn scan(&self, minutes: &[Minute], reach: i64, threshold: f64, level: f64, ordinary: Ordinary) -> Scanned {
         let reach = Reach { minutes: reach, most_minutes: MOST_MINUTES, fewest_uploads: self.fewest_uploads };
         let windows = windows(minutes, reach);
-        let (events, n) = minutes.iter().fold((0, 0), |sum, minute| (sum.0 + minute.events, sum.1 + minute.n));
-        let ordinary = Ordinary { events, n, most, squared_variation };
-        let alarm = Alarm { threshold, ordinary, family_level: level, windows: windows.len() };
-        let verdicts = windows.iter().map(|window| alarm.test(window)).collect();
+        let start = minutes.first().map_or(0, |minute| minute.minute);
+        // What came before each minute: the baseline, and the stage up to there.
+        let before: Vec<(u64, u64)> = minutes
+            .iter()
+            .scan((ordinary.events, ordinary.n), |sum, minute| {
+                let known = *sum;
+                *sum = (sum.0 + minute.events, sum.1 + minute.n);
+                Some(known)
+            })
+            .collect();
+        let test = |window: &Window| {
+            let (events, n) = before[window.first];
+            let ordinary = Ordinary { events, n, ..ordinary };
+            Alarm { threshold, ordinary, level: spent(level, window.to - start) }.test(window)
+        };
+        let verdicts = windows.iter().map(test).collect();
         Scanned { windows, verdicts }
     }
 
@@ -209,7 +224,8 @@ impl RateAlarms {
             }
         };
         let minutes: Vec<Minute> = watched.minutes.iter().map(minute).collect();
-        let ordinary = (limit.share, limit.squared_variation);
+        let (events, n) = limit.baseline;
+        let ordinary = Ordinary { events, n, most: limit.share, squared_variation: limit.squared_variation };
         let scanned = self.scan(&minutes, self.window_minutes(rule.kind.severity), limit.share, level, ordinary);
         let latency = |window: &Window| {
             let mut pooled = Histogram::default();
@@ -242,8 +258,9 @@ impl LatencyLimit {
         };
         let hours: Vec<(u64, u64)> =
             baseline.latency.hours.iter().map(|(_, histogram)| slower(histogram, limit_ms)).collect();
+        let all = hours.iter().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
         let squared_variation = squared_variation_of_rates(hours.into_iter());
-        Some(Self { unit_ms, limit_ms, share, squared_variation })
+        Some(Self { unit_ms, limit_ms, share, squared_variation, baseline: all })
     }
 }
 

@@ -82,6 +82,7 @@ impl Watched<'_> {
             p_value: run.p_value,
             answer: None,
             answered_after_seconds: None,
+            control_only: false,
             text,
         })
     }

@@ -6,7 +6,7 @@ use super::super::anchors::anchor;
 use super::super::marks::{self, Mark};
 use crate::format;
 use crate::report::claims::criterion_id;
-use crate::report::model::{Criterion, Direction, Report, Status};
+use crate::report::model::{Criterion, Direction, Report, StageState, Status};
 
 #[derive(Serialize)]
 pub(crate) struct CriterionView {
@@ -31,8 +31,9 @@ pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView
         Direction::AtLeast => "≥",
         Direction::AtMost => "≤",
     };
+    let runs = report.stages.iter().any(|stage| stage.name == criterion.stage && stage.state == StageState::Running);
     let more = match (criterion.status, criterion.more_needed) {
-        (Status::Open, Some(more)) => {
+        (Status::Open, Some(more)) if runs => {
             Some(format!("about {} like these would settle it", report.words.counted_as(more, "more")))
         }
         _ => None,
@@ -45,8 +46,10 @@ pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView
             .into_iter()
             .flatten()
             .collect();
-    let notes: Vec<String> =
-        [criterion.reason.clone(), more, marks::warnings(&criterion.warnings)].into_iter().flatten().collect();
+    let notes: Vec<String> = [criterion.reason.clone(), history(criterion), more, marks::warnings(&criterion.warnings)]
+        .into_iter()
+        .flatten()
+        .collect();
     CriterionView {
         about: about.join(" · "),
         anchor: anchor(&criterion_id(criterion)),
@@ -60,4 +63,10 @@ pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView
         status: marks::status(criterion.status),
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
+}
+
+/// What the evidence since then says of a stage that is over; its value stands beside it.
+fn history(criterion: &Criterion) -> Option<String> {
+    let standing = criterion.standing.as_ref()?;
+    (standing.level.is_none() && criterion.status != Status::Met).then(|| standing.text.clone())
 }

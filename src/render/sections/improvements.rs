@@ -9,6 +9,7 @@ use crate::format;
 use crate::metric::Unit;
 use crate::report::claims::improvement_id;
 use crate::report::model::{ComparisonKind, Improvement};
+use crate::report::words::join;
 
 #[derive(Serialize)]
 pub(crate) struct ImprovementView {
@@ -55,8 +56,14 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
         .into_iter()
         .flatten()
         .collect();
-    let notes: Vec<String> =
-        [improvement.reason.clone(), marks::warnings(&improvement.warnings)].into_iter().flatten().collect();
+    let same_hours = improvement.same_hours.as_ref().map(|same| {
+        let estimate = format::estimate(same.value, same.ci, &improvement.unit);
+        format!("in the same hours {estimate}, {} split at random", join(&same.stages, "and"))
+    });
+    let notes: Vec<String> = [improvement.reason.clone(), same_hours, marks::warnings(&improvement.warnings)]
+        .into_iter()
+        .flatten()
+        .collect();
     let adjusted =
         improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, &improvement.unit));
     ImprovementView {

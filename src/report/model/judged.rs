@@ -73,10 +73,23 @@ pub struct Improvement {
     /// The smallest improvement that this log would have told from none (95 %, power 80 %).
     pub smallest_detectable: Option<f64>,
     pub status: Status,
+    /// The change between records of the same hours that were split at random, where there are such: then the status
+    /// follows it.
+    #[serde(default)]
+    pub same_hours: Option<SameHours>,
     /// Why it was not measured.
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<FigureWarning>,
+}
+
+/// The change within stages, pooled over them by the inverse of their variances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SameHours {
+    pub value: f64,
+    pub ci: Option<Interval>,
+    /// The stages that it is made of: one alone where they contradict each other.
+    pub stages: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -145,8 +158,19 @@ pub struct Criterion {
     pub smallest_detectable: Option<f64>,
     /// Why it was not measured.
     pub reason: Option<String>,
+    /// What it means for the decision; `null` where there is nothing to say.
+    #[serde(default)]
+    pub standing: Option<Standing>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<FigureWarning>,
+}
+
+/// What a criterion means for the decision, where its stage runs or is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Standing {
+    /// What it alone would decide; `null` for a note that does not decide.
+    pub level: Option<DecisionValue>,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -282,6 +306,9 @@ pub struct Trigger {
     pub answer: Option<Answer>,
     /// From `first_fired_at` to the rollback; 0 where people were faster.
     pub answered_after_seconds: Option<f64>,
+    /// Whether the treated records of the same time did no worse than the control: then it decides nothing.
+    #[serde(default)]
+    pub control_only: bool,
     pub text: String,
 }
 

@@ -114,8 +114,22 @@ pub struct Stage {
     pub from: Option<String>,
     /// End of the last minute with a record.
     pub to: Option<String>,
+    /// How far it is.
+    #[serde(default)]
+    pub state: StageState,
     pub groups: Groups,
     pub split: Split,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StageState {
+    NotBegun,
+    /// The last one with traffic, of a rollout that goes on.
+    Running,
+    #[default]
+    Over,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,0 +1,142 @@
+//! What the split explains of an improvement: control and treated of the same hours, pooled over the stages that have
+//! both (methodology 6). The environment changes between a baseline and a final stage; within an hour it does not.
+
+use std::collections::BTreeSet;
+
+use super::group::StageData;
+use super::improvements::{better, status};
+use crate::config::{Form, Plan};
+use crate::cube::slice::Arm;
+use crate::metric::{Estimator, Metric};
+use crate::report::model::{
+    Comparison, ComparisonKind, Improvement, MeasureSource, SameHours, SplitStatus, Stage, Status,
+};
+use stagegate_stats::Interval;
+use stagegate_stats::chi_square::upper_tail;
+use stagegate_stats::clusters::FEWEST_CLUSTERS;
+
+/// Fewest treated records of a stage that is pooled.
+const FEWEST_TREATED: u64 = 10;
+/// Share of the mix that must be comparable for the adjusted ratio to stand for the stage.
+const LEAST_COVERED: f64 = 0.5;
+/// The same hours know as much as the baseline where their interval is at most so many times as wide.
+const AS_SURE: f64 = 2.0;
+/// Level of Cochran's Q: stages that contradict each other beyond it are not one effect.
+const CONTRADICTION_LEVEL: f64 = 0.01;
+
+/// The effect within one stage, on the logarithm of the ratio.
+struct Effect {
+    stage: usize,
+    log_ratio: f64,
+    log_error: f64,
+}
+
+/// Judges improvements by their effect within the stages, where there is one; throughput depends on the share of the
+/// traffic that an arm gets, and has none.
+pub(super) fn judge(
+    plan: &Plan,
+    data: &[StageData],
+    stages: &[Stage],
+    comparisons: &[Comparison],
+    improvements: &mut [Improvement],
+) {
+    for (improvement, asked) in improvements.iter_mut().zip(&plan.improvements) {
+        let Some(metric) = plan.metric(&asked.metric) else { continue };
+        if improvement.value.is_none() || !is_of_records(metric, data) {
+            continue;
+        }
+        let effects = effects(plan, data, stages, comparisons, metric);
+        let Some((pooled, used)) = pooled(plan, &effects) else { continue };
+        let turned = asked.form == Form::Reduction;
+        let value = if turned { 1.0 - pooled.0 } else { pooled.0 };
+        let interval = if turned { pooled.1.turned(|end| 1.0 - end) } else { pooled.1 };
+        let same = SameHours {
+            value,
+            ci: Some(interval.holding(value)),
+            stages: used.into_iter().map(|stage| plan.stages[stage].name.clone()).collect(),
+        };
+        if improvement.status != Status::NotJudged && decides(&same, improvement) {
+            improvement.status = status(true, same.ci, improvement.target, better(asked.form, metric));
+        }
+        improvement.same_hours = Some(same);
+    }
+}
+
+/// Whether the same hours decide: where they know as much as the baseline does, or contradict it. A split that is too small
+/// to say anything leaves the change since the baseline as it is.
+fn decides(same: &SameHours, improvement: &Improvement) -> bool {
+    let Some((within, since)) = same.ci.zip(improvement.ci) else { return false };
+    let width = |ends: Interval| ends.high - ends.low;
+    within.is_apart_from(since) || width(within) <= AS_SURE * width(since)
+}
+
+/// Whether records of both arms carry it: samples of a process belong to no arm.
+fn is_of_records(metric: &Metric, data: &[StageData]) -> bool {
+    match metric.estimator {
+        Estimator::RecordThroughput | Estimator::VolumeThroughput | Estimator::Concurrency | Estimator::Maximum => {
+            false
+        }
+        estimator => estimator.measure().is_none_or(|index| {
+            data.iter()
+                .filter_map(|stage| stage.arm(Arm::Treated).measure(index))
+                .all(|measure| measure.source == MeasureSource::Records)
+        }),
+    }
+}
+
+/// The stages that were split as set, with at least 8 hours that both arms share.
+fn effects(
+    plan: &Plan,
+    data: &[StageData],
+    stages: &[Stage],
+    comparisons: &[Comparison],
+    metric: &Metric,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (index, (stage, data)) in stages.iter().zip(data).enumerate() {
+        let hours = |arm| -> BTreeSet<i64> {
+            data.arm(arm).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour).collect()
+        };
+        let shared = hours(Arm::Treated).intersection(&hours(Arm::Control)).count();
+        let sound = stage.split.status != SplitStatus::Mismatch
+            && shared >= FEWEST_CLUSTERS
+            && data.arm(Arm::Treated).uploads() >= FEWEST_TREATED;
+        if !sound {
+            continue;
+        }
+        let candidate = format!("{}/{}", stage.name, Arm::Treated.name());
+        let found = comparisons.iter().find(|comparison| {
+            comparison.kind == ComparisonKind::Concurrent
+                && comparison.metric == metric.id
+                && comparison.segment.is_empty()
+                && comparison.candidate == candidate
+        });
+        let Some(comparison) = found else { continue };
+        let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
+        let adjusted = adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci));
+        let crude = comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
+        let Some((ratio, Some(ends))) = adjusted.filter(|(_, ci)| ci.is_some()).or(crude) else { continue };
+        if ratio > 0.0 && ends.low > 0.0 && ends.high.is_finite() && ends.high > ends.low {
+            let log_error = (ends.high / ends.low).ln() / (2.0 * plan.analysis.level().z());
+            effects.push(Effect { stage: index, log_ratio: ratio.ln(), log_error });
+        }
+    }
+    effects
+}
+
+/// The ratio with its interval, and the stages that it is made of.
+fn pooled(plan: &Plan, effects: &[Effect]) -> Option<((f64, Interval), Vec<usize>)> {
+    let weight = |effect: &Effect| 1.0 / (effect.log_error * effect.log_error);
+    let weights: f64 = effects.iter().map(weight).sum();
+    let mean = effects.iter().map(|effect| weight(effect) * effect.log_ratio).sum::<f64>() / weights;
+    // Cochran 1954.
+    let q: f64 = effects.iter().map(|effect| weight(effect) * (effect.log_ratio - mean).powi(2)).sum();
+    let contradict = effects.len() > 1 && upper_tail(q, effects.len() as f64 - 1.0) < CONTRADICTION_LEVEL;
+    let (log_ratio, log_error, used) = match (effects.last()?, contradict) {
+        (last, true) => (last.log_ratio, last.log_error, vec![last.stage]),
+        _ => (mean, weights.sqrt().recip(), effects.iter().map(|effect| effect.stage).collect()),
+    };
+    let reach = plan.analysis.level().z() * log_error;
+    let interval = Interval::new((log_ratio - reach).exp(), (log_ratio + reach).exp())?;
+    Some(((log_ratio.exp(), interval), used))
+}
