@@ -212,7 +212,7 @@ impl Question<'_> {
 }
 
 /// By the interval: met or not met only where all of it lies on one side of the threshold.
-fn status(interval: Option<Interval>, direction: Direction, threshold: f64) -> Status {
+pub(super) fn status(interval: Option<Interval>, direction: Direction, threshold: f64) -> Status {
     match (interval, direction) {
         (Some(Interval { low, .. }), Direction::AtLeast) if low >= threshold => Status::Met,
         (Some(Interval { high, .. }), Direction::AtLeast) if high < threshold => Status::NotMet,

@@ -68,6 +68,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     });
     let ((mut stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
     let mut criteria = criteria;
+    same_hours::judge_criteria(plan, &data, &stages, &comparisons, &mut criteria);
     let progress = gates::judge(plan, &data, &logged, &mut stages, &mut criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let data_quality = quality::quality(plan, cube, &data, &stages);

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use super::criteria;
 use super::group::StageData;
 use super::improvements::{better, status};
-use crate::config::{Form, Plan};
+use crate::config::{Bound, Form, Plan};
 use crate::cube::slice::Arm;
-use crate::metric::{Estimator, Metric};
+use crate::format;
+use crate::metric::{Estimator, Metric, Unit};
 use crate::report::model::{
-    Comparison, ComparisonKind, Improvement, MeasureSource, SameHours, SplitStatus, Stage, Status,
+    Comparison, ComparisonKind, Criterion, Improvement, MeasureSource, SameHours, SplitStatus, Stage, Status,
 };
 use stagegate_stats::Interval;
 use stagegate_stats::chi_square::upper_tail;
@@ -62,12 +64,48 @@ pub(super) fn judge(
     }
 }
 
+/// Judges what is held against the baseline by the control of the same hours, where a stage has one that knows as much.
+pub(super) fn judge_criteria(
+    plan: &Plan,
+    data: &[StageData],
+    stages: &[Stage],
+    comparisons: &[Comparison],
+    criteria: &mut [Criterion],
+) {
+    for criterion in criteria {
+        let Some(index) = plan.stages.iter().position(|stage| stage.name == criterion.stage) else { continue };
+        let asked = plan.stages[index].criteria().iter().find(|asked| asked.word() == criterion.metric);
+        let relative = |bound| matches!(bound, Bound::AtLeastTimesBaseline(_) | Bound::AtMostTimesBaseline(_));
+        let Some(asked) = asked.filter(|asked| asked.bound().is_some_and(relative)) else { continue };
+        let Some(metric) = plan.metric(&asked.metric).filter(|metric| is_of_records(metric, data)) else { continue };
+        let (Some(value), Some(since)) = (criterion.value, criterion.ci) else { continue };
+        let effects = effects(plan, data, stages, comparisons, metric);
+        let Some(effect) = effects.into_iter().find(|effect| effect.stage == index) else { continue };
+        let Some(((ratio, within), _)) = pooled(plan, &[effect]) else { continue };
+        if !as_sure(within, since) || criterion.scope != Arm::Treated.name() {
+            continue;
+        }
+        criterion.definition = format!("{} / that of the control in the same hours", metric.label.to_lowercase());
+        criterion.reason = Some(format!(
+            "against the control of the same hours; against the baseline {}",
+            format::estimate(value, Some(since), &Unit::Ratio)
+        ));
+        criterion.value = Some(ratio);
+        criterion.ci = Some(within.holding(ratio));
+        criterion.status = criteria::status(criterion.ci, criterion.direction, criterion.threshold);
+    }
+}
+
+/// Whether an interval within the hours knows as much as one since the baseline, or contradicts it.
+fn as_sure(within: Interval, since: Interval) -> bool {
+    let width = |ends: Interval| ends.high - ends.low;
+    within.is_apart_from(since) || width(within) <= AS_SURE * width(since)
+}
+
 /// Whether the same hours decide: where they know as much as the baseline does, or contradict it. A split that is too small
 /// to say anything leaves the change since the baseline as it is.
 fn decides(same: &SameHours, improvement: &Improvement) -> bool {
-    let Some((within, since)) = same.ci.zip(improvement.ci) else { return false };
-    let width = |ends: Interval| ends.high - ends.low;
-    within.is_apart_from(since) || width(within) <= AS_SURE * width(since)
+    same.ci.zip(improvement.ci).is_some_and(|(within, since)| as_sure(within, since))
 }
 
 /// Whether records of both arms carry it: samples of a process belong to no arm.

@@ -48,8 +48,8 @@ pub fn completion_word(status: CompletionStatus) -> &'static str {
 /// What a decision means, in words.
 pub fn decision_words(value: DecisionValue) -> (&'static str, &'static str) {
     match value {
-        DecisionValue::Go => ("Go", "every target and criterion is met, and nothing speaks against going on"),
-        DecisionValue::Incomplete => ("Incomplete", "nothing bad was seen, but evidence is missing"),
+        DecisionValue::Go => ("Go", "nothing speaks against going on"),
+        DecisionValue::Incomplete => ("Incomplete", "nothing bad was seen, and not all is in yet"),
         DecisionValue::Review => ("Review", "a person must look before the rollout goes on"),
         DecisionValue::NoGo => ("No go", "the rollout must not go on as it is"),
         DecisionValue::Rollback => ("Roll back", "the last stage must be taken back"),

@@ -16,6 +16,7 @@ mod measures;
 mod plan;
 mod plausible;
 mod scale;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

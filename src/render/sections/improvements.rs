@@ -29,6 +29,8 @@ pub(crate) struct ImprovementView {
     adjusted_interval: Option<String>,
     mix_covered: Option<String>,
     mix_changed: bool,
+    /// What the split explains of it.
+    same_hours: Option<String>,
     detectable: Option<String>,
     /// A small picture: value and interval on the target band.
     bar: String,
@@ -58,12 +60,11 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
         .collect();
     let same_hours = improvement.same_hours.as_ref().map(|same| {
         let estimate = format::estimate(same.value, same.ci, &improvement.unit);
-        format!("in the same hours {estimate}, {} split at random", join(&same.stages, "and"))
+        format!("in the same hours {estimate}")
     });
-    let notes: Vec<String> = [improvement.reason.clone(), same_hours, marks::warnings(&improvement.warnings)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let split = improvement.same_hours.as_ref().map(|same| format!("same hours: {}", join(&same.stages, "and")));
+    let notes: Vec<String> =
+        [improvement.reason.clone(), split, marks::warnings(&improvement.warnings)].into_iter().flatten().collect();
     let adjusted =
         improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, &improvement.unit));
     ImprovementView {
@@ -85,6 +86,7 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
         status: marks::status(improvement.status),
         kind,
         n,
+        same_hours,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
