@@ -12,7 +12,7 @@ use crate::run::Run;
 /// # Errors
 /// See [`crate::cube()`]; a cube among the inputs, which does not know days by themselves; no upload that day.
 pub fn report(plan: &Plan, day: Option<i64>, generated_at: String, run: &Run) -> Result<(Report, i64)> {
-    let inputs = ingest::source::resolve(plan)?;
+    let inputs = ingest::recognise::inputs(plan)?;
     if !inputs.cubes.is_empty() {
         return Err(Error::new("a daily report needs the logs: a cube holds segments of whole stages")
             .help("give the log files instead of the cube"));

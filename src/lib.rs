@@ -44,7 +44,7 @@ use run::Run;
 /// # Errors
 /// See [`cube()`]; no line of the logs can be used; evidence that the plan names cannot be read.
 pub fn report(plan: &Plan, generated_at: String, run: &Run) -> Result<Report> {
-    let inputs = ingest::source::resolve(plan)?;
+    let inputs = ingest::recognise::inputs(plan)?;
     let cube = cube_of(plan, &inputs, &[], run)?;
     if !cube.has_uploads() {
         return Err(ingest::unusable::error(&inputs.logs, &cube.header.files));
@@ -66,7 +66,7 @@ pub fn report_of(plan: &Plan, cube: &Cube, generated_at: String, run: &Run) -> R
 /// # Errors
 /// A file is missing, unreadable or no cube, or cubes do not fit each other or the plan.
 pub fn cube(plan: &Plan, timeline_files: &[String], run: &Run) -> Result<Cube> {
-    cube_of(plan, &ingest::source::resolve(plan)?, timeline_files, run)
+    cube_of(plan, &ingest::recognise::inputs(plan)?, timeline_files, run)
 }
 
 /// As [`cube()`], of inputs that were resolved already: standard input is there only once.

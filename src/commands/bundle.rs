@@ -50,7 +50,7 @@ fn make(
     generated_at: String,
     run: &Run,
 ) -> Result<Bundled> {
-    let inputs = ingest::source::resolve(plan)?;
+    let inputs = ingest::recognise::inputs(plan)?;
     let mut cube = crate::cube_of(plan, &inputs, &[], run)?;
     cube.rewrite(|text| redaction.text(text), |id| redaction.request_id(id))?;
     let report = crate::report_of(plan, &cube, generated_at, run)?;

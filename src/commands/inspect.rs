@@ -11,8 +11,9 @@ use crate::cube::dimension::NameList;
 use crate::cube::slice::Arm;
 use crate::error::{Position, Result};
 use crate::ingest::ledger::FileLedger;
+use crate::ingest::recognise;
 use crate::ingest::sample::{Shown, sample};
-use crate::ingest::source::{self, Inputs, Source};
+use crate::ingest::source::{Inputs, Source};
 use crate::render::escape::plain_lines;
 use crate::schema::record::UNKNOWN;
 use crate::{format, ingest};
@@ -26,7 +27,7 @@ const NAMES_LISTED: usize = 12;
 
 pub(super) fn run(session: &Session, arguments: &InspectArguments) -> Result<u8> {
     let plan = load(&arguments.input)?;
-    let inputs = source::resolve(&plan)?;
+    let inputs = recognise::inputs(&plan)?;
     let cube = session.with_progress(|| crate::cube_of(&plan, &inputs, &[], &session.run))?;
     let mut text = String::new();
     sources(&mut text, &inputs, arguments.rows);

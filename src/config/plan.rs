@@ -1,5 +1,6 @@
 //! The plan of a rollout: the validated sections of its config, and where they came from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct Plan {
     pub input: InputSection,
     /// How files of other formats are read: the first that names a file.
     pub sources: Vec<Source>,
+    /// Formats that are read as they are recognised, by the names of their presets: `[record]` says where the arm stands.
+    pub presets: BTreeMap<&'static str, Arc<Mapping>>,
     /// When stages began, beside the events of the log.
     pub starts: Vec<StartSection>,
     /// In rollout order, at most 64, each with the criteria that are asked of it.

@@ -1,5 +1,6 @@
 //! `[[sources]]` and `[record]` -> mappings, with every fault at its place in the file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::locate::{Located, Step};
@@ -66,6 +67,25 @@ pub(super) fn read(file: &RolloutFile, schema: &Schema, located: &Located<'_>) -
         sources.push(Source { files: Vec::new(), mapping: Arc::new(mapping) });
     }
     Ok(sources)
+}
+
+/// The presets that `[record]` completes: where it says in which field the arm stands, a log needs no source of its own.
+pub(super) fn presets(file: &RolloutFile, schema: &Schema) -> BTreeMap<&'static str, Arc<Mapping>> {
+    let mut completed = BTreeMap::new();
+    let Ok(arms) = Arms::new(&file.record.arms) else { return completed };
+    if file.record.arms.field.is_none() {
+        return completed;
+    }
+    let of_all = (Arc::new(schema.clone()), Arc::new(arms));
+    for (name, _) in presets::all().filter(|(name, _)| *name != presets::OWN) {
+        let section = SourceSection { preset: Some(name.into()), ..SourceSection::default() };
+        let of_all = (Arc::clone(&of_all.0), Arc::clone(&of_all.1));
+        // One that needs more than the arm is not taken by itself.
+        if let Ok(mapping) = Mapping::new(&section, &file.record, of_all, file.input.timestamp_marks) {
+            completed.insert(name, Arc::new(mapping));
+        }
+    }
+    completed
 }
 
 /// Whether `[record]` says where something stands that the reader of the own format does not look for.

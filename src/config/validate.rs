@@ -43,6 +43,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         check.within(start.percentage, 0.0, 100.0, &[Key("starts"), Index(index), Key("percentage")])?;
     }
     let sources = sources::read(&file, &schema, located)?;
+    let presets = sources::presets(&file, &schema);
     let mut input = file.input;
     // Where the config names files at its sources alone, these are the log.
     if !located.says("input", "files") && !sources.is_empty() && sources.iter().all(|source| !source.files.is_empty()) {
@@ -82,6 +83,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         metrics,
         input,
         sources,
+        presets,
         starts: file.starts,
         stages,
         analysis: file.analysis,

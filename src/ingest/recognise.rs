@@ -1,7 +1,12 @@
 //! Which format a log is in, by its first rows.
 
+use std::sync::Arc;
+
 use super::node::{self, Node};
 use super::rows;
+use super::source::{self, Inputs};
+use crate::config::Plan;
+use crate::error::Result;
 use crate::schema::condition::Condition;
 use crate::schema::mapping::{Form, form};
 use crate::schema::matcher::pattern;
@@ -22,6 +27,26 @@ pub struct Recognised {
     /// Lines that fit, of those that were looked at.
     pub fits: usize,
     pub of: usize,
+}
+
+/// The plan's logs and cubes, each log with what reads it: a source of the config, else the preset that fits its first
+/// lines where the plan has what that needs.
+///
+/// # Errors
+/// See [`source::resolve`].
+pub fn inputs(plan: &Plan) -> Result<Inputs> {
+    let mut inputs = source::resolve(plan)?;
+    if plan.presets.is_empty() {
+        return Ok(inputs);
+    }
+    for log in &mut inputs.logs {
+        let is_named = log.mapping.as_deref().is_some_and(|mapping| !mapping.is_own());
+        let found = if is_named { None } else { recognise(&source::head(log)) };
+        if let Some(mapping) = found.and_then(|found| plan.presets.get(found.name)) {
+            log.mapping = Some(Arc::clone(mapping));
+        }
+    }
+    Ok(inputs)
 }
 
 /// The preset that fits the first bytes of a log best: the one that asks for most.

@@ -258,3 +258,24 @@ fn presets_are_listed_and_printed() {
     let error = place.run(&["formats", "k6"]).expect(2).err.clone();
     assert!(error.contains("no preset is called \"k6\""), "{error}");
 }
+
+/// The arm is what no preset can know; where the config says it, the format is recognised.
+#[test]
+fn a_format_that_is_known_needs_no_source() {
+    let place = Place::new();
+    for (preset, arm) in [("k6-json", "data.tags.scenario"), ("jtl-csv", "label"), ("pino-http", "variant")] {
+        let log = format!("{preset}.log");
+        place
+            .run(&["generate", "--as", preset, "--uploads", "3000", "-o", &log, "--plan", "with-source.toml"])
+            .expect(0);
+        let with_source = place.report("a", &["--config", "with-source.toml", &log]);
+        let written = place.read("with-source.toml");
+        let arm =
+            written.lines().find_map(|line| line.strip_prefix("arm = ")).map_or(format!("\"{arm}\""), str::to_owned);
+        let starts = written.split_once("[[starts]]").map_or(String::new(), |(_, rest)| format!("[[starts]]{rest}"));
+        place.write("rollout.toml", format!("[record.arms]\nfield = {arm}\n{starts}"));
+        let recognised = place.report("b", &[&log]);
+        assert_eq!(recognised["inputs"][0]["format"], preset);
+        assert_eq!(figures(&recognised), figures(&with_source), "{preset}");
+    }
+}
