@@ -15,6 +15,9 @@ use crate::report::words::status_word;
 /// A stage was surely worse than what came after it where chance gives so few of its failures to it this rarely.
 const WORSE_LEVEL: f64 = 0.01;
 
+/// The share of a count that says as much as the whole.
+const NEAR: f64 = 0.95;
+
 /// How far the rollout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
@@ -34,6 +37,7 @@ impl Progress {
             current.is_some_and(|stage| criterion.stage == plan.stages[stage].name)
                 && criterion.metric == RECORDS
                 && criterion.status == Status::NotMet
+                && !is_near(criterion)
         };
         // A day is over when it is told.
         let last = current == Some(plan.final_stage()) && !criteria.iter().any(is_short);
@@ -84,6 +88,11 @@ pub(super) fn judge(
         }
     }
     progress
+}
+
+/// Whether a count lies within 5 % of what the plan asks for: it says as much as the whole.
+fn is_near(criterion: &Criterion) -> bool {
+    criterion.metric == RECORDS && criterion.n as f64 >= NEAR * criterion.threshold
 }
 
 fn told(level: Option<DecisionValue>, text: String) -> Option<Standing> {
@@ -192,6 +201,9 @@ impl Gates<'_> {
     fn finished(&self, criterion: &Criterion) -> Option<Standing> {
         let level = match criterion.status {
             Status::Met | Status::Exceeded | Status::NotJudged => return None,
+            Status::NotMet if is_near(criterion) => {
+                return told(None, format!("{}, so near that nothing hangs on it", self.status(criterion)));
+            }
             Status::NotMet => DecisionValue::NoGo,
             Status::NotMeasured => DecisionValue::Incomplete,
             Status::Open => return self.still_open(criterion),
@@ -222,6 +234,10 @@ impl Gates<'_> {
             _ if of_rate && self.all_since_fail(stage) => {
                 let text = format!("{}, and all since then surely lie below what is asked now", self.status(criterion));
                 told(Some(DecisionValue::NoGo), text)
+            }
+            Status::NotMet if criterion.metric == RECORDS && 2.0 * criterion.n as f64 >= criterion.threshold => {
+                let text = format!("{}, and it was left; what came after stands in its place", self.status(criterion));
+                told(None, text)
             }
             Status::NotMet if self.restarted[stage] => {
                 let text = format!("{}: it was rolled back, and began again since", self.status(criterion));

@@ -23,6 +23,9 @@ const FEWEST_TREATED: u64 = 10;
 const LEAST_COVERED: f64 = 0.5;
 /// The same hours know as much as the baseline where their interval is at most so many times as wide.
 const AS_SURE: f64 = 2.0;
+/// Two-sided normal quantiles of 99.9 % and of the intervals.
+const CONTRADICTS_Z: f64 = 3.290_526_731_491_926;
+const Z_95: f64 = 1.959_963_984_540_054;
 /// Level of Cochran's Q: stages that contradict each other beyond it are not one effect.
 const CONTRADICTION_LEVEL: f64 = 0.01;
 
@@ -99,7 +102,11 @@ pub(super) fn judge_criteria(
 /// Whether an interval within the hours knows as much as one since the baseline, or contradicts it.
 fn as_sure(within: Interval, since: Interval) -> bool {
     let width = |ends: Interval| ends.high - ends.low;
-    within.is_apart_from(since) || width(within) <= AS_SURE * width(since)
+    // A contradiction is one beyond 99.9 %: the interval as much wider as its quantile is.
+    let middle = f64::midpoint(within.low, within.high);
+    let reach = width(within) / 2.0 * CONTRADICTS_Z / Z_95;
+    let contradicts = Interval::new(middle - reach, middle + reach).is_some_and(|wide| wide.is_apart_from(since));
+    contradicts || width(within) <= AS_SURE * width(since)
 }
 
 /// Whether the same hours decide: where they know as much as the baseline does, or contradict it. A split that is too small

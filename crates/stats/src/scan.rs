@@ -83,25 +83,34 @@ pub fn windows(minutes: &[Minute], reach: Reach) -> Vec<Window> {
 /// What a stage does without an incident.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ordinary {
-    /// Bad observations before a window, and all of them: what came later could not be known.
-    pub events: u64,
-    pub n: u64,
-    /// The rate that counts as ordinary at most, 0 to 1.
-    pub most: f64,
+    /// The rate of bad ones, 0 to 1.
+    pub rate: f64,
     /// Squared coefficient of variation of the rates of ordinary hours.
     pub squared_variation: f64,
 }
 
+/// As many observations of the baseline count beside those of the stage: the stage is its own yardstick as soon as it
+/// has some.
+const MOST_OF_BASELINE: f64 = 200.0;
+
 impl Ordinary {
+    /// What was known before a window: bad observations of the baseline, and of the stage up to there, each with how
+    /// many there were; what came later could not be known. `most` is the rate that counts as ordinary at most, 0 to 1.
+    pub fn known(baseline: (u64, u64), stage: (u64, u64), most: f64, squared_variation: f64) -> Self {
+        let weight = (MOST_OF_BASELINE / baseline.1.max(1) as f64).min(1.0);
+        let of = |(baseline, stage): (u64, u64)| weight * baseline as f64 + stage as f64;
+        let (events, n) = (of((baseline.0, stage.0)), of((baseline.1, stage.1)));
+        let rate = if n > 0.0 { events / n } else { most };
+        // Without a single bad one before, at most three would be no surprise (rule of three, Hanley 1983).
+        let seldom = 3.0 / (baseline.1 + stage.1).max(1) as f64;
+        Self { rate: rate.max(seldom).min(most), squared_variation }
+    }
+
     /// P(so many bad ones in a window) were it like what came before: beta-binomial, hours
     /// varying as ordinary hours do.
     fn upper_tail(&self, window: &Window) -> f64 {
-        let (events, n) = (self.events, self.n);
-        let rate = if n == 0 { self.most } else { (events as f64 / n as f64).min(self.most) };
-        // Without a single bad one before, at most three would be no surprise (rule of three, Hanley 1983).
-        let rate = rate.max((3.0 / n.max(1) as f64).min(self.most));
-        let intraclass = (self.squared_variation * rate / (1.0 - rate).max(1e-9)).clamp(0.0, 0.5);
-        beta_binomial_upper_tail(window.events, window.n, rate, intraclass)
+        let intraclass = (self.squared_variation * self.rate / (1.0 - self.rate).max(1e-9)).clamp(0.0, 0.5);
+        beta_binomial_upper_tail(window.events, window.n, self.rate, intraclass)
     }
 }
 
@@ -208,11 +217,8 @@ mod tests {
 
     #[test]
     fn chance_crosses_and_does_not_fire() {
-        let alarm = Alarm {
-            threshold: 0.05,
-            ordinary: Ordinary { events: 80, n: 4000, most: 0.05, squared_variation: 0.0 },
-            level: 0.01 / 4000.0,
-        };
+        let alarm =
+            Alarm { threshold: 0.05, ordinary: Ordinary { rate: 0.02, squared_variation: 0.0 }, level: 0.01 / 4000.0 };
         let of = |events, n| alarm.test(&Window { from: 0, to: 5, uploads: n, n, events, first: 0, last: 0 });
         assert_eq!(of(1, 20), None);
         assert!(!of(2, 20).unwrap().fired && of(9, 20).unwrap().fired);
@@ -238,8 +244,8 @@ mod tests {
     // scipy 1.17.1: betabinom.sf(events - 1, n, rate (1 / rho - 1), (1 - rate) (1 / rho - 1)), rho = variation rate / (1 - rate)
     #[test]
     fn known_tails_of_an_ordinary_stage() {
-        let of = |(events, n), (all_events, all_n), squared_variation, want: f64| {
-            let ordinary = Ordinary { events: all_events, n: all_n, most: 0.05, squared_variation };
+        let of = |(events, n), stage, squared_variation, want: f64| {
+            let ordinary = Ordinary::known((0, 0), stage, 0.05, squared_variation);
             let window = Window { from: 0, to: 5, uploads: n, n, events, first: 0, last: 0 };
             let got = ordinary.upper_tail(&window);
             assert!((got / want - 1.0).abs() < 1e-9, "{got} for {want}");
@@ -251,6 +257,11 @@ mod tests {
         of((9, 40), (391, 2000), 0.5, 0.009_036_524_789_091_893);
         // Not one before: three of them at most.
         of((4, 40), (0, 300), 0.5, 0.003_068_154_030_388_292_6);
+        // Of a long baseline 200 count, and a short one as it is.
+        let rate = |baseline, stage| Ordinary::known(baseline, stage, 0.05, 0.0).rate;
+        assert!((rate((400, 10_000), (8, 800)) - 16.0 / 1000.0).abs() < 1e-12);
+        assert!((rate((4, 100), (8, 300)) - 12.0 / 400.0).abs() < 1e-12);
+        assert!((rate((0, 10_000), (0, 0)) - 3e-4).abs() < 1e-12, "all of it says how seldom bad ones are");
         // Hours that vary without end are as alike as one half.
         of((9, 40), (91, 2000), 1e4, 0.071_193_676_792_387_42);
     }
@@ -259,7 +270,7 @@ mod tests {
     fn a_window_fires_beyond_the_threshold_and_beyond_the_ordinary() {
         let window = Window { from: 0, to: 5, uploads: 40, n: 40, events: 9, first: 0, last: 0 };
         let of = |threshold, squared_variation, family_level: f64, windows: u32| {
-            let ordinary = Ordinary { events: 91, n: 2000, most: 0.05, squared_variation };
+            let ordinary = Ordinary::known((0, 0), (91, 2000), 0.05, squared_variation);
             Alarm { threshold, ordinary, level: family_level / f64::from(windows) }
                 .test(&window)
                 .expect("it crosses")

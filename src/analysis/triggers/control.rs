@@ -1,12 +1,14 @@
-//! Incidents of all records in which what was treated did no worse than the control of the same minutes: nothing that a
-//! rollback would mend.
+//! Incidents of all records in which what was treated kept the bound: the control lived through them alone, and nothing
+//! that a rollback would mend.
 
-use crate::config::Plan;
+use crate::analysis::figure::point;
+use crate::analysis::group::StageData;
+use crate::config::{Bound, Plan};
 use crate::cube::Cube;
 use crate::cube::histogram::{Grid, Histogram};
 use crate::cube::slice::{Arm, MinuteSums};
 use crate::error::Result;
-use crate::metric::Estimator;
+use crate::metric::{Distribution, Estimator};
 use crate::report::model::Trigger;
 
 /// What an arm lived through in some minutes.
@@ -37,7 +39,7 @@ impl Lived {
 ///
 /// # Errors
 /// The cube is damaged.
-pub(super) fn mark(plan: &Plan, cube: &Cube, triggers: &mut [Trigger]) -> Result<()> {
+pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut [Trigger]) -> Result<()> {
     let minute = |rfc3339: &str| chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp() / 60);
     let watched = plan.triggers.watched();
     for trigger in triggers.iter_mut().filter(|trigger| trigger.fired && trigger.scope == Arm::All.name()) {
@@ -50,12 +52,20 @@ pub(super) fn mark(plan: &Plan, cube: &Cube, triggers: &mut [Trigger]) -> Result
         if control.n == 0 {
             continue;
         }
-        trigger.control_only = match metric.estimator {
+        let watch_bound = watch.and_then(crate::config::Watch::bound);
+        trigger.control_only = match (metric.estimator, watch_bound) {
             _ if treated.n == 0 => true,
-            Estimator::Rate(_) => treated.failure_rate() <= control.failure_rate(),
-            Estimator::Quantile(..) | Estimator::Mean(_) if metric.estimator.measure().is_none() => {
-                let median = |lived: &Lived| lived.durations.quantile(Grid::MINUTE, 0.5).unwrap_or(0.0);
-                median(&treated) <= median(&control)
+            (Estimator::Rate(_), Some(Bound::AtLeast(success))) => treated.failure_rate() <= 1.0 - success,
+            (Estimator::Rate(_), Some(Bound::AtMost(failure))) => treated.failure_rate() <= failure,
+            (Estimator::Quantile(Distribution::Latency, q), Some(bound)) => {
+                let baseline = || Some(point(data[plan.baseline()?].arm(Arm::All), metric.estimator).ok()?.0);
+                let limit = match bound {
+                    Bound::AtMost(ms) => Some(ms),
+                    Bound::AtMostTimesBaseline(times) => baseline().map(|ms| ms * times),
+                    _ => None,
+                };
+                let told = treated.durations.quantile(Grid::MINUTE, q);
+                limit.zip(told).is_some_and(|(limit, told)| told <= limit)
             }
             _ => false,
         };

@@ -75,7 +75,7 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
     if let Some(factor) = plan.triggers.complaints_rising.on() {
         triggers.extend(critical::complaints(plan, factor, &watched, data, events));
     }
-    control::mark(plan, cube, &mut triggers)?;
+    control::mark(plan, cube, data, &mut triggers)?;
     answer(&mut triggers, events, 60.0 * f64::from(plan.triggers.answer_minutes));
     let order = |trigger: &Trigger| {
         (!trigger.fired, trigger.severity != TriggerSeverity::Rollback, trigger.from.clone(), trigger.id.clone())

@@ -55,6 +55,15 @@ struct LatencyLimit {
     baseline: (u64, u64),
 }
 
+/// What the windows of a stage are held against beside their threshold.
+struct Yardstick {
+    /// Bad ones of the baseline, and all of it.
+    baseline: (u64, u64),
+    /// The rate that counts as ordinary at most, 0 to 1.
+    most: f64,
+    squared_variation: f64,
+}
+
 impl Rule {
     /// `None` for what the config's validation refuses.
     fn new(plan: &Plan, watch: &Watch, baseline: Option<&GroupData>) -> Option<Self> {
@@ -185,27 +194,26 @@ impl RateAlarms {
             (TriggerSeverity::Rollback, Arm::Treated) => threshold,
             _ => threshold.max(self.baseline_error_rate()),
         };
-        let (events, n) = self.baseline_errors;
-        let ordinary = Ordinary { events, n, most, squared_variation: self.error_variation };
-        self.scan(minutes, self.window_minutes(severity), threshold, level, ordinary)
+        let yardstick = Yardstick { baseline: self.baseline_errors, most, squared_variation: self.error_variation };
+        self.scan(minutes, self.window_minutes(severity), threshold, level, &yardstick)
     }
 
-    fn scan(&self, minutes: &[Minute], reach: i64, threshold: f64, level: f64, ordinary: Ordinary) -> Scanned {
+    fn scan(&self, minutes: &[Minute], reach: i64, threshold: f64, level: f64, yardstick: &Yardstick) -> Scanned {
         let reach = Reach { minutes: reach, most_minutes: MOST_MINUTES, fewest_uploads: self.fewest_uploads };
         let windows = windows(minutes, reach);
         let start = minutes.first().map_or(0, |minute| minute.minute);
-        // What came before each minute: the baseline, and the stage up to there.
+        // What the stage did before each minute.
         let before: Vec<(u64, u64)> = minutes
             .iter()
-            .scan((ordinary.events, ordinary.n), |sum, minute| {
+            .scan((0, 0), |sum, minute| {
                 let known = *sum;
                 *sum = (sum.0 + minute.events, sum.1 + minute.n);
                 Some(known)
             })
             .collect();
         let test = |window: &Window| {
-            let (events, n) = before[window.first];
-            let ordinary = Ordinary { events, n, ..ordinary };
+            let &Yardstick { baseline, most, squared_variation } = yardstick;
+            let ordinary = Ordinary::known(baseline, before[window.first], most, squared_variation);
             Alarm { threshold, ordinary, level: spent(level, window.to - start) }.test(window)
         };
         let verdicts = windows.iter().map(test).collect();
@@ -224,9 +232,9 @@ impl RateAlarms {
             }
         };
         let minutes: Vec<Minute> = watched.minutes.iter().map(minute).collect();
-        let (events, n) = limit.baseline;
-        let ordinary = Ordinary { events, n, most: limit.share, squared_variation: limit.squared_variation };
-        let scanned = self.scan(&minutes, self.window_minutes(rule.kind.severity), limit.share, level, ordinary);
+        let LatencyLimit { baseline, share: most, squared_variation, .. } = limit;
+        let yardstick = Yardstick { baseline, most, squared_variation };
+        let scanned = self.scan(&minutes, self.window_minutes(rule.kind.severity), limit.share, level, &yardstick);
         let latency = |window: &Window| {
             let mut pooled = Histogram::default();
             watched.minutes[window.first..=window.last].iter().for_each(|minute| pooled.add(&minute.durations));

@@ -306,7 +306,8 @@ pub struct Trigger {
     pub answer: Option<Answer>,
     /// From `first_fired_at` to the rollback; 0 where people were faster.
     pub answered_after_seconds: Option<f64>,
-    /// Whether the treated records of the same time did no worse than the control: then it decides nothing.
+    /// Whether the treated records of the same time kept the bound: the control lived through it alone, and it decides
+    /// nothing.
     #[serde(default)]
     pub control_only: bool,
     pub text: String,
