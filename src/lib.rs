@@ -46,10 +46,16 @@ use run::Run;
 pub fn report(plan: &Plan, generated_at: String, run: &Run) -> Result<Report> {
     let inputs = ingest::recognise::inputs(plan)?;
     let cube = cube_of(plan, &inputs, &[], run)?;
-    if !cube.has_uploads() {
-        return Err(ingest::unusable::error(&inputs.logs, &cube.header.files));
-    }
+    usable(&inputs, &cube)?;
     report_of(plan, &cube, generated_at, run)
+}
+
+/// A report of nothing would be one that nobody should get.
+///
+/// # Errors
+/// No line of the logs can be used.
+pub fn usable(inputs: &Inputs, cube: &Cube) -> Result<()> {
+    if cube.has_uploads() { Ok(()) } else { Err(ingest::unusable::error(&inputs.logs, &cube.header.files)) }
 }
 
 /// What the cube and the plan's evidence say.

@@ -3,6 +3,7 @@
 use super::gates::Progress;
 use super::validation::is_open;
 use crate::config::Plan;
+use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::Unit;
 use crate::report::claims::{criterion_id, improvement_id};
@@ -27,6 +28,8 @@ pub(super) struct Judged<'a> {
     pub regressions: &'a Regressions,
     pub intention_to_treat: &'a [IntentionToTreat],
     pub triggers: &'a [Trigger],
+    /// RFC 3339; what came before it is history.
+    pub last_rollback_at: Option<&'a str>,
     pub quality: &'a DataQuality,
     pub completion: &'a [Completion],
     pub validation: Option<&'a Validation>,
@@ -110,12 +113,17 @@ impl Judged<'_> {
         self.triggers.iter().filter(move |trigger| trigger.fired && trigger.severity == severity)
     }
 
-    /// Review incidents of the stage that runs; beside a rollback incident of the same time they say nothing new.
+    /// Review incidents of the stage that runs, and of what was treated before it and not rolled back; beside a rollback
+    /// incident of the same time they say nothing new.
     fn review_incidents(&self) -> Vec<Reason> {
         let last = self.last().map(|stage| stage.name.as_str());
         let new = |trigger: &&Trigger| !self.fired(TriggerSeverity::Rollback).any(|worse| same_time(worse, trigger));
-        let of_last = |trigger: &&Trigger| Some(trigger.stage.as_str()) == last && !trigger.control_only;
-        let fired = self.fired(TriggerSeverity::Review).filter(of_last).filter(new);
+        let history = |trigger: &Trigger| self.last_rollback_at.is_some_and(|at| trigger.from.as_str() <= at);
+        let counts = |trigger: &&Trigger| {
+            let is_last = Some(trigger.stage.as_str()) == last;
+            !trigger.control_only && (is_last || trigger.scope == Arm::Treated.name() && !history(trigger))
+        };
+        let fired = self.fired(TriggerSeverity::Review).filter(counts).filter(new);
         fired.map(|trigger| reason(DecisionValue::Review, &trigger.id, incident_text(trigger))).collect()
     }
 
@@ -325,7 +333,7 @@ mod tests {
     use stagegate_stats::Interval;
 
     use super::*;
-    use crate::report::model::{Finding, Report, Split, Standing};
+    use crate::report::model::{Event, Finding, Report, Split, Standing};
     use crate::run::Run;
 
     /// The report of a small log, with nothing in it that speaks against going on.
@@ -380,6 +388,11 @@ mod tests {
                 regressions: &report.regressions,
                 intention_to_treat: &report.intention_to_treat,
                 triggers: &report.triggers,
+                last_rollback_at: report
+                    .events
+                    .iter()
+                    .rfind(|event| event.event_type == "rollback")
+                    .map(|event| event.at.as_str()),
                 quality: &report.data_quality,
                 completion: &report.completion,
                 validation: report.validation.as_ref(),
@@ -485,6 +498,12 @@ mod tests {
         case.fire(TriggerSeverity::Review, "50%", [30, 35], None);
         case.fire(TriggerSeverity::Rollback, "100%", [10, 15], Some(Answer::None));
         case.report.triggers[2].control_only = true;
+        assert_eq!(case.levels(), []);
+        // What was treated and never rolled back is looked at, wherever it was.
+        case.report.triggers[1].scope = "treated".into();
+        assert_eq!(case.levels(), [Review]);
+        let at = case.report.triggers[1].from.clone();
+        case.report.events.push(Event { at, event_type: "rollback".into(), text: String::new() });
         assert_eq!(case.levels(), []);
     }
 

@@ -88,6 +88,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         tests: &tests,
         validation: validation.as_ref(),
     });
+    let last_rollback_at = logged.iter().rfind(|event| event.event_type == "rollback").map(|event| rfc3339(event.at));
     let judged = Judged {
         plan,
         progress,
@@ -98,6 +99,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         regressions: &regressions,
         intention_to_treat: &intention_to_treat,
         triggers: &triggers,
+        last_rollback_at: last_rollback_at.as_deref(),
         quality: &data_quality,
         completion: &completion,
         validation: validation.as_ref(),

@@ -2,6 +2,7 @@
 
 use super::group::StageData;
 use super::plausibility;
+use super::series::CLOCK_HOURS;
 use std::collections::BTreeMap;
 
 use crate::config::Plan;
@@ -129,8 +130,7 @@ fn keep_longest(gaps: &mut Vec<Gap>) {
     gaps.sort_by(|a, b| a.from.cmp(&b.from));
 }
 
-/// Minutes without an upload that no rollout has: half a year.
-const CLOCK_MINUTES: u64 = 183 * 24 * 60;
+const CLOCK_MINUTES: u64 = CLOCK_HOURS as u64 * 60;
 const MINUTES_PER_DAY: u64 = 24 * 60;
 
 /// A stretch of years is no gap but a host whose clock is wrong.
@@ -139,7 +139,7 @@ fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
     *gaps = hours;
     let longest = years.iter().max_by_key(|gap| gap.minutes)?;
     let text = format!(
-        "stage {} has records dated {} apart, and none between {}: is a clock wrong?",
+        "stage {} has records dated {} apart, and none between {}: is a clock wrong? The chart over time leaves out the fewer",
         longest.stage,
         format::counted(longest.minutes / MINUTES_PER_DAY, "day"),
         format::period(&longest.from, &longest.to)

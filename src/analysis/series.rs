@@ -18,20 +18,29 @@ const FEWEST_FOR_P50: u64 = 5;
 /// Fewest of which the 95 % quantile is shown: with fewer it is just the longest.
 const FEWEST_FOR_P95: u64 = 20;
 
+/// Hours without an upload that no rollout has, half a year: what lies beyond them comes of a wrong clock.
+pub(super) const CLOCK_HOURS: i64 = 183 * 24;
+
+/// First and last of the hours that the clock of most uploads tells: a line of 2099 stretches no axis.
+fn ordinary_clocks(mut uploads_by_hour: Vec<(i64, u64)>) -> Option<(i64, i64)> {
+    uploads_by_hour.sort_unstable();
+    let runs = uploads_by_hour.chunk_by(|(one, _), (next, _)| next - one <= CLOCK_HOURS);
+    let most = runs.max_by_key(|run| run.iter().map(|(_, uploads)| uploads).sum::<u64>())?;
+    Some((most.first()?.0, most.last()?.0))
+}
+
 /// The series of a rollout.
 pub(super) fn series(plan: &Plan, data: &[StageData]) -> Series {
-    let with_uploads = |stage: &StageData| {
-        let hours = stage.arm(Arm::All).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour);
-        hours.collect::<Vec<_>>()
-    };
-    let hours: Vec<i64> = data.iter().flat_map(with_uploads).collect();
-    let span = hours.iter().max().zip(hours.iter().min()).map_or(0, |(last, first)| last - first + 1);
+    let hours = data.iter().flat_map(|stage| &stage.arm(Arm::All).hours).filter(|hour| hour.uploads > 0);
+    let (first, last) = ordinary_clocks(hours.map(|hour| (hour.hour, hour.uploads)).collect()).unwrap_or((0, -1));
+    let shown = first..=last;
+    let span = last - first + 1;
     let width = BUCKET_HOURS.into_iter().find(|width| span / width <= MOST_BUCKETS).unwrap_or(BUCKET_HOURS[7]);
     let mut points = Vec::new();
     for (stage, data) in plan.stages.iter().zip(data) {
         let group = data.arm(Arm::All);
         let mut buckets: BTreeMap<i64, Bucket> = BTreeMap::new();
-        for hour in group.hours.iter().filter(|hour| hour.uploads > 0) {
+        for hour in group.hours.iter().filter(|hour| hour.uploads > 0 && shown.contains(&hour.hour)) {
             let bucket = buckets.entry(hour.hour.div_euclid(width)).or_default();
             bucket.uploads += hour.uploads;
             bucket.successes += hour.successes;
@@ -68,5 +77,25 @@ impl Bucket {
     fn quantile(&self, q: f64, fewest: u64) -> Option<f64> {
         let value = (self.latency.total() >= fewest).then(|| self.latency.quantile(Grid::FINE, q)).flatten();
         value.map(|value| value.min(self.longest_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_stretches_no_axis() {
+        let (host, wrong) = (490_000, 1_130_000);
+        let around = |hour: i64| [(hour + 30, 4), (hour, 5), (hour + 2, 1)];
+        let hours = |more: &[(i64, u64)]| ordinary_clocks([&around(host), more].concat());
+        assert_eq!(hours(&[]), Some((host, host + 30)));
+        assert_eq!(hours(&[(wrong, 1), (0, 9)]), Some((host, host + 30)));
+        assert_eq!(
+            hours(&[(host + CLOCK_HOURS, 1)]),
+            Some((host, host + CLOCK_HOURS)),
+            "half a year is no wrong clock"
+        );
+        assert_eq!(ordinary_clocks(Vec::new()), None);
     }
 }

@@ -52,6 +52,7 @@ fn make(
 ) -> Result<Bundled> {
     let inputs = ingest::recognise::inputs(plan)?;
     let mut cube = crate::cube_of(plan, &inputs, &[], run)?;
+    crate::usable(&inputs, &cube)?;
     cube.rewrite(|text| redaction.text(text), |id| redaction.request_id(id))?;
     let report = crate::report_of(plan, &cube, generated_at, run)?;
     let mut content =

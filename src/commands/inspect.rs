@@ -10,13 +10,13 @@ use crate::cube::Cube;
 use crate::cube::dimension::NameList;
 use crate::cube::slice::Arm;
 use crate::error::{Position, Result};
+use crate::format;
 use crate::ingest::ledger::FileLedger;
 use crate::ingest::recognise;
 use crate::ingest::sample::{Shown, sample};
 use crate::ingest::source::{Inputs, Source};
 use crate::render::escape::plain_lines;
 use crate::schema::record::UNKNOWN;
-use crate::{format, ingest};
 
 /// Files that are listed by name.
 const FILES_LISTED: usize = 20;
@@ -37,10 +37,8 @@ pub(super) fn run(session: &Session, arguments: &InspectArguments) -> Result<u8>
         names(&mut text, &cube);
     }
     console::print(&plain_lines(&text))?;
-    if cube.has_uploads() {
-        return Ok(0);
-    }
-    Err(ingest::unusable::error(&inputs.logs, &cube.header.files))
+    crate::usable(&inputs, &cube)?;
+    Ok(0)
 }
 
 /// What reads the files, and the first rows of the first file of each kind.

@@ -192,6 +192,8 @@ fn a_wrong_clock_is_no_gap() {
     let found = finding(&report, "wrong_clock").expect("a finding");
     assert!(found.starts_with("warning: stage 100% has records dated 26 "), "{found}");
     assert_eq!(report["data_quality"]["gaps"], json!([]));
+    let points = report["series"]["points"].as_array().unwrap();
+    assert!(!points.is_empty() && points.iter().all(|point| point["at"].as_str().unwrap().starts_with("2025")));
 }
 
 #[test]
@@ -230,8 +232,8 @@ fn a_log_of_which_nothing_can_be_used_is_refused_by_what_it_is() {
         let place = Place::new();
         place.write("rollout.toml", CONFIG);
         place.write("log.jsonl", log);
-        for command in ["check", "report"] {
-            let run = place.run(&[command, "log.jsonl"]).expect(2);
+        for command in [&["check"][..], &["report"], &["bundle", "--no-code", "--out", "out"]] {
+            let run = place.run(&[command, &["log.jsonl"]].concat()).expect(2);
             assert!(run.err.contains(what) && run.err.contains(help), "{what}: {}", run.err);
         }
         assert!(!place.path("out").exists(), "nothing is written");

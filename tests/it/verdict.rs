@@ -311,7 +311,7 @@ fn good_rollouts_go_and_bad_ones_do_not() {
         ("broken-split", "broken-split", 20, true, "the traffic split of stage 10%"),
         ("mix-shift", "mix-shift", 20, true, ""),
         ("incident", "incident", 20, true, ""),
-        ("incident (unanswered)", "incident", 20, false, "no rollback followed"),
+        ("incident (unanswered)", "incident", 20, false, "in stage 50%"),
         ("no-memory", "no-memory", 20, true, "memory"),
         ("messy", "messy", 20, true, ""),
     ] {
