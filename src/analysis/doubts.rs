@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use stagegate_stats::distributions::binomial_upper_tail;
-use stagegate_stats::ratio::koopman;
+use stagegate_stats::ratio::{koopman, rise_p_value};
 
 use super::figure::rate;
 use super::group::{GroupData, StageData};
@@ -175,9 +174,7 @@ impl Pair<'_> {
     }
 }
 
-/// Whether (events, n) rose: given all events, those of the later group are binomial (exact, mid-p).
-fn rose((x1, n1): (u64, u64), (x2, n2): (u64, u64)) -> bool {
-    let share = n2 as f64 / (n1 + n2).max(1) as f64;
-    let (at_least, above) = (binomial_upper_tail(x2, x1 + x2, share), binomial_upper_tail(x2 + 1, x1 + x2, share));
-    x2 > 0 && f64::midpoint(at_least, above) < ROSE_LEVEL
+/// Whether (events, n) rose.
+fn rose(earlier: (u64, u64), later: (u64, u64)) -> bool {
+    rise_p_value(earlier, later) < ROSE_LEVEL
 }

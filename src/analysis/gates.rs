@@ -1,7 +1,7 @@
 //! What each stage criterion means for the decision: the gate of a stage that runs, or the history of one that is over
 //! (methodology 11).
 
-use stagegate_stats::distributions::binomial_upper_tail;
+use stagegate_stats::ratio::rise_p_value;
 
 use super::figure::{Rate, rate};
 use super::group::{GroupData, StageData};
@@ -105,7 +105,7 @@ fn restarted(plan: &Plan, events: &[LoggedEvent], stage: usize) -> bool {
         event.event_type == "rollout_stage" && plan.stage_at_percentage(event.value) == Some(stage)
     };
     let first = events.iter().find(starts).map(|event| event.at);
-    let rolled_back = |at: i64| events.iter().find(|event| event.event_type == "rollback" && event.at > at);
+    let rolled_back = |at: i64| events.iter().find(|event| event.is_rollback() && event.at > at);
     let back = first.and_then(rolled_back).map(|event| event.at);
     back.is_some_and(|back| events.iter().filter(starts).any(|event| event.at > back))
 }
@@ -253,12 +253,12 @@ impl Gates<'_> {
         self.data[stage].arm(Arm::Treated)
     }
 
-    /// Successes of the treated records of some stages.
+    /// Failures of the treated records of some stages.
     fn pooled(&self, stages: std::ops::RangeInclusive<usize>) -> Option<Rate> {
         let level = self.plan.analysis.level();
         let hours: Vec<(u64, u64)> = stages
             .flat_map(|stage| &self.treated(stage).hours)
-            .map(|hour| (hour.successes, hour.uploads))
+            .map(|hour| (hour.uploads - hour.successes, hour.uploads))
             .filter(|(_, n)| *n > 0)
             .collect();
         (!hours.is_empty()).then(|| Rate::new(hours.into_iter(), level))
@@ -272,7 +272,7 @@ impl Gates<'_> {
             .iter()
             .find(|criterion| criterion.stage == self.plan.stages[current].name && criterion.metric == "success_rate");
         let pooled = self.pooled(stage..=current).and_then(Rate::interval);
-        asked.zip(pooled).is_some_and(|(asked, ends)| ends.high < asked.threshold)
+        asked.zip(pooled).is_some_and(|(asked, failed)| 1.0 - failed.low < asked.threshold)
     }
 
     /// Too few then: those since then say whether it was chance.
@@ -281,31 +281,27 @@ impl Gates<'_> {
         let current = self.progress.current.filter(|current| *current > stage)?;
         let (own, later) = (rate(self.treated(stage), Share::Failures, level).ok()?, self.pooled(stage + 1..=current));
         let Some(later) = later else { return self.still_open(criterion) };
-        let failed = later.n - later.events;
-        let rate = Rate::new([(failed, later.n)].into_iter(), level);
-        let interval = later.interval().map(|ends| ends.turned(|end| 1.0 - end));
         let since = format!(
             "{} of {} failed at {}; since then {} of {}, {}",
             format::count(own.events),
             format::count(own.n),
             criterion.stage,
-            format::count(failed),
+            format::count(later.events),
             format::count(later.n),
-            format::estimate(rate.value(), interval, &Unit::Fraction)
+            format::estimate(later.value(), later.interval(), &Unit::Fraction)
         );
-        if self.surely_worse(own, later) {
+        if surely_worse(own, later) {
             return told(Some(DecisionValue::Review), format!("{}: {since}", self.status(criterion)));
         }
         told(None, format!("{}: {since}", self.name(criterion)))
     }
+}
 
-    /// The exact conditional test of two rates, mid-p: given all failures, those of the stage are binomial.
-    fn surely_worse(&self, own: Rate, later: Rate) -> bool {
-        let effective = |count: u64, rate: Rate| (count as f64 / rate.design_effect.divisor).round() as u64;
-        let (x1, n1) = (effective(own.events, own), effective(own.n, own));
-        let (x2, n2) = (effective(later.n - later.events, later), effective(later.n, later));
-        let share = n1 as f64 / (n1 + n2).max(1) as f64;
-        let (at_least, above) = (binomial_upper_tail(x1, x1 + x2, share), binomial_upper_tail(x1 + 1, x1 + x2, share));
-        x1 > 0 && f64::midpoint(at_least, above) < WORSE_LEVEL
-    }
+/// Whether a stage's failures are surely more than those of what came after it.
+fn surely_worse(own: Rate, later: Rate) -> bool {
+    let effective = |rate: Rate| {
+        let (events, n) = rate.effective();
+        (events.round() as u64, n.round() as u64)
+    };
+    rise_p_value(effective(later), effective(own)) < WORSE_LEVEL
 }

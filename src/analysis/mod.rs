@@ -88,7 +88,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         tests: &tests,
         validation: validation.as_ref(),
     });
-    let last_rollback_at = logged.iter().rfind(|event| event.event_type == "rollback").map(|event| rfc3339(event.at));
+    let last_rollback_at = logged.iter().rfind(|event| event.is_rollback()).map(|event| rfc3339(event.at));
     let judged = Judged {
         plan,
         progress,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::criteria;
 use super::group::StageData;
 use super::improvements::{better, status};
+use super::strata::{LEAST_COVERED, NO_CHANCE_Z};
 use crate::config::{Bound, Form, Plan};
 use crate::cube::slice::Arm;
 use crate::format;
@@ -13,19 +14,14 @@ use crate::metric::{Estimator, Metric, Unit};
 use crate::report::model::{
     Comparison, ComparisonKind, Criterion, Improvement, MeasureSource, SameHours, SplitStatus, Stage, Status,
 };
-use stagegate_stats::Interval;
 use stagegate_stats::chi_square::upper_tail;
 use stagegate_stats::clusters::FEWEST_CLUSTERS;
+use stagegate_stats::{Interval, Level};
 
 /// Fewest treated records of a stage that is pooled.
 const FEWEST_TREATED: u64 = 10;
-/// Share of the mix that must be comparable for the adjusted ratio to stand for the stage.
-const LEAST_COVERED: f64 = 0.5;
 /// The same hours know as much as the baseline where their interval is at most so many times as wide.
 const AS_SURE: f64 = 2.0;
-/// Two-sided normal quantiles of 99.9 % and of the intervals.
-const CONTRADICTS_Z: f64 = 3.290_526_731_491_926;
-const Z_95: f64 = 1.959_963_984_540_054;
 /// Level of Cochran's Q: stages that contradict each other beyond it are not one effect.
 const CONTRADICTION_LEVEL: f64 = 0.01;
 
@@ -104,7 +100,7 @@ fn as_sure(within: Interval, since: Interval) -> bool {
     let width = |ends: Interval| ends.high - ends.low;
     // A contradiction is one beyond 99.9 %: the interval as much wider as its quantile is.
     let middle = f64::midpoint(within.low, within.high);
-    let reach = width(within) / 2.0 * CONTRADICTS_Z / Z_95;
+    let reach = width(within) / 2.0 * NO_CHANCE_Z / Level::P95.z();
     let contradicts = Interval::new(middle - reach, middle + reach).is_some_and(|wide| wide.is_apart_from(since));
     contradicts || width(within) <= AS_SURE * width(since)
 }

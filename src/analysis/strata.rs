@@ -175,9 +175,9 @@ const MIX_SHARE_OF_EFFECT: f64 = 0.25;
 /// A difference below one percent is no other story.
 const MIX_LEAST_LOG_DIFFERENCE: f64 = 0.01;
 /// z beyond which a difference is no chance: two-sided 0.1 %.
-const MIX_Z: f64 = 3.290_526_731_491_926;
-/// Share of the mix that must be comparable for a regression to be judged with the mix adjusted.
-const LEAST_COVERED: f64 = 0.5;
+pub(super) const NO_CHANCE_Z: f64 = 3.290_526_731_491_926;
+/// Share of the mix that must be comparable for the adjusted ratio to be the one that is judged.
+pub(super) const LEAST_COVERED: f64 = 0.5;
 
 /// One side's value with its error on the scale of the ratio's logarithm.
 struct Side {
@@ -213,7 +213,7 @@ pub(super) fn compare(
     let mix_changed = adjusted.as_ref().is_some_and(|(adjusted, _, z)| {
         let (plain, standard) = (crude.value.ln(), adjusted.value.ln());
         let other_story = plain * standard < 0.0 || (plain - standard).abs() > MIX_SHARE_OF_EFFECT * plain.abs();
-        other_story && (plain - standard).abs() > MIX_LEAST_LOG_DIFFERENCE && z.is_some_and(|z| z.abs() > MIX_Z)
+        other_story && (plain - standard).abs() > MIX_LEAST_LOG_DIFFERENCE && z.is_some_and(|z| z.abs() > NO_CHANCE_Z)
     });
     let judged =
         adjusted.as_ref().filter(|(_, covered, _)| *covered >= LEAST_COVERED).map_or(&crude, |(ratio, ..)| ratio);

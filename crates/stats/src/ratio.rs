@@ -1,6 +1,6 @@
-//! Interval of the ratio of two proportions.
+//! Interval of the ratio of two proportions, and tests of it.
 
-use super::distributions::normal_upper_tail;
+use super::distributions::{binomial_upper_tail, normal_upper_tail};
 use super::{Interval, Level};
 
 /// Logarithm of a ratio beyond which no interval of counts reaches.
@@ -77,6 +77,13 @@ fn score(ratio: f64, x1: f64, n1: f64, x2: f64, n2: f64) -> f64 {
     m * m * (q1 / (n1 * p1) + q2 / (n2 * p2))
 }
 
+/// One-sided mid-p value of the exact conditional test (Przyborowski and Wilenski 1940) that the later of two rates,
+/// each as (events, observations), is not the higher one: given all events, those of the later are binomial.
+pub fn rise_p_value((x1, n1): (u64, u64), (x2, n2): (u64, u64)) -> f64 {
+    let share = n2 as f64 / (n1 + n2).max(1) as f64;
+    f64::midpoint(binomial_upper_tail(x2, x1 + x2, share), binomial_upper_tail(x2 + 1, x1 + x2, share))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +94,19 @@ mod tests {
         let got = koopman(x1, n1, x2, n2, Level::P95).unwrap();
         let close = |got: f64, want: f64| got == want || (got / want - 1.0).abs() < 1e-6;
         assert!(close(got.low, want.0) && close(got.high, want.1), "{got:?}");
+    }
+
+    // scipy 1.17.1: (binom.sf(x2 - 1, x1 + x2, p) + binom.sf(x2, x1 + x2, p)) / 2 with p = n2 / (n1 + n2)
+    #[test]
+    fn known_rises() {
+        for (earlier, later, want) in [
+            ((0, 2160), (9, 1800), 0.000_414_157_830_441_879_66),
+            ((17, 8840), (3, 123), 0.001_308_790_841_965_992_6),
+            ((5, 100), (0, 100), 0.984_375),
+            ((0, 100), (0, 100), 0.5),
+        ] {
+            assert!((rise_p_value(earlier, later) / want - 1.0).abs() < 1e-9, "{earlier:?} {later:?}");
+        }
     }
 
     // statsmodels 0.15.0: confint_proportions_2indep(x1, n1, x2, n2, method="score", compare="ratio", correction=False)

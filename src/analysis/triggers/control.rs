@@ -1,9 +1,10 @@
 //! Incidents of all records in which what was treated kept the bound: the control lived through them alone, and nothing
 //! that a rollback would mend.
 
+use super::watched::seconds;
 use crate::analysis::figure::point;
 use crate::analysis::group::StageData;
-use crate::config::{Bound, Plan};
+use crate::config::{Bound, Plan, Watch};
 use crate::cube::Cube;
 use crate::cube::histogram::{Grid, Histogram};
 use crate::cube::slice::{Arm, MinuteSums};
@@ -33,30 +34,13 @@ impl Lived {
     fn failure_rate(&self) -> f64 {
         self.failures as f64 / self.n.max(1) as f64
     }
-}
-
-/// Marks the incidents of scope `all` that are of the control alone.
-///
-/// # Errors
-/// The cube is damaged.
-pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut [Trigger]) -> Result<()> {
-    let minute = |rfc3339: &str| chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp() / 60);
-    let watched = plan.triggers.watched();
-    for trigger in triggers.iter_mut().filter(|trigger| trigger.fired && trigger.scope == Arm::All.name()) {
-        let watch = watched.iter().find(|watch| watch.name == trigger.trigger);
-        let Some(metric) = watch.and_then(|watch| plan.metric(&watch.metric)) else { continue };
-        let Some(stage) = plan.stages.iter().position(|stage| stage.name == trigger.stage) else { continue };
-        let (from, to) = (minute(&trigger.from), minute(&trigger.to));
-        let of = |arm| Ok::<_, crate::error::Error>(Lived::of(&cube.minute_sums(stage, arm)?, from, to));
-        let (treated, control) = (of(Arm::Treated)?, of(Arm::Control)?);
-        if control.n == 0 {
-            continue;
-        }
-        let watch_bound = watch.and_then(crate::config::Watch::bound);
-        trigger.control_only = match (metric.estimator, watch_bound) {
-            _ if treated.n == 0 => true,
-            (Estimator::Rate(_), Some(Bound::AtLeast(success))) => treated.failure_rate() <= 1.0 - success,
-            (Estimator::Rate(_), Some(Bound::AtMost(failure))) => treated.failure_rate() <= failure,
+    /// Whether the bound of a trigger was kept; where nothing was lived through, none was broken.
+    fn kept(&self, watch: &Watch, plan: &Plan, data: &[StageData]) -> bool {
+        let Some(metric) = plan.metric(&watch.metric) else { return false };
+        match (metric.estimator, watch.bound()) {
+            _ if self.n == 0 => true,
+            (Estimator::Rate(_), Some(Bound::AtLeast(success))) => self.failure_rate() <= 1.0 - success,
+            (Estimator::Rate(_), Some(Bound::AtMost(failure))) => self.failure_rate() <= failure,
             (Estimator::Quantile(Distribution::Latency, q), Some(bound)) => {
                 let baseline = || Some(point(data[plan.baseline()?].arm(Arm::All), metric.estimator).ok()?.0);
                 let limit = match bound {
@@ -64,11 +48,36 @@ pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut 
                     Bound::AtMostTimesBaseline(times) => baseline().map(|ms| ms * times),
                     _ => None,
                 };
-                let told = treated.durations.quantile(Grid::MINUTE, q);
+                let told = self.durations.quantile(Grid::MINUTE, q);
                 limit.zip(told).is_some_and(|(limit, told)| told <= limit)
             }
             _ => false,
-        };
+        }
+    }
+}
+
+/// Marks the incidents of scope `all` that are of the control alone.
+///
+/// # Errors
+/// The cube is damaged.
+pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut [Trigger]) -> Result<()> {
+    let watched = plan.triggers.watched();
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let is_of_all =
+            |trigger: &&mut Trigger| trigger.fired && trigger.scope == Arm::All.name() && trigger.stage == stage.name;
+        let mut fired = triggers.iter_mut().filter(is_of_all).peekable();
+        if fired.peek().is_none() {
+            continue;
+        }
+        let arms = (cube.minute_sums(index, Arm::Treated)?, cube.minute_sums(index, Arm::Control)?);
+        for trigger in fired {
+            let watch = watched.iter().find(|watch| watch.name == trigger.trigger);
+            let (from, to) = (seconds(&trigger.from) / 60, seconds(&trigger.to) / 60);
+            let (treated, control) = (Lived::of(&arms.0, from, to), Lived::of(&arms.1, from, to));
+            if let Some(watch) = watch.filter(|_| control.n > 0) {
+                trigger.control_only = treated.kept(watch, plan, data);
+            }
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::cube::slice::{Arm, LoggedEvent};
 use crate::error::Result;
 use crate::report::model::{Answer, Trigger, TriggerSeverity};
 use rates::RateAlarms;
-use watched::Watched;
+use watched::{Watched, seconds};
 
 /// Chance of a false rollback alarm in a whole rollout, and of a false review in a stage.
 const ROLLBACK_LEVEL: f64 = 0.01;
@@ -87,12 +87,8 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
 /// Finds the rollback that followed each rollback incident. Incidents of one stage that overlap, in other
 /// scopes or by other triggers, are one outage: its clock starts with the first of them.
 fn answer(triggers: &mut [Trigger], events: &[LoggedEvent], within_seconds: f64) {
-    let seconds = |rfc3339: &str| chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp());
-    let rollbacks: Vec<i64> = events
-        .iter()
-        .filter(|event| event.event_type == "rollback")
-        .map(|event| event.at.div_euclid(1_000_000_000))
-        .collect();
+    let rollbacks: Vec<i64> =
+        events.iter().filter(|event| event.is_rollback()).map(|event| event.at.div_euclid(1_000_000_000)).collect();
     let mut incidents: Vec<&mut Trigger> =
         triggers.iter_mut().filter(|trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback).collect();
     incidents.sort_by(|a, b| (&a.stage, &a.from).cmp(&(&b.stage, &b.from)));

@@ -113,3 +113,8 @@ impl Kind {
         }
     }
 }
+
+/// Seconds since 1970 of a time that the triggers wrote themselves.
+pub(super) fn seconds(rfc3339: &str) -> i64 {
+    chrono::DateTime::parse_from_rfc3339(rfc3339).map_or(0, |time| time.timestamp())
+}

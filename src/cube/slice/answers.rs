@@ -101,6 +101,12 @@ pub struct LoggedEvent {
     pub text: String,
 }
 
+impl LoggedEvent {
+    pub fn is_rollback(&self) -> bool {
+        self.event_type == "rollback"
+    }
+}
+
 /// A cell of the mix: a combination of dimension values, by its number in the cube.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Segment(pub u32);
