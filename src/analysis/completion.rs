@@ -60,7 +60,7 @@ impl Facts<'_> {
     }
 
     fn deployment(&self) -> Completion {
-        let event = self.cube.header.timeline.starts().iter().any(|start| start.percentage == 100.0);
+        let event = self.cube.header.timeline.percentages().any(|percentage| percentage == 100.0);
         let stage = self.stages.iter().find(|stage| stage.percentage == 100.0 && stage.groups.all.n > 0);
         let (status, evidence) = match (stage, event) {
             (Some(stage), _) if stage.split.status == SplitStatus::Mismatch => (

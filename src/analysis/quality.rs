@@ -285,17 +285,14 @@ fn without_duration(words: &Words, files: &[FileLedger]) -> Option<Finding> {
 
 fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let starts = cube.header.timeline.starts();
-    if starts.is_empty() && cube.header.placed_span.is_some() {
+    let timeline = &cube.header.timeline;
+    if timeline.percentages().next().is_none() && cube.header.placed_span.is_some() {
         let text =
             "the log has no rollout_stage event: what no file, stage name or interval places counts as the baseline";
         findings.push(Finding::of_quality("no_stage_events", Severity::Warning, text));
     }
-    let mut unknown: Vec<f64> = starts
-        .iter()
-        .map(|start| start.percentage)
-        .filter(|percentage| plan.stage_at_percentage(*percentage).is_none())
-        .collect();
+    let is_unknown = |percentage: &f64| plan.stage_at_percentage(*percentage).is_none();
+    let mut unknown: Vec<f64> = timeline.percentages().filter(is_unknown).collect();
     unknown.sort_by(f64::total_cmp);
     unknown.dedup();
     for percentage in unknown {

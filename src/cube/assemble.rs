@@ -10,7 +10,7 @@ use super::busy::BusySeconds;
 use super::cells::{RecordSums, merge_cells};
 use super::dimension::Interner;
 use super::header::{Cube, Header, join_spans};
-use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SEGMENT_BITS, key_bits, split};
+use super::key::{FINE_BIN_BITS, MINUTE_BIN_BITS, NAME_BITS, SEGMENT_BIN_BITS, SEGMENT_BITS, Visits, key_bits, split};
 use super::partial::{EventKey, MAX_EVENTS, Partial, SampleSums};
 use super::renumber::{BinRuns, Renumberings};
 use super::request_ids::RequestIds;
@@ -41,7 +41,8 @@ pub(super) fn assemble<const M: usize>(
 ) -> PolarsResult<Cube> {
     let specs = &table::specs(&header.rules.measures);
     let parts = parts.into_iter().reduce(Parts::join).unwrap_or_default();
-    header.placed_span = parts.placed_span;
+    (header.placed_span, header.numbered_span) = (parts.placed_span, parts.numbered_span);
+    let visits = Visits { stages: header.rules.stages.len() };
     let (mut segments, mut errors) = rayon::join(|| merge_cells(parts.segments), || merge_cells(parts.errors));
     let used_errors = used_error_types(&errors);
     let (error_types, error_numbers) = interned.error_types.finish(|number| used_errors[usize::from(number)]);
@@ -53,15 +54,15 @@ pub(super) fn assemble<const M: usize>(
 
     let minutes = || {
         let bins = BinRuns::new(parts.minute_bins, MINUTE_BIN_BITS);
-        record_table(&specs[table::MINUTES], &merge_cells(parts.minutes), bins, &numbers)
+        record_table(&specs[table::MINUTES], visits, &merge_cells(parts.minutes), bins, &numbers)
     };
     let segments = || {
         let bins = BinRuns::new(parts.segment_bins, SEGMENT_BIN_BITS);
-        record_table(&specs[table::SEGMENTS], &segments, bins, &numbers)
+        record_table(&specs[table::SEGMENTS], visits, &segments, bins, &numbers)
     };
-    let fine = || fine_table(&specs[table::FINE], BinRuns::new(parts.fine, FINE_BIN_BITS), &numbers);
+    let fine = || fine_table(&specs[table::FINE], visits, BinRuns::new(parts.fine, FINE_BIN_BITS), &numbers);
     let fine_segments =
-        || fine_table(&specs[table::FINE_SEGMENTS], BinRuns::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
+        || fine_table(&specs[table::FINE_SEGMENTS], visits, BinRuns::new(parts.fine_segments, FINE_BIN_BITS), &numbers);
     let ((minutes, segments), (fine, fine_segments)) =
         rayon::join(|| rayon::join(minutes, segments), || rayon::join(fine, fine_segments));
     let tables = [
@@ -69,9 +70,9 @@ pub(super) fn assemble<const M: usize>(
         segments?,
         fine?,
         fine_segments?,
-        error_table(&specs[table::ERRORS], errors)?,
-        busy_table(&specs[table::BUSY], parts.busy)?,
-        memory_sample_table(parts.memory_samples)?,
+        error_table(&specs[table::ERRORS], visits, errors)?,
+        busy_table(&specs[table::BUSY], visits, parts.busy)?,
+        memory_sample_table(visits, parts.memory_samples)?,
         event_table(&specs[table::EVENTS], parts.events)?,
     ];
     header.absorbed_dimensions = segment_list.absorbed;
@@ -128,6 +129,7 @@ pub(super) struct Parts<const M: usize> {
     memory_samples: BTreeMap<(i64, u8), SampleSums>,
     events: BTreeMap<EventKey, u64>,
     placed_span: Option<(EpochNanos, EpochNanos)>,
+    numbered_span: Option<(EpochNanos, EpochNanos)>,
 }
 
 impl<const M: usize, const L: usize> From<Partial<M, L>> for Parts<M> {
@@ -145,6 +147,7 @@ impl<const M: usize, const L: usize> From<Partial<M, L>> for Parts<M> {
             memory_samples: partial.memory_samples,
             events: partial.events,
             placed_span: partial.placed_span,
+            numbered_span: partial.numbered_span,
         }
     }
 }
@@ -169,6 +172,7 @@ impl<const M: usize> Parts<M> {
             *self.events.entry(key).or_default() += count;
         }
         self.placed_span = join_spans(self.placed_span, other.placed_span);
+        self.numbered_span = join_spans(self.numbered_span, other.numbered_span);
         self
     }
 }
@@ -186,8 +190,9 @@ fn used_error_types(errors: &[(u64, u64)]) -> Vec<bool> {
 
 /// Packed keys -> the key columns of a table.
 #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-fn key_columns(spec: &TableSpec, keys: &[u64]) -> Vec<Column> {
+fn key_columns(spec: &TableSpec, visits: Visits, keys: &[u64]) -> Vec<Column> {
     let mut keys = keys.to_vec();
+    let mut periods = Vec::new();
     let mut columns: Vec<Column> = spec
         .keys
         .iter()
@@ -205,6 +210,14 @@ fn key_columns(spec: &TableSpec, keys: &[u64]) -> Vec<Column> {
                 "error_type" => {
                     UInt16Chunked::from_iter_values((*name).into(), fields.map(|field| field as u16)).into_series()
                 }
+                // A visit is both, and the stage comes first from behind.
+                "stage" => {
+                    let parts = fields.map(|field| visits.parts(field as u8));
+                    let (own, stages): (Vec<u8>, Vec<u8>) = parts.unzip();
+                    periods = own;
+                    UInt8Chunked::from_vec("stage".into(), stages).into_series()
+                }
+                "period" => UInt8Chunked::from_vec("period".into(), std::mem::take(&mut periods)).into_series(),
                 _ => UInt8Chunked::from_iter_values((*name).into(), fields.map(|field| field as u8)).into_series(),
             };
             series.into()
@@ -216,6 +229,7 @@ fn key_columns(spec: &TableSpec, keys: &[u64]) -> Vec<Column> {
 
 fn record_table<const M: usize>(
     spec: &TableSpec,
+    visits: Visits,
     cells: &[(u64, RecordSums<M>)],
     bins: BinRuns,
     numbers: &Renumberings,
@@ -223,7 +237,7 @@ fn record_table<const M: usize>(
     // Twins are cells whose sums would have overflowed 64 bits: the columns are wider.
     let groups: Vec<&[(u64, RecordSums<M>)]> = cells.chunk_by(|a, b| a.0 == b.0).collect();
     let keys: Vec<u64> = groups.iter().map(|group| group[0].0).collect();
-    let mut columns = key_columns(spec, &keys);
+    let mut columns = key_columns(spec, visits, &keys);
     columns.extend(spec.values.iter().map(|value| record_column(value, &groups)));
     let mut histograms = HistogramColumns::with_capacity(keys.len(), entries(&bins.runs));
     let mut rest = keys.iter();
@@ -266,40 +280,41 @@ fn record_column<const M: usize>(value: &Value, groups: &[&[(u64, RecordSums<M>)
     }
 }
 
-fn fine_table(spec: &TableSpec, bins: BinRuns, numbers: &Renumberings) -> PolarsResult<DataFrame> {
+fn fine_table(spec: &TableSpec, visits: Visits, bins: BinRuns, numbers: &Renumberings) -> PolarsResult<DataFrame> {
     let mut histograms = HistogramColumns::with_capacity(0, entries(&bins.runs));
     let mut keys = Vec::new();
     bins.each_row(spec, numbers, |key, row| {
         keys.push(key);
         histograms.push_row(row);
     });
-    let mut columns = key_columns(spec, &keys);
+    let mut columns = key_columns(spec, visits, &keys);
     columns.extend(histograms.finish());
     DataFrame::new_infer_height(columns)
 }
 
-fn error_table(spec: &TableSpec, errors: Vec<(u64, u64)>) -> PolarsResult<DataFrame> {
+fn error_table(spec: &TableSpec, visits: Visits, errors: Vec<(u64, u64)>) -> PolarsResult<DataFrame> {
     let keys: Vec<u64> = errors.iter().map(|(key, _)| *key).collect();
-    let mut columns = key_columns(spec, &keys);
+    let mut columns = key_columns(spec, visits, &keys);
     columns.push(count_column("failures", errors.into_iter().map(|(_, count)| count).collect()));
     DataFrame::new_infer_height(columns)
 }
 
-fn busy_table(spec: &TableSpec, busy: BTreeMap<u64, BusySeconds>) -> PolarsResult<DataFrame> {
+fn busy_table(spec: &TableSpec, visits: Visits, busy: BTreeMap<u64, BusySeconds>) -> PolarsResult<DataFrame> {
     let keys: Vec<u64> = busy.keys().copied().collect();
-    let mut columns = key_columns(spec, &keys);
+    let mut columns = key_columns(spec, visits, &keys);
     let seconds: Vec<&[u8]> = busy.values().map(|seconds| &seconds.0[..]).collect();
     columns.push(Series::new("seconds".into(), seconds).into());
     DataFrame::new_infer_height(columns)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a field of a key is as wide as it was packed")]
-fn memory_sample_table(samples: BTreeMap<(i64, u8), SampleSums>) -> PolarsResult<DataFrame> {
+fn memory_sample_table(visits: Visits, samples: BTreeMap<(i64, u8), SampleSums>) -> PolarsResult<DataFrame> {
     let column = |name: &str, values: Vec<u8>| UInt8Chunked::from_vec(name.into(), values).into_series().into();
     let minutes: Vec<i32> = samples.keys().map(|(minute, _)| *minute as i32).collect();
     DataFrame::new_infer_height(vec![
         Int32Chunked::from_vec("minute".into(), minutes).into_series().into(),
-        column("stage", samples.keys().map(|(_, stage)| *stage).collect()),
+        column("period", samples.keys().map(|(_, visit)| visits.parts(*visit).0).collect()),
+        column("stage", samples.keys().map(|(_, visit)| visits.parts(*visit).1).collect()),
         count_column("samples", samples.values().map(|sample| sample.0).collect()),
         sum_column("memory_mb", samples.values().map(|sample| sample.1 as i128).collect(), UNIT_SCALE),
         max_column("memory_max_mb", samples.values().map(|sample| sample.2).collect()),

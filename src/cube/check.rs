@@ -6,7 +6,7 @@ use polars_core::prelude::*;
 use super::busy::BYTES;
 use super::header::Header;
 use super::histogram::{Grid, MAX_FINE_BIN};
-use super::key::METRIC_MEASURES;
+use super::key::{METRIC_MEASURES, NO_STAGE};
 use super::table::{Add, Bins, Field, HistogramRows, TableSpec, Value};
 use crate::ingest::ledger::FileLedger;
 use crate::schema::record::{MAX_DIMENSIONS, MAX_MEASURES};
@@ -36,6 +36,7 @@ pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header, 
     };
     let below = |name: &str| match name {
         "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stages.len()),
+        "period" if spec.name != "memory_samples" => Some(usize::from(NO_STAGE)),
         "execution_type" => Some(3),
         "metric" => Some(METRIC_MEASURES + header.rules.measures.len()),
         "segment" => Some(segments),
@@ -98,10 +99,9 @@ pub(super) fn check_header(header: &Header) -> Result<(), String> {
             return Err(format!("the names of {what} are not sorted, or too many"));
         }
     }
-    let starts = header.timeline.starts();
-    let sane = |percentage: f64| (0.0..=100.0).contains(&percentage);
-    if !starts.is_sorted_by(|a, b| a.at <= b.at) || !starts.iter().all(|start| sane(start.percentage)) {
-        return Err("the timeline is not in order".into());
+    // Sorted it is, as it was read.
+    if !header.timeline.percentages().all(|percentage| (0.0..=100.0).contains(&percentage)) {
+        return Err("the timeline starts what is no percentage".into());
     }
     let counts = |file: &FileLedger| {
         let rejected = file.rejected.values().chain(file.event_types.values()).copied();

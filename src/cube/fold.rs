@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::assemble::Parts;
 use super::dimension::Numbers;
 use super::header::join_spans;
-use super::key::NO_STAGE;
+use super::key::{NO_STAGE, Visits};
 use super::partial::{Partial, Place};
 use super::segments::{SegmentNumbers, Tuple};
 use super::slice::CRITICAL_UPLOAD;
@@ -30,17 +30,29 @@ const NANOS_PER_MS: f64 = 1e6;
 /// What a worker folded since it last handed something over.
 pub(super) struct Batch<const M: usize> {
     pub parts: Parts<M>,
-    /// What was placed by which timeline: the span of its starts.
-    placed_by: Vec<(Arc<Timeline>, Span)>,
+    placed_by: Vec<PlacedBy>,
     /// Whether the timeline had no stage for some line.
     pub unplaced: bool,
+}
+
+/// What was placed by which timeline.
+#[derive(Debug, Clone)]
+struct PlacedBy {
+    timeline: Arc<Timeline>,
+    /// Of the starts of what it gave its stage.
+    placed: Span,
+    /// Of the starts of what it gave no more than its period.
+    numbered: Span,
 }
 
 impl<const M: usize> Batch<M> {
     /// Whether the whole timeline places something elsewhere than it was placed.
     pub(super) fn misplaced(&self, whole: &Timeline) -> bool {
-        let differs = |timeline: &Timeline, (from, to)| timeline.first_disagreement(whole, from, to).is_some();
-        self.placed_by.iter().any(|(timeline, span)| span.is_some_and(|span| differs(timeline, span)))
+        self.placed_by.iter().any(|by| {
+            let in_stage = |span| by.timeline.first_disagreement(whole, span, |progress| progress).is_some();
+            let in_period = |span| by.timeline.first_disagreement(whole, span, |progress| progress.period).is_some();
+            by.placed.is_some_and(in_stage) || by.numbered.is_some_and(in_period)
+        })
     }
 }
 
@@ -65,10 +77,10 @@ pub(super) struct Worker<'s, const M: usize, const L: usize> {
     placement: Placement<'s>,
     /// The last answer of the timeline, and from when to when it holds.
     last_place: Option<(EpochNanos, EpochNanos, Placed)>,
-    /// What was placed by which timeline: the span of its starts.
-    placed_by: Vec<(Arc<Timeline>, Span)>,
+    placed_by: Vec<PlacedBy>,
     /// Whether the timeline had no stage for some line.
     unplaced: bool,
+    visits: Visits,
 }
 
 /// First and last moment.
@@ -92,6 +104,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             last_place: None,
             placed_by: Vec::new(),
             unplaced: false,
+            visits: Visits { stages: shared.plan.stages.len() },
         }
     }
 
@@ -101,8 +114,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             self.placement = Placement::new(self.shared.plan, Arc::clone(timeline));
             self.last_place = None;
         }
-        if self.placed_by.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, timeline)) {
-            self.placed_by.push((Arc::clone(timeline), None));
+        if self.placed_by.last().is_none_or(|last| !Arc::ptr_eq(&last.timeline, timeline)) {
+            self.placed_by.push(PlacedBy { timeline: Arc::clone(timeline), placed: None, numbered: None });
         }
     }
 
@@ -110,8 +123,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
     #[inline]
     fn place(&mut self, file_stage: Option<usize>, own: Option<&str>, start: EpochNanos) -> Result<Placed, String> {
         if file_stage.is_none() && own.is_none() {
-            if let Some((_, span)) = self.placed_by.last_mut() {
-                *span = join_spans(*span, Some((start, start)));
+            if let Some(by) = self.placed_by.last_mut() {
+                by.placed = join_spans(by.placed, Some((start, start)));
             }
             if let Some((from, to, placed)) = self.last_place
                 && (from..to).contains(&start)
@@ -122,6 +135,11 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             let (from, to) = self.placement.same_place(start);
             self.last_place = Some((from, to, placed));
             return Ok(placed);
+        }
+        if file_stage.is_none()
+            && let Some(by) = self.placed_by.last_mut()
+        {
+            by.numbered = join_spans(by.numbered, Some((start, start)));
         }
         self.placement.place(file_stage, own, start)
     }
@@ -144,15 +162,15 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
     /// Folds a chunk, placed by the timeline that was known when it was read.
     pub(super) fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
         let mut ledger = ChunkLedger::default();
-        let file_stage = self.shared.sources[chunk.source].stage;
+        let file_stage = self.shared.sources[chunk.origin.source].stage;
         self.place_by(&chunk.mark);
         match &chunk.content {
             Content::TooLong(text) => {
                 ledger.lines = 1;
                 ledger.reject(Reject::too_long(), text.as_bytes());
             }
-            Content::Lines(lines) if self.shared.sources[chunk.source].mapping.is_some() => {
-                lines.parts().iter().for_each(|part| self.mapped_lines(part, chunk.source, &mut ledger));
+            Content::Lines(lines) if self.shared.sources[chunk.origin.source].mapping.is_some() => {
+                lines.parts().iter().for_each(|part| self.mapped_lines(part, chunk.origin.source, &mut ledger));
             }
             Content::Lines(lines) => {
                 for part in lines.parts() {
@@ -170,8 +188,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
                 }
             }
         }
-        let mut builder = self.shared.ledgers[chunk.source].lock().expect("no worker panicked");
-        builder.add(chunk.sequence, ledger);
+        let mut builder = self.shared.ledgers[chunk.origin.source].lock().expect("no worker panicked");
+        builder.add(chunk.origin.sequence, ledger);
     }
 
     /// Lines of UTF-8: fast where they have the logger's layout.
@@ -254,6 +272,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         let Some(stage) = placed_in else { return Ok(()) };
         if placed.by_timeline {
             self.partial.placed_span = join_spans(self.partial.placed_span, Some((start, start)));
+        } else if file_stage.is_none() {
+            self.partial.numbered_span = join_spans(self.partial.numbered_span, Some((start, start)));
         }
         if let Some(id) = record.request_id.as_ref().filter(|_| self.ids == Ids::Count) {
             self.id_hashes.push(xxhash_rust::xxh3::xxh3_64(id.as_bytes()));
@@ -263,7 +283,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         }
         let failed = !record.success;
         let place = Place {
-            stage: stage as u64,
+            stage: stage as u8,
+            visit: self.visits.number(placed.period, stage),
             segment: self.segment(record),
             error_type: failed.then(|| self.error_types.number(record.error_type.as_deref())),
             start,
@@ -300,25 +321,26 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         };
         let minute = place.end - place.end.rem_euclid(60 * NANOS_PER_SECOND);
         let kind = f64::from(record.execution_type as u8);
-        self.partial.event((minute, CRITICAL_UPLOAD.into(), place.stage as u8, kind.to_bits(), name.to_owned()));
+        self.partial.event((minute, CRITICAL_UPLOAD.into(), place.stage, kind.to_bits(), name.to_owned()));
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn event(&mut self, event: Event, file_stage: Option<usize>) {
         let Some(at) = event.timestamp else { return };
-        let placed = self.place(file_stage, None, at).ok().map(|placed| placed.stage);
+        let placed = self.place(file_stage, None, at).ok();
         let stage = match &self.shared.plan.by_day {
-            None => placed,
+            None => placed.map(|placed| placed.stage),
             // A day tells what happened on it.
-            Some(by_day) => match placed.and_then(|stage| by_day.stage(stage, at)) {
+            Some(by_day) => match placed.and_then(|placed| by_day.stage(placed.stage, at)) {
                 None => return,
                 stage => stage,
             },
         };
+        let visit = placed.zip(stage).map(|(placed, stage)| self.visits.number(placed.period, stage));
         let stage = stage.map_or(NO_STAGE, |stage| stage as u8);
         let value = match event.kind {
             EventKind::MemorySample { rss_mb } => {
-                self.partial.memory_sample(at, stage, rss_mb);
+                self.partial.memory_sample(at, visit.unwrap_or(NO_STAGE), rss_mb);
                 return;
             }
             EventKind::RolloutStage { percentage } => percentage,

@@ -27,6 +27,9 @@ pub struct Header {
     pub timeline: Timeline,
     /// First and last start of the lines whose stage the timeline decided.
     pub placed_span: Option<(EpochNanos, EpochNanos)>,
+    /// First and last start of the lines that tell their stage, and of which the timeline decided the period.
+    #[serde(default)]
+    pub numbered_span: Option<(EpochNanos, EpochNanos)>,
     /// By dimension of the rules; those of buckets have no names.
     pub dimensions: Vec<NameList>,
     /// Dimensions, from the last, whose values are all one: there were too many combinations.

@@ -8,8 +8,34 @@ pub(super) const METRIC_MEASURES: usize = 2;
 /// The stage of an event that none places.
 pub(super) const NO_STAGE: u8 = 255;
 
+/// Stages in a period of the timeline, by number: together they fit a byte below [`NO_STAGE`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visits {
+    /// Stages of the plan.
+    pub stages: usize,
+}
+
+impl Visits {
+    /// Number of a stage in a period (from 1). Where a log has more periods than fit, the last ones are one.
+    #[expect(clippy::cast_possible_truncation, reason = "limited to a byte")]
+    pub(super) fn number(self, period: usize, stage: usize) -> u8 {
+        let most = usize::from(NO_STAGE) / self.stages;
+        ((period.min(most) - 1) * self.stages + stage) as u8
+    }
+
+    /// The period and stage of a number.
+    #[expect(clippy::cast_possible_truncation, reason = "no larger than the number, but for one")]
+    pub(super) fn parts(self, number: u8) -> (u8, u8) {
+        match number {
+            NO_STAGE => (NO_STAGE, NO_STAGE),
+            _ => ((usize::from(number) / self.stages + 1) as u8, (usize::from(number) % self.stages) as u8),
+        }
+    }
+}
+
 // Widths of the fields. Time comes first: a log is nearly in time order, so that runs hardly overlap.
-pub(super) const STAGE_BITS: u32 = 6;
+/// Of a stage in a period.
+pub(super) const VISIT_BITS: u32 = 8;
 pub(super) const EXECUTION_TYPE_BITS: u32 = 2;
 pub(super) const NAME_BITS: u32 = 9;
 pub(super) const SEGMENT_BITS: u32 = 22;
@@ -35,7 +61,9 @@ pub(super) fn split(key: &mut u64, width: u32) -> u64 {
 /// Width of a key column in its packed key.
 pub(super) fn key_bits(column: &str) -> u32 {
     match column {
-        "stage" => STAGE_BITS,
+        "stage" => VISIT_BITS,
+        // Stands in the number of the visit.
+        "period" => 0,
         "execution_type" => EXECUTION_TYPE_BITS,
         "error_type" => NAME_BITS,
         "segment" => SEGMENT_BITS,

@@ -42,6 +42,7 @@ impl Cube {
             rules: cubes[0].header.rules.clone(),
             timeline,
             placed_span: cubes.iter().fold(None, |span, cube| join_spans(span, cube.header.placed_span)),
+            numbered_span: cubes.iter().fold(None, |span, cube| join_spans(span, cube.header.numbered_span)),
             dimensions,
             absorbed_dimensions: segments.absorbed,
             error_types,
@@ -122,12 +123,14 @@ fn no_shared_file(cubes: &[Cube]) -> Result<()> {
 
 /// Refuses a cube that would have placed its uploads elsewhere, had it known the whole timeline.
 fn agree(header: &Header, whole: &Timeline) -> Result<()> {
-    let Some((from, to)) = header.placed_span else { return Ok(()) };
-    let Some(at) = header.timeline.first_disagreement(whole, from, to) else { return Ok(()) };
+    let in_stage = |span| header.timeline.first_disagreement(whole, span, |progress| progress);
+    let in_period = |span| header.timeline.first_disagreement(whole, span, |progress| progress.period);
+    let placed = header.placed_span.and_then(in_stage);
+    let Some(at) = placed.or_else(|| header.numbered_span.and_then(in_period)) else { return Ok(()) };
     let at = chrono::DateTime::from_timestamp_nanos(at).format("%Y-%m-%dT%H:%M:%SZ");
     let file = header.files.first().map_or("a cube", |file| file.path.as_str());
     let message = format!(
-        "the cube of {file} was made without rollout_stage events that another input holds (they differ from {at})"
+        "the cube of {file} was made without rollout_stage or rollback events that another input holds (they differ from {at})"
     );
     Err(Error::new(message)
         .help("make it again with the other files as --timeline: `stagegate cube FILES --timeline OTHERS -o x.cube`"))
@@ -210,6 +213,10 @@ mod tests {
                 "{{\"event_type\": \"rollout_stage\", \"timestamp\": {}, \"percentage\": {percentage}}}\n",
                 1_762_905_600 + second
             )),
+            (0u32..500_000).prop_map(|second| format!(
+                "{{\"event_type\": \"rollback\", \"timestamp\": {}}}\n",
+                1_762_905_600 + second
+            )),
             (0u32..500_000, 1.0..500.0_f64).prop_map(|(second, rss)| format!(
                 "{{\"event_type\": \"memory_sample\", \"timestamp\": {}, \"rss_mb\": {rss}}}\n",
                 1_762_905_600 + second
@@ -240,7 +247,7 @@ mod tests {
         let names = |cube: &Cube| {
             let header = &cube.header;
             let lists = (header.dimensions.clone(), header.absorbed_dimensions, header.error_types.clone());
-            (lists, header.rules.clone(), header.placed_span)
+            (lists, header.rules.clone(), header.placed_span, header.numbered_span)
         };
         assert_eq!(names(a), names(b));
         assert_eq!(a.segments, b.segments);

@@ -9,7 +9,7 @@ use super::cells::{Cells, MeasureSums, RecordSums};
 use super::histogram::{Grid, fine_bin};
 use super::key::{
     EXECUTION_TYPE_BITS, FINE_BIN_BITS, METRIC_DURATION, METRIC_MEASURES, METRIC_MEMORY_SAMPLE, MINUTE_BIN_BITS,
-    NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SEGMENT_BITS, STAGE_BITS, join,
+    NAME_BITS, NO_STAGE, SEGMENT_BIN_BITS, SEGMENT_BITS, VISIT_BITS, join,
 };
 use crate::config::EpochNanos;
 use crate::ingest::record::Record;
@@ -31,7 +31,9 @@ pub(super) type SampleSums = (u64, u128, f64);
 /// Where and when an upload counts, in numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    pub stage: u64,
+    pub stage: u8,
+    /// The stage in its period, as [`super::key::Visits`] numbers them.
+    pub visit: u8,
     pub segment: u32,
     /// Of a failed record.
     pub error_type: Option<u16>,
@@ -51,6 +53,7 @@ pub(super) struct Partial<const M: usize, const L: usize> {
     pub memory_samples: BTreeMap<(i64, u8), SampleSums>,
     pub events: BTreeMap<EventKey, u64>,
     pub placed_span: Option<(EpochNanos, EpochNanos)>,
+    pub numbered_span: Option<(EpochNanos, EpochNanos)>,
 }
 
 impl<const M: usize, const L: usize> Partial<M, L> {
@@ -61,7 +64,8 @@ impl<const M: usize, const L: usize> Partial<M, L> {
     pub(super) fn record(&mut self, record: &Record<'_>, place: &Place) {
         let () = Self::LISTS_FIT;
         let execution_type = record.execution_type as u64;
-        let stage_key = |time| join(join(time, STAGE_BITS, place.stage), EXECUTION_TYPE_BITS, execution_type);
+        let stage_key =
+            |time| join(join(time, VISIT_BITS, u64::from(place.visit)), EXECUTION_TYPE_BITS, execution_type);
         let segment_of = |key| join(key, SEGMENT_BITS, u64::from(place.segment));
         let minute_key = stage_key((place.end / NANOS_PER_MINUTE) as u64);
         let hour_key = stage_key((place.end / NANOS_PER_HOUR) as u64);
@@ -92,13 +96,13 @@ impl<const M: usize, const L: usize> Partial<M, L> {
 
     /// Counts a `memory_sample` event.
     #[expect(clippy::cast_possible_truncation, reason = "sizes in bytes fit 64 bits, and metrics are three")]
-    pub(super) fn memory_sample(&mut self, at: EpochNanos, stage: u8, rss_mb: f64) {
-        let sample = self.memory_samples.entry((at / NANOS_PER_MINUTE, stage)).or_default();
+    pub(super) fn memory_sample(&mut self, at: EpochNanos, visit: u8, rss_mb: f64) {
+        let sample = self.memory_samples.entry((at / NANOS_PER_MINUTE, visit)).or_default();
         sample.0 += 1;
         sample.1 += (rss_mb * NANO_PER_UNIT).round() as u128;
         sample.2 = sample.2.max(rss_mb);
-        if stage != NO_STAGE {
-            let key = join(join((at / NANOS_PER_HOUR) as u64, STAGE_BITS, u64::from(stage)), EXECUTION_TYPE_BITS, 0);
+        if visit != NO_STAGE {
+            let key = join(join((at / NANOS_PER_HOUR) as u64, VISIT_BITS, u64::from(visit)), EXECUTION_TYPE_BITS, 0);
             let mut metrics = [None; L];
             metrics[METRIC_MEMORY_SAMPLE] = Some(fine_bin(rss_mb));
             self.fine.add(key, &(), metrics);

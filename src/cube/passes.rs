@@ -90,7 +90,7 @@ fn scan<const M: usize, const L: usize>(
         shared.sources,
         which,
         run,
-        |source, content| timeline.see(source, content),
+        |source, content, origin| timeline.see(source, content, origin),
         || Worker::<M, L>::new(shared, timeline.now(), Ids::Count),
         |worker, chunk| worker.chunk(chunk),
     );
@@ -175,7 +175,7 @@ fn fold_units<const M: usize, const L: usize>(
             let mut worker = Worker::<M, L>::new(shared, timeline.now(), ids);
             let pool = Pool::default();
             units.map(|unit| {
-                let mark = |source: &Source, content: &Content| timeline.see(source, content);
+                let mark = |source: &Source, content: &Content, origin| timeline.see(source, content, origin);
                 let outcomes: Result<Outcomes> = unit
                     .into_iter()
                     .map(|index| {

@@ -193,8 +193,8 @@ pub fn read(name: &str, path: &Path, plan: &Plan) -> Result<Cube> {
         (segments.map_err(|error| damaged_file(&names_path, error))?, raw)
     } else {
         let converted = version_2::segments(&stored.header, &raw).and_then(|segments| {
-            let tables =
-                raw.into_iter().map(|table| version_2::table(table, &segments)).collect::<PolarsResult<_>>()?;
+            let tables = specs.iter().zip(raw).map(|(spec, table)| version_2::table(spec, table, &segments));
+            let tables = tables.collect::<PolarsResult<_>>()?;
             Ok((segments, tables))
         });
         converted.map_err(|error| damaged_file(path, error))?

@@ -99,25 +99,25 @@ pub(super) fn specs(measures: &[String]) -> [TableSpec; TABLE_COUNT] {
     let table = |name, keys, values, bins| TableSpec { name, keys, values, bins };
     let of_records = || record_values(measures);
     [
-        table("minutes", &["minute", "stage", "execution_type"], of_records(), Bins::Listed),
-        table("segments", &["hour", "stage", "execution_type", "segment"], of_records(), Bins::Listed),
-        table("fine", &["hour", "stage", "execution_type", "metric"], Vec::new(), Bins::Listed),
-        table("fine_segments", &["stage", "execution_type", "segment", "metric"], Vec::new(), Bins::Listed),
+        table("minutes", &["minute", "period", "stage", "execution_type"], of_records(), Bins::Listed),
+        table("segments", &["hour", "period", "stage", "execution_type", "segment"], of_records(), Bins::Listed),
+        table("fine", &["hour", "period", "stage", "execution_type", "metric"], Vec::new(), Bins::Listed),
+        table("fine_segments", &["period", "stage", "execution_type", "segment", "metric"], Vec::new(), Bins::Listed),
         table(
             "errors",
-            &["hour", "stage", "execution_type", "segment", "error_type"],
+            &["hour", "period", "stage", "execution_type", "segment", "error_type"],
             vec![value("failures", Add::Count, Field::Other)],
             Bins::None,
         ),
         table(
             "busy",
-            &["hour", "stage", "execution_type"],
+            &["hour", "period", "stage", "execution_type"],
             vec![value("seconds", Add::Bits, Field::Other)],
             Bins::None,
         ),
         table(
             "memory_samples",
-            &["minute", "stage"],
+            &["minute", "period", "stage"],
             vec![
                 value("samples", Add::Count, Field::Other),
                 value("memory_mb", Add::Sum { scale: UNIT_SCALE }, Field::Other),

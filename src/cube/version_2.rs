@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::dimension::NameList;
 use super::header::{CUBE_VERSION, Header};
 use super::segments::Tuple;
+use super::table::{Bins, TableSpec};
 use crate::schema::record::{FILE_TYPE, PROVIDER, SIZE};
 
 /// Names of the measures and dimensions of that version.
@@ -61,7 +62,7 @@ pub(super) fn segments(header: &Header, tables: &[DataFrame]) -> PolarsResult<Ve
 ///
 /// # Errors
 /// A column is missing or of another type.
-pub(super) fn table(mut table: DataFrame, segments: &[Tuple]) -> PolarsResult<DataFrame> {
+pub(super) fn table(spec: &TableSpec, mut table: DataFrame, segments: &[Tuple]) -> PolarsResult<DataFrame> {
     if table.schema().contains(COLUMNS[0].0) {
         let number = |tuple: Tuple| segments.binary_search(&tuple).ok().and_then(|at| u32::try_from(at).ok());
         let numbers: Option<Vec<u32>> = tuples(&table)?.into_iter().map(number).collect();
@@ -85,7 +86,13 @@ pub(super) fn table(mut table: DataFrame, segments: &[Tuple]) -> PolarsResult<Da
         });
         table.with_column(numbers.into_series().into())?;
     }
-    Ok(table)
+    if spec.keys.contains(&"period") {
+        // Stages that were visited twice were one.
+        table.with_column(UInt8Chunked::from_vec("period".into(), vec![1; table.height()]).into_series().into())?;
+    }
+    let histograms: &[&str] = if spec.bins == Bins::Listed { &["bins", "counts"] } else { &[] };
+    let names = spec.keys.iter().copied().chain(spec.values.iter().map(|value| value.name.as_ref()));
+    table.select(names.chain(histograms.iter().copied()))
 }
 
 fn tuples(table: &DataFrame) -> PolarsResult<Vec<Tuple>> {

@@ -27,12 +27,18 @@ const HASHED_ASIDE: u64 = 4 << 20;
 /// Blocks that wait for it.
 const BLOCKS_TO_HASH: usize = 4;
 
-/// A run of whole lines of one source.
-pub struct Chunk<Mark> {
+/// Where a chunk stands among all that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
     /// Index of the source.
     pub source: usize,
     /// Number of the chunk within its source, from 0.
     pub sequence: usize,
+}
+
+/// A run of whole lines of one source.
+pub struct Chunk<Mark> {
+    pub origin: Origin,
     pub content: Content,
     /// What the reader knew when it had read as far as this chunk.
     pub mark: Mark,
@@ -106,7 +112,7 @@ pub fn scan<State: Send, Mark: Send>(
     sources: &[Source],
     which: &[usize],
     run: &Run,
-    mark: impl Fn(&Source, &Content) -> Mark + Sync,
+    mark: impl Fn(&Source, &Content, Origin) -> Mark + Sync,
     state: impl Fn() -> State + Sync,
     step: impl Fn(&mut State, &Chunk<Mark>) + Sync,
 ) -> Result<(Vec<State>, Outcomes)> {
@@ -206,17 +212,17 @@ pub fn read<Mark>(
     source: &Source,
     pool: &Pool,
     run: &Run,
-    mark: impl Fn(&Source, &Content) -> Mark,
+    mark: impl Fn(&Source, &Content, Origin) -> Mark,
     mut each: impl FnMut(Chunk<Mark>),
 ) -> Result<Outcome> {
-    let mut sequence = 0;
+    let mut origin = Origin { source: index, sequence: 0 };
     read_source(source, pool, |content| {
         if let Content::Lines(lines) = &content {
             run.add_bytes(lines.parts().iter().map(|part| part.len() as u64).sum());
         }
-        let mark = mark(source, &content);
-        each(Chunk { source: index, sequence, content, mark });
-        sequence += 1;
+        let mark = mark(source, &content, origin);
+        each(Chunk { origin, content, mark });
+        origin.sequence += 1;
     })
 }
 

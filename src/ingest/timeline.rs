@@ -1,4 +1,4 @@
-//! Pass 0: all `rollout_stage` events of a run, and from them the stage of every upload.
+//! Pass 0: all `rollout_stage` and `rollback` events of a run, and from them the stage of every record.
 //! The events may stand in a file that is read last, so they are collected before the fold.
 
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::chunks::{self, Chunk, Content};
+use super::chunks::{self, Chunk, Content, Origin};
 use super::native::{self, EventKind, Line};
 use super::rows;
 use super::source::Source;
@@ -15,55 +15,162 @@ use crate::error::{Result, did_you_mean};
 use crate::run::Run;
 use crate::schema::mapping::Form;
 
-/// One `rollout_stage` event.
+/// One `rollout_stage` or `rollback` event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct StageStart {
+pub struct StageEvent {
     pub at: EpochNanos,
-    /// 0 to 100.
-    pub percentage: f64,
+    /// What it starts, 0 to 100; `None`: a rollback.
+    pub percentage: Option<f64>,
 }
 
-/// The stage starts of a run: sorted by time, each once.
+/// How far a rollout was at some moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// What the last start said; `None` before the first.
+    pub percentage: Option<f64>,
+    /// A rollback begins a new period, and so does a start after one, or one that steps back; from 1.
+    pub period: usize,
+    /// Whether a rollback came after the last start.
+    pub rolled_back: bool,
+}
+
+impl Progress {
+    const BEFORE: Self = Self { percentage: None, period: 1, rolled_back: false };
+}
+
+/// The stage events of a run: sorted by time; at one moment a rollback before a start, each at most once.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Timeline(Vec<StageStart>);
+#[serde(from = "Vec<StageEvent>", into = "Vec<StageEvent>")]
+pub struct Timeline {
+    events: Vec<StageEvent>,
+    /// How far the rollout was after each of them.
+    progress: Vec<Progress>,
+}
+
+impl From<Vec<StageEvent>> for Timeline {
+    fn from(events: Vec<StageEvent>) -> Self {
+        Self::new(events)
+    }
+}
+
+impl From<Timeline> for Vec<StageEvent> {
+    fn from(timeline: Timeline) -> Self {
+        timeline.events
+    }
+}
 
 impl Timeline {
-    /// Sorts and drops repeats: a log that is read twice has the same timeline.
-    pub fn new(mut starts: Vec<StageStart>) -> Self {
-        starts.sort_by(|a, b| a.at.cmp(&b.at).then(a.percentage.total_cmp(&b.percentage)));
-        starts.dedup();
-        Self(starts)
+    /// Sorts and drops repeats: a log that is read twice has the same timeline. Of two starts at one moment the larger
+    /// stays: which stood first is not known here.
+    pub fn new(mut events: Vec<StageEvent>) -> Self {
+        let rank = |event: &StageEvent| event.percentage.unwrap_or(-1.0);
+        events.sort_by(|a, b| a.at.cmp(&b.at).then(rank(a).total_cmp(&rank(b))));
+        events.dedup_by(|next, kept| {
+            let same = next.at == kept.at && next.percentage.is_some() == kept.percentage.is_some();
+            if same {
+                *kept = *next;
+            }
+            same
+        });
+        let progress = progress(&events);
+        Self { events, progress }
     }
 
     /// The starts that the plan itself tells, for logs without events.
     pub fn of_plan(plan: &Plan) -> Self {
-        Self::new(plan.starts.iter().map(|start| StageStart { at: start.at.0, percentage: start.percentage }).collect())
+        let start = |at, percentage| StageEvent { at, percentage: Some(percentage) };
+        Self::new(plan.starts.iter().map(|told| start(told.at.0, told.percentage)).collect())
     }
 
-    /// The stage starts of both.
+    /// The events of both.
     pub fn union(&self, other: &Self) -> Self {
-        Self::new(self.0.iter().chain(&other.0).copied().collect())
+        Self::new(self.events.iter().chain(&other.events).copied().collect())
     }
 
-    pub fn starts(&self) -> &[StageStart] {
-        &self.0
+    /// Of `found` what stands at other moments, too: what is known already holds at its own.
+    fn and(&self, mut found: Vec<Found>) -> Self {
+        found.sort_by_key(|found| (found.event.at, found.order));
+        let mut events = self.events.clone();
+        for moment in found.chunk_by(|a, b| a.event.at == b.event.at) {
+            let at = moment[0].event.at;
+            if self.events.binary_search_by_key(&at, |event| event.at).is_ok() {
+                continue;
+            }
+            // Of two events at one moment the later line holds; that there was a rollback before a start is kept.
+            let last_start = moment.last().filter(|found| found.event.percentage.is_some());
+            let rollback = moment.iter().find(|found| found.event.percentage.is_none());
+            events.extend(rollback.into_iter().chain(last_start).map(|found| found.event));
+        }
+        Self::new(events)
     }
 
-    /// The last start at or before `at`.
-    pub fn at(&self, at: EpochNanos) -> Option<StageStart> {
-        let after = self.0.partition_point(|start| start.at <= at);
-        after.checked_sub(1).map(|index| self.0[index])
+    pub fn events(&self) -> &[StageEvent] {
+        &self.events
     }
 
-    /// The first moment of the span at which `self` and `other` name different stages.
-    pub fn first_disagreement(&self, other: &Self, from: EpochNanos, to: EpochNanos) -> Option<EpochNanos> {
-        let percentage = |timeline: &Self, at| timeline.at(at).map(|start| start.percentage);
-        let inside = |start: &&StageStart| start.at > from && start.at <= to;
-        let mut moments: Vec<_> = self.0.iter().chain(&other.0).filter(inside).map(|start| start.at).collect();
+    /// What the starts say, in their order.
+    pub fn percentages(&self) -> impl Iterator<Item = f64> {
+        self.events.iter().filter_map(|event| event.percentage)
+    }
+
+    /// How far the rollout was at a moment.
+    pub fn at(&self, at: EpochNanos) -> Progress {
+        let after = self.events.partition_point(|event| event.at <= at);
+        after.checked_sub(1).map_or(Progress::BEFORE, |index| self.progress[index])
+    }
+
+    /// Where each period after the first begins, and the progress there.
+    pub fn periods(&self) -> impl Iterator<Item = (EpochNanos, Progress)> {
+        let before = std::iter::once(Progress::BEFORE).chain(self.progress.iter().copied());
+        let pairs = self.events.iter().zip(self.progress.iter().zip(before));
+        pairs.filter(|(_, (now, before))| now.period > before.period).map(|(event, (now, _))| (event.at, *now))
+    }
+
+    /// The first moment of the span at which `self` and `other` differ in what is looked at.
+    pub fn first_disagreement<T: PartialEq>(
+        &self,
+        other: &Self,
+        (from, to): (EpochNanos, EpochNanos),
+        look: impl Fn(Progress) -> T,
+    ) -> Option<EpochNanos> {
+        let inside = |event: &&StageEvent| event.at > from && event.at <= to;
+        let mut moments: Vec<_> =
+            self.events.iter().chain(&other.events).filter(inside).map(|event| event.at).collect();
         moments.push(from);
         moments.sort_unstable();
-        moments.into_iter().find(|at| percentage(self, *at) != percentage(other, *at))
+        moments.into_iter().find(|at| look(self.at(*at)) != look(other.at(*at)))
     }
+}
+
+/// How far the rollout was after each event.
+fn progress(events: &[StageEvent]) -> Vec<Progress> {
+    let silent = events.iter().all(|event| event.percentage.is_none());
+    let mut now = Progress::BEFORE;
+    let after = |event: &StageEvent| {
+        match event.percentage {
+            Some(percentage) => {
+                let steps_back = now.percentage.is_some_and(|before| percentage < before);
+                now.period += usize::from(now.rolled_back || steps_back);
+                now = Progress { percentage: Some(percentage), rolled_back: false, ..now };
+            }
+            // There must be something to take back; where no event tells the stages, there may be.
+            None => {
+                let under_way = now.percentage.map_or(silent, |percentage| percentage > 0.0);
+                if under_way && !now.rolled_back {
+                    now = Progress { period: now.period + 1, rolled_back: true, ..now };
+                }
+            }
+        }
+        now
+    };
+    events.iter().map(after).collect()
+}
+
+/// An event, and where it stood: source, chunk, place in the chunk.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    event: StageEvent,
+    order: (Origin, usize),
 }
 
 /// Whether no upload can depend on the timeline: every file belongs to a stage by its name. (A stage's
@@ -81,11 +188,11 @@ pub fn collect(sources: &[Source], which: &[usize], run: &Run) -> Result<Timelin
         return Ok(Timeline::default());
     }
     let finder = EventFinder::default();
-    let step = |starts: &mut Vec<StageStart>, chunk: &Chunk<()>| {
-        finder.find(&sources[chunk.source], &chunk.content, starts);
+    let step = |found: &mut Vec<Found>, chunk: &Chunk<()>| {
+        finder.find(&sources[chunk.origin.source], &chunk.content, chunk.origin, found);
     };
-    let (states, _) = chunks::scan(sources, which, run, |_, _| (), Vec::new, step)?;
-    Ok(Timeline::new(states.into_iter().flatten().collect()))
+    let (states, _) = chunks::scan(sources, which, run, |_, _, _| (), Vec::new, step)?;
+    Ok(Timeline::default().and(states.into_iter().flatten().collect()))
 }
 
 /// Collects the timeline of all sources.
@@ -96,7 +203,7 @@ pub fn collect_all(sources: &[Source], run: &Run) -> Result<Timeline> {
     collect(sources, &(0..sources.len()).collect::<Vec<_>>(), run)
 }
 
-/// Finds `rollout_stage` events without parsing the other lines.
+/// Finds `rollout_stage` and `rollback` events without parsing the other lines.
 ///
 /// Only lines that can hold an event are parsed: those with the key, plain or with a `\u00xx`
 /// escape that may hide it. Lines that cannot be parsed are left to the fold, which counts them.
@@ -112,7 +219,7 @@ impl Default for EventFinder {
 }
 
 impl EventFinder {
-    fn find(&self, source: &Source, content: &Content, starts: &mut Vec<StageStart>) {
+    fn find(&self, source: &Source, content: &Content, origin: Origin, found: &mut Vec<Found>) {
         let Content::Lines(lines) = content else { return };
         // Events stand between lines of JSON alone.
         if source.mapping.as_ref().is_some_and(|mapping| !matches!(mapping.form, Form::Json { .. })) {
@@ -120,8 +227,11 @@ impl EventFinder {
         }
         let is_meant =
             |line: &str| source.mapping.as_ref().is_none_or(|mapping| rows::has_event(mapping, &source.name, line));
+        let mut before = 0;
         for part in lines.parts() {
-            self.needles.iter().for_each(|needle| collect_lines(part, needle, &is_meant, starts));
+            let mut keep = |at, event| found.push(Found { event, order: (origin, before + at) });
+            self.needles.iter().for_each(|needle| collect_lines(part, needle, &is_meant, &mut keep));
+            before += part.len();
         }
     }
 }
@@ -132,39 +242,44 @@ impl EventFinder {
 pub struct GrowingTimeline {
     /// `None` where the whole is known: nothing is searched.
     finder: Option<EventFinder>,
-    known: Mutex<Arc<Timeline>>,
+    /// What was known before the first line.
+    given: Timeline,
+    known: Mutex<(Vec<Found>, Arc<Timeline>)>,
 }
 
 impl GrowingTimeline {
     /// The whole timeline.
     pub fn whole(timeline: Timeline) -> Self {
-        Self { finder: None, known: Mutex::new(Arc::new(timeline)) }
+        Self { finder: None, ..Self::from(timeline) }
     }
 
     /// What is known before the first line.
-    pub fn from(known: Timeline) -> Self {
-        Self { finder: Some(EventFinder::default()), known: Mutex::new(Arc::new(known)) }
+    pub fn from(given: Timeline) -> Self {
+        let known = Mutex::new((Vec::new(), Arc::new(given.clone())));
+        Self { finder: Some(EventFinder::default()), given, known }
     }
 
     /// What is known once these lines were seen, too.
-    pub fn see(&self, source: &Source, content: &Content) -> Arc<Timeline> {
-        let mut starts = Vec::new();
+    pub fn see(&self, source: &Source, content: &Content, origin: Origin) -> Arc<Timeline> {
+        let mut more = Vec::new();
         if let Some(finder) = &self.finder {
-            finder.find(source, content, &mut starts);
+            finder.find(source, content, origin, &mut more);
         }
         let mut known = self.known.lock().expect("no reader panicked");
-        if !starts.is_empty() {
-            let more = known.union(&Timeline::new(starts));
-            if more != **known {
-                *known = Arc::new(more);
+        let (found, timeline) = &mut *known;
+        if !more.is_empty() {
+            found.append(&mut more);
+            let grown = self.given.and(found.clone());
+            if grown != **timeline {
+                *timeline = Arc::new(grown);
             }
         }
-        Arc::clone(&known)
+        Arc::clone(timeline)
     }
 
     /// All that is known now.
     pub fn now(&self) -> Arc<Timeline> {
-        Arc::clone(&self.known.lock().expect("no reader panicked"))
+        Arc::clone(&self.known.lock().expect("no reader panicked").1)
     }
 }
 
@@ -172,21 +287,31 @@ fn collect_lines(
     bytes: &[u8],
     finder: &memmem::Finder<'_>,
     is_meant: &impl Fn(&str) -> bool,
-    starts: &mut Vec<StageStart>,
+    keep: &mut impl FnMut(usize, StageEvent),
 ) {
     let mut from = 0;
     while let Some(hit) = finder.find(&bytes[from..]).map(|at| from + at) {
         let start = memchr::memrchr(b'\n', &bytes[..hit]).map_or(0, |at| at + 1);
         let end = memchr::memchr(b'\n', &bytes[hit..]).map_or(bytes.len(), |at| hit + at);
         if let Ok(text) = std::str::from_utf8(&bytes[start..end])
-            && let Ok(Line::Event(event)) = native::parse_line(text)
-            && let (EventKind::RolloutStage { percentage }, Some(at)) = (event.kind, event.timestamp)
+            && let Some(event) = stage_event(text)
             && is_meant(text)
         {
-            starts.push(StageStart { at, percentage });
+            keep(start, event);
         }
         from = end;
     }
+}
+
+/// The stage event of a line that holds one.
+fn stage_event(text: &str) -> Option<StageEvent> {
+    let Ok(Line::Event(event)) = native::parse_line(text) else { return None };
+    let percentage = match event.kind {
+        EventKind::RolloutStage { percentage } => Some(percentage),
+        EventKind::Rollback => None,
+        _ => return None,
+    };
+    Some(StageEvent { at: event.timestamp?, percentage })
 }
 
 /// Finds the stage of an upload or event by the rules of methodology 2.
@@ -204,7 +329,9 @@ pub struct Placement<'p> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
     pub stage: usize,
-    /// Whether the timeline decided (or that it had no event yet): then a cube made without
+    /// From 1; of a line whose file tells its stage 1.
+    pub period: usize,
+    /// Whether the timeline decided on the stage (or that it had no event yet): then a cube made without
     /// the same events would have placed the line elsewhere.
     pub by_timeline: bool,
 }
@@ -217,7 +344,7 @@ impl<'p> Placement<'p> {
             let stage = &stages[*index];
             stage.files.is_empty() && stage.from.is_none() && stage.to.is_none()
         });
-        let starts = timeline.starts().iter().map(|start| start.at);
+        let starts = timeline.events().iter().map(|event| event.at);
         let ends = stages.iter().flat_map(|stage| [stage.from, stage.to]).flatten().map(|moment| moment.0);
         let mut breaks: Vec<EpochNanos> = starts.chain(ends).collect();
         breaks.sort_unstable();
@@ -241,20 +368,21 @@ impl<'p> Placement<'p> {
     #[inline]
     pub fn place(&self, file_stage: Option<usize>, own: Option<&str>, start: EpochNanos) -> Result<Placed, String> {
         if let Some(stage) = file_stage {
-            return Ok(Placed { stage, by_timeline: false });
+            return Ok(Placed { stage, period: 1, by_timeline: false });
         }
+        let Progress { percentage, period, .. } = self.timeline.at(start);
         if let Some(name) = own {
             return match self.plan.stage_named(name) {
-                Some(stage) => Ok(Placed { stage, by_timeline: false }),
+                Some(stage) => Ok(Placed { stage, period, by_timeline: false }),
                 None => {
                     let near = did_you_mean(name, self.plan.placing_stages().iter().map(|stage| stage.name.as_str()));
                     Err(format!("no stage of the config is called {:?}{near}", super::reject::cut(name)))
                 }
             };
         }
-        let event = self.timeline.at(start);
-        if let Some(stage) = event.and_then(|event| self.plan.stage_at_percentage(event.percentage)) {
-            return Ok(Placed { stage, by_timeline: true });
+        let by_timeline = |stage| Ok(Placed { stage, period, by_timeline: true });
+        if let Some(stage) = percentage.and_then(|percentage| self.plan.stage_at_percentage(percentage)) {
+            return by_timeline(stage);
         }
         let holds = |stage: &crate::config::Stage| {
             (stage.from.is_some() || stage.to.is_some())
@@ -262,16 +390,15 @@ impl<'p> Placement<'p> {
                 && stage.to.is_none_or(|to| start < to.0)
         };
         if let Some(stage) = self.plan.placing_stages().iter().position(holds) {
-            return Ok(Placed { stage, by_timeline: true });
+            return by_timeline(stage);
         }
-        match (event, self.baseline_before_events) {
-            (None, Some(stage)) => Ok(Placed { stage, by_timeline: true }),
+        match (percentage, self.baseline_before_events) {
+            (None, Some(stage)) => by_timeline(stage),
             (None, None) => {
                 Err("it starts before the first rollout_stage event and outside every stage's from/to".into())
             }
-            (Some(event), _) => Err(format!(
-                "the rollout_stage event before it says {} %, and no stage of the config has that",
-                event.percentage
+            (Some(percentage), _) => Err(format!(
+                "the rollout_stage event before it says {percentage} %, and no stage of the config has that"
             )),
         }
     }
@@ -286,8 +413,10 @@ mod tests {
         parse("rollout.toml", text, Default::default()).unwrap()
     }
 
-    fn timeline(starts: &[(i64, f64)]) -> Timeline {
-        Timeline::new(starts.iter().map(|(at, percentage)| StageStart { at: *at, percentage: *percentage }).collect())
+    /// A percentage below 0 stands for a rollback.
+    fn timeline(events: &[(i64, f64)]) -> Timeline {
+        let event = |(at, said): &(i64, f64)| StageEvent { at: *at, percentage: (*said >= 0.0).then_some(*said) };
+        Timeline::new(events.iter().map(event).collect())
     }
 
     #[test]
@@ -323,18 +452,65 @@ mod tests {
     fn disagreements_count_only_inside_the_span() {
         let whole = timeline(&[(100, 1.0), (200, 10.0)]);
         let part = timeline(&[(100, 1.0)]);
-        assert_eq!(part.first_disagreement(&whole, 120, 199), None);
-        assert_eq!(part.first_disagreement(&whole, 120, 250), Some(200));
-        assert_eq!(Timeline::default().first_disagreement(&whole, 150, 160), Some(150));
+        let differs = |part: &Timeline, from, to| part.first_disagreement(&whole, (from, to), |progress| progress);
+        assert_eq!(differs(&part, 120, 199), None);
+        assert_eq!(differs(&part, 120, 250), Some(200));
+        assert_eq!(differs(&Timeline::default(), 150, 160), Some(150));
+    }
+
+    #[test]
+    fn a_rollback_and_a_step_back_begin_periods() {
+        // A repeated start begins nothing, nor does a rollback of what was rolled back, or of nothing.
+        let told = timeline(&[
+            (50, -1.0),
+            (100, 1.0),
+            (200, 10.0),
+            (250, 10.0),
+            (300, -1.0),
+            (310, -1.0),
+            (400, 10.0),
+            (500, 50.0),
+            (600, 0.0),
+            (700, 1.0),
+        ]);
+        let periods: Vec<(i64, usize, bool)> =
+            told.periods().map(|(at, progress)| (at, progress.period, progress.rolled_back)).collect();
+        assert_eq!(periods, [(300, 2, true), (400, 3, false), (600, 4, false)]);
+        assert_eq!(told.at(350), Progress { percentage: Some(10.0), period: 2, rolled_back: true });
+        // Where no start is told, a rollback still is.
+        assert_eq!(timeline(&[(50, -1.0)]).at(60), Progress { percentage: None, period: 2, rolled_back: true });
+        let same_moment = timeline(&[(100, 10.0), (200, 0.0), (200, -1.0)]);
+        assert_eq!(same_moment.at(200), Progress { percentage: Some(0.0), period: 3, rolled_back: false });
+    }
+
+    #[test]
+    fn of_two_events_at_one_moment_the_later_line_holds() {
+        let found = |said: &[f64]| {
+            let origin = Origin { source: 0, sequence: 0 };
+            let found = |(line, said): (usize, &f64)| Found {
+                event: StageEvent { at: 100, percentage: (*said >= 0.0).then_some(*said) },
+                order: (origin, line),
+            };
+            Timeline::default().and(said.iter().enumerate().map(found).collect())
+        };
+        assert_eq!(found(&[50.0, 10.0]).at(100).percentage, Some(10.0));
+        assert_eq!(found(&[10.0, 50.0]).at(100).percentage, Some(50.0));
+        assert_eq!(found(&[-1.0, 10.0]), timeline(&[(100, -1.0), (100, 10.0)]));
+        assert_eq!(found(&[10.0, -1.0]), timeline(&[(100, -1.0)]));
+        // What was given holds.
+        let given = timeline(&[(100, 1.0)]);
+        let origin = Origin { source: 0, sequence: 0 };
+        let found = Found { event: StageEvent { at: 100, percentage: Some(50.0) }, order: (origin, 0) };
+        assert_eq!(given.and(vec![found]), given);
     }
 
     #[test]
     fn events_hidden_by_escapes_are_found() {
         let bytes = b"{\"event\\u005ftype\": \"rollout_stage\", \"timestamp\": 1762935330, \"percentage\": 1}\n{}\n{\"event_type\": \"rollout_stage\", \"timestamp\": 1762935331, \"percentage\": 10}";
-        let mut starts = Vec::new();
+        let mut events = Vec::new();
         for needle in ["\"event_type\"", "\\u00"] {
-            collect_lines(bytes, &memmem::Finder::new(needle), &|_| true, &mut starts);
+            collect_lines(bytes, &memmem::Finder::new(needle), &|_| true, &mut |_, event| events.push(event));
         }
-        assert_eq!(starts.len(), 2);
+        assert_eq!(events.len(), 2);
     }
 }

@@ -63,7 +63,11 @@ fn a_shard_that_missed_the_stage_events_is_refused() {
     place.run(&["cube", "events.jsonl", "-o", "events.cube"]).expect(0);
     place.run(&["cube", "shard-2.jsonl", "-o", "blind.cube"]).expect(0);
     let run = place.run(&["report", "--out", "out", "events.cube", "blind.cube"]).expect(2);
-    assert!(run.err.contains("made without rollout_stage events") && run.err.contains("--timeline"), "{}", run.err);
+    assert!(
+        run.err.contains("made without rollout_stage or rollback events") && run.err.contains("--timeline"),
+        "{}",
+        run.err
+    );
     assert!(!place.path("out").exists());
 }
 

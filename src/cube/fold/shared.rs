@@ -99,6 +99,7 @@ impl<'p> Shared<'p> {
             rules: self.plan.folding_rules(),
             timeline: whole.clone(),
             placed_span: None,
+            numbered_span: None,
             dimensions: Vec::new(),
             absorbed_dimensions: 0,
             error_types: NameList::default(),
