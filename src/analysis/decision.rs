@@ -8,11 +8,11 @@ use crate::format;
 use crate::metric::Unit;
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{
-    Answer, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision, DecisionValue, Gate,
-    Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity, SplitStatus, Stage, Status, Trigger,
-    TriggerSeverity, Validation,
+    Answer, Attempt, AttemptEnd, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision,
+    DecisionValue, Gate, Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity, SplitStatus, Stage,
+    Status, Trigger, TriggerSeverity, Validation,
 };
-use crate::report::words::{answer_text, join, status_word};
+use crate::report::words::{answer_text, attempt_text, join, status_word};
 
 /// Completion criteria that may speak against going on by themselves; the others are judged by what they are read off.
 const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "file_sizes", "validation"];
@@ -21,6 +21,7 @@ const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "
 pub(super) struct Judged<'a> {
     pub plan: &'a Plan,
     pub progress: Progress,
+    pub attempts: &'a [Attempt],
     pub stages: &'a [Stage],
     pub criteria: &'a [Criterion],
     pub improvements: &'a [Improvement],
@@ -38,6 +39,7 @@ pub(super) struct Judged<'a> {
 /// The decision and every reason that speaks against `go`, the worst first.
 pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     // Causes before what follows from them.
+    let taken_back = judged.taken_back();
     let mut reasons: Vec<Reason> = judged.last_stage().into_iter().collect();
     reasons.extend(judged.rollback_incidents());
     reasons.extend(judged.quality());
@@ -49,6 +51,11 @@ pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     reasons.extend(judged.regressions());
     reasons.extend(judged.to_come());
     reasons.extend(judged.evidence());
+    if let Some(taken_back) = taken_back {
+        // Nothing is left to take back, and why it was is the rest.
+        reasons.iter_mut().for_each(|reason| reason.level = reason.level.min(DecisionValue::NoGo));
+        reasons.insert(0, taken_back);
+    }
     // Stable: within a level the order above stays.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
     let value = reasons.first().map_or(DecisionValue::Go, |reason| reason.level);
@@ -63,6 +70,13 @@ impl Judged<'_> {
     /// The last stage above 0 % that carried traffic.
     fn last(&self) -> Option<&Stage> {
         self.stages.iter().rfind(|stage| stage.percentage > 0.0 && stage.groups.all.n > 0)
+    }
+
+    /// The attempt that is judged was taken back, and none has begun since.
+    fn taken_back(&self) -> Option<Reason> {
+        let attempt = self.attempts.last().filter(|attempt| attempt.end != AttemptEnd::Open)?;
+        let text = format!("{}, and nothing has begun since", attempt_text(attempt, &self.plan.schema.words));
+        Some(reason(DecisionValue::NoGo, format!("attempts.{}", attempt.number), text))
     }
 
     fn last_stage(&self) -> Option<Reason> {
@@ -380,6 +394,7 @@ mod tests {
             let Self { plan, report, progress } = self;
             decide(&Judged {
                 plan,
+                attempts: &report.attempts,
                 progress: *progress,
                 stages: &report.stages,
                 criteria: &report.criteria,

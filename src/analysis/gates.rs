@@ -3,10 +3,11 @@
 
 use stagegate_stats::ratio::rise_p_value;
 
+use super::attempts::Attempts;
 use super::figure::{Rate, rate};
 use super::group::{GroupData, StageData};
 use crate::config::{Plan, RECORDS};
-use crate::cube::slice::{Arm, LoggedEvent};
+use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::{Share, Unit};
 use crate::report::model::{Criterion, DecisionValue, Direction, Stage, StageState, Standing, Status};
@@ -23,13 +24,13 @@ const NEAR: f64 = 0.95;
 pub(super) struct Progress {
     /// The last stage above 0 % that carried traffic, else the last that did.
     pub current: Option<usize>,
-    /// Whether it is the last of the plan and has the records that the plan asks of it.
+    /// Whether it is the last of the plan and has the records that the plan asks of it, or was taken back.
     pub finished: bool,
 }
 
 impl Progress {
     /// Read off the stages' traffic and the counts that their criteria ask for.
-    pub(super) fn new(plan: &Plan, data: &[StageData], criteria: &[Criterion]) -> Self {
+    pub(super) fn new(plan: &Plan, data: &[StageData], criteria: &[Criterion], taken_back: bool) -> Self {
         let carried = |stage: &usize| data[*stage].arm(Arm::All).uploads() > 0;
         let mut begun = (0..data.len()).filter(carried);
         let current = begun.clone().rfind(|stage| plan.stages[*stage].percentage > 0.0).or_else(|| begun.next_back());
@@ -41,7 +42,7 @@ impl Progress {
         };
         // A day is over when it is told.
         let last = current == Some(plan.final_stage()) && !criteria.iter().any(is_short);
-        Self { current, finished: plan.by_day.is_some() || last }
+        Self { current, finished: plan.by_day.is_some() || last || taken_back }
     }
 
     /// What a stage does.
@@ -60,24 +61,23 @@ struct Gates<'a> {
     data: &'a [StageData],
     progress: Progress,
     criteria: &'a [Criterion],
-    /// By stage: whether it was rolled back, and began again.
-    restarted: Vec<bool>,
+    /// By stage: whether an earlier attempt had records in it.
+    visited_before: Vec<bool>,
 }
 
 /// Says of each criterion what it decides, and of each stage how far it is.
 pub(super) fn judge(
     plan: &Plan,
     data: &[StageData],
-    events: &[LoggedEvent],
+    attempts: &Attempts<'_>,
     stages: &mut [Stage],
     criteria: &mut [Criterion],
 ) -> Progress {
-    let progress = Progress::new(plan, data, criteria);
+    let progress = Progress::new(plan, data, criteria, attempts.is_taken_back());
     for (index, (stage, data)) in stages.iter_mut().zip(data).enumerate() {
         stage.state = progress.state(index, data);
     }
-    let restarted = (0..stages.len()).map(|stage| restarted(plan, events, stage)).collect();
-    let gates = Gates { plan, data, progress, criteria, restarted };
+    let gates = Gates { plan, data, progress, criteria, visited_before: attempts.visited_before() };
     let told: Vec<Option<Standing>> = criteria.iter().map(|criterion| gates.of(criterion)).collect();
     for (criterion, told) in criteria.iter_mut().zip(told) {
         criterion.standing = told;
@@ -97,17 +97,6 @@ fn is_near(criterion: &Criterion) -> bool {
 
 fn told(level: Option<DecisionValue>, text: String) -> Option<Standing> {
     Some(Standing { level, text })
-}
-
-/// Whether a rollback took a stage back, and a later event began it again.
-fn restarted(plan: &Plan, events: &[LoggedEvent], stage: usize) -> bool {
-    let starts = |event: &&LoggedEvent| {
-        event.event_type == "rollout_stage" && plan.stage_at_percentage(event.value) == Some(stage)
-    };
-    let first = events.iter().find(starts).map(|event| event.at);
-    let rolled_back = |at: i64| events.iter().find(|event| event.is_rollback() && event.at > at);
-    let back = first.and_then(rolled_back).map(|event| event.at);
-    back.is_some_and(|back| events.iter().filter(starts).any(|event| event.at > back))
 }
 
 impl Gates<'_> {
@@ -156,6 +145,9 @@ impl Gates<'_> {
     /// A stage before the one that runs was left out; those after it come later.
     fn not_begun(&self, stage: usize, criterion: &Criterion) -> Option<Standing> {
         let skipped = self.progress.current.is_some_and(|current| stage < current);
+        if skipped && self.visited_before[stage] {
+            return told(None, format!("stage {} was visited in an earlier attempt alone", criterion.stage));
+        }
         if skipped { told(Some(DecisionValue::Incomplete), self.status(criterion)) } else { None }
     }
 
@@ -237,10 +229,6 @@ impl Gates<'_> {
             }
             Status::NotMet if criterion.metric == RECORDS && 2.0 * criterion.n as f64 >= criterion.threshold => {
                 let text = format!("{}, and it was left; what came after stands in its place", self.status(criterion));
-                told(None, text)
-            }
-            Status::NotMet if self.restarted[stage] => {
-                let text = format!("{}: it was rolled back, and began again since", self.status(criterion));
                 told(None, text)
             }
             Status::NotMet => told(Some(DecisionValue::Review), format!("{}, and it was left", self.status(criterion))),

@@ -1,6 +1,7 @@
 //! The cube -> the sections of the report, one question per file. No file is read and no text
 //! is laid out here.
 
+mod attempts;
 mod change_points;
 mod comparisons;
 mod completion;
@@ -23,6 +24,7 @@ mod replicates;
 mod same_hours;
 mod series;
 mod split;
+mod stage_events;
 mod stages;
 mod strata;
 mod tests;
@@ -49,10 +51,15 @@ const EVENTS_LISTED: usize = 500;
 /// # Errors
 /// The cube is damaged.
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
+    let visits = cube.visits()?;
+    let attempts = attempts::Attempts::new(plan, cube, &visits);
+    let judged_cube = attempts.cube(cube)?;
+    let all_events = cube.events()?;
+    let cube = judged_cube.as_ref().unwrap_or(cube);
     let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
     let (data, segmented) = (data?, segmented?);
     let names = dimensions::Names::new(&plan.schema, cube);
-    let logged = cube.events()?;
+    let logged = attempts.events(&all_events);
     let changes = || {
         let stages = stages::stages(plan, cube, &data)?;
         let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
@@ -69,9 +76,9 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     let ((mut stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
     let mut criteria = criteria;
     same_hours::judge_criteria(plan, &data, &stages, &comparisons, &mut criteria);
-    let progress = gates::judge(plan, &data, &logged, &mut stages, &mut criteria);
+    let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
-    let data_quality = quality::quality(plan, cube, &data, &stages);
+    let data_quality = quality::quality(plan, cube, &data, &stages, attempts.findings());
     let variants = variants::variants(plan, &names, &segmented);
     let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
     let tests = tests::tests(evidence);
@@ -88,10 +95,12 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         tests: &tests,
         validation: validation.as_ref(),
     });
+    let attempts = attempts.told();
     let last_rollback_at = logged.iter().rfind(|event| event.is_rollback()).map(|event| rfc3339(event.at));
     let judged = Judged {
         plan,
         progress,
+        attempts: &attempts,
         stages: &stages,
         criteria: &criteria,
         improvements: &improvements,
@@ -106,8 +115,8 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     };
     let decision = decision::decide(&judged);
     let next_steps = next_steps::next_steps(plan, &judged, &decision);
-    let simulated = logged.iter().find(|event| event.event_type == "simulation").map(|event| event.text.clone());
-    let told = logged.into_iter().filter(|event| event.event_type != CRITICAL_UPLOAD).take(EVENTS_LISTED);
+    let simulated = all_events.iter().find(|event| event.event_type == "simulation").map(|event| event.text.clone());
+    let told = all_events.into_iter().filter(|event| event.event_type != CRITICAL_UPLOAD).take(EVENTS_LISTED);
     let mut report = Report {
         schema_version: SCHEMA_VERSION,
         generator: Generator { name: "stagegate".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -122,6 +131,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         inputs,
         data_quality,
         series: series::series(plan, &data),
+        attempts,
         stages,
         improvements,
         criteria,

@@ -3,6 +3,7 @@
 use super::group::StageData;
 use super::plausibility;
 use super::series::CLOCK_HOURS;
+use super::stage_events;
 use std::collections::BTreeMap;
 
 use crate::config::Plan;
@@ -41,7 +42,13 @@ pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
 }
 
 /// Rejected lines, duplicates, gaps and findings.
-pub(super) fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[Stage]) -> DataQuality {
+pub(super) fn quality(
+    plan: &Plan,
+    cube: &Cube,
+    data: &[StageData],
+    stages: &[Stage],
+    of_attempts: Vec<Finding>,
+) -> DataQuality {
     let files = &cube.header.files;
     let rejected_total: u64 = files.iter().map(FileLedger::rejected_total).sum();
     let rows: u64 = files.iter().map(FileLedger::rows).sum();
@@ -63,7 +70,8 @@ pub(super) fn quality(plan: &Plan, cube: &Cube, data: &[StageData], stages: &[St
     findings.extend(wrong_clock(&mut quality.gaps));
     findings.extend(gap_finding(&quality.gaps));
     keep_longest(&mut quality.gaps);
-    findings.extend(timeline_findings(plan, cube));
+    findings.extend(stage_events::findings(plan, cube));
+    findings.extend(of_attempts);
     findings.extend(stage_findings(plan, data, stages));
     findings.extend(dimension_findings(cube));
     findings.extend(plausibility::findings(plan, stages));
@@ -281,28 +289,6 @@ fn without_duration(words: &Words, files: &[FileLedger]) -> Option<Finding> {
         if total == 1 { "has" } else { "have" }
     );
     (total > 0).then(|| Finding::of_quality("without_duration", Severity::Info, text))
-}
-
-fn timeline_findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let timeline = &cube.header.timeline;
-    if timeline.percentages().next().is_none() && cube.header.placed_span.is_some() {
-        let text =
-            "the log has no rollout_stage event: what no file, stage name or interval places counts as the baseline";
-        findings.push(Finding::of_quality("no_stage_events", Severity::Warning, text));
-    }
-    let is_unknown = |percentage: &f64| plan.stage_at_percentage(*percentage).is_none();
-    let mut unknown: Vec<f64> = timeline.percentages().filter(is_unknown).collect();
-    unknown.sort_by(f64::total_cmp);
-    unknown.dedup();
-    for percentage in unknown {
-        let percentage = format::plain(percentage);
-        let text = format!(
-            "a rollout_stage event starts {percentage} %, and no stage of the config has that percentage: add it to [[stages]]"
-        );
-        findings.push(Finding::of_quality(format!("unknown_stage.{percentage}"), Severity::Error, text));
-    }
-    findings
 }
 
 fn stage_findings(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Finding> {

@@ -313,7 +313,6 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
 
     /// A critical error counts by the minute, not by the hour as the others do: the clock for a
     /// rollback starts with it.
-    #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn critical_record(&mut self, record: &Record<'_>, place: &Place) {
         let critical = &self.shared.plan.analysis.critical_errors;
         let Some(name) = record.error_type.as_deref().filter(|name| critical.iter().any(|known| known == name)) else {

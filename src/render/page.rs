@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use super::anchors::Link;
 use super::charts::Chart;
 use super::sections::{
-    change_points, charts, comparisons, completion, criteria, decision, error_scenarios, improvements, inputs,
-    intention_to_treat, notes, quality, regressions, stages, tests, triggers, validation, variants,
+    attempts, change_points, charts, comparisons, completion, criteria, decision, error_scenarios, improvements,
+    inputs, intention_to_treat, notes, quality, regressions, stages, tests, triggers, validation, variants,
 };
 use super::templates::render;
 use crate::format;
@@ -35,6 +35,7 @@ pub(super) struct Page<'a> {
     decision: decision::DecisionView,
     next_steps: Vec<Link>,
     not_measured: Vec<Link>,
+    attempts: Vec<attempts::AttemptView>,
     improvements: Vec<improvements::ImprovementView>,
     criteria: Vec<criteria::CriterionView>,
     pairs: Vec<comparisons::PairView>,
@@ -81,6 +82,7 @@ impl<'a> Page<'a> {
             decision: decision::decision(report),
             next_steps: decision::next_steps(report),
             not_measured: decision::not_measured(report),
+            attempts: attempts::attempts(report),
             improvements: report.improvements.iter().map(improvements::improvement).collect(),
             criteria: report.criteria.iter().map(|item| criteria::criterion(report, item)).collect(),
             pairs: comparisons::pairs(report, &groups),

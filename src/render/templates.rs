@@ -34,6 +34,8 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/improvements.md", include_str!("../../templates/parts/improvements.md.tera")),
         ("parts/inputs.html", include_str!("../../templates/parts/inputs.html.tera")),
         ("parts/inputs.md", include_str!("../../templates/parts/inputs.md.tera")),
+        ("parts/attempts.html", include_str!("../../templates/parts/attempts.html.tera")),
+        ("parts/attempts.md", include_str!("../../templates/parts/attempts.md.tera")),
         ("parts/intention_to_treat.html", include_str!("../../templates/parts/intention_to_treat.html.tera")),
         ("parts/intention_to_treat.md", include_str!("../../templates/parts/intention_to_treat.md.tera")),
         ("parts/method.html", include_str!("../../templates/parts/method.html.tera")),

@@ -9,7 +9,7 @@ use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
     Trigger, TriggerSeverity,
 };
-use crate::report::words::{answer_text, completion_word, decision_words, read_as, status_word};
+use crate::report::words::{answer_text, attempt_text, completion_word, decision_words, read_as, status_word};
 use crate::schema::record::Words;
 
 /// Whether to colour what is printed.
@@ -105,6 +105,14 @@ pub fn check(report: &Report, colour: Colour) -> String {
     let title = |text: &mut String, words: &str| {
         let _ = writeln!(text, "\n{}", colour.paint(BOLD, words));
     };
+    if report.attempts.len() > 1 {
+        title(&mut text, "Attempts");
+        for attempt in &report.attempts {
+            let when = format::period(&attempt.from, &attempt.to);
+            let told = attempt_text(attempt, &report.words);
+            let _ = writeln!(text, "  {when}: {}", plain(&told));
+        }
+    }
     title(&mut text, "Improvements");
     report.improvements.iter().for_each(|improvement| improvement_line(&mut text, improvement, colour));
     title(&mut text, "Criteria");

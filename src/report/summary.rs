@@ -2,13 +2,12 @@
 
 use super::claims::improvement_id;
 use super::model::{
-    Answer, Claim, Criterion, Gate, Improvement, IntentionToTreat, Report, Severity, SplitStatus, Stage, Status,
-    Trigger, TriggerSeverity,
+    Answer, Claim, Criterion, Gate, Improvement, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
+    TriggerSeverity,
 };
-use super::words::{answer_text, decision_words, dimensions, join, status_word};
+use super::words::{answer_text, attempt_text, decision_words, dimensions, join, status_word};
 use crate::format;
 use crate::metric::Unit;
-use crate::schema::record::Words;
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
@@ -23,7 +22,7 @@ const MOST_SENTENCES: usize = 5;
 pub fn summary(report: &Report) -> Vec<String> {
     let mut sentences = vec![decision(report)];
     sentences.extend(improvements(report));
-    sentences.push(scope(&report.words, &report.stages, &report.criteria, &report.triggers));
+    sentences.push(scope(report));
     let caveats: Vec<String> = fallbacks(&report.intention_to_treat).into_iter().chain(doubts(report)).collect();
     // Where something worse is to be told, what is not worse stands in its section alone.
     let worse = !report.regressions.found.is_empty();
@@ -184,15 +183,27 @@ fn against_targets<'a>(report: &Report, measured: impl Iterator<Item = &'a Impro
     Some(parts.join(", "))
 }
 
+/// How the attempts before this one ended.
+fn earlier(report: &Report) -> Option<String> {
+    let (_, earlier) = report.attempts.split_last()?;
+    let told: Vec<String> = earlier.iter().map(|attempt| attempt_text(attempt, &report.words)).collect();
+    (!told.is_empty()).then(|| join(&told, "and"))
+}
+
 /// How much there was to see, the criteria, and whether an alarm went off.
-fn scope(words: &Words, stages: &[Stage], criteria: &[Criterion], triggers: &[Trigger]) -> String {
+fn scope(report: &Report) -> String {
+    let Report { words, stages, criteria, triggers, .. } = report;
     let measured = stages.iter().filter(|stage| stage.groups.all.n > 0);
     let count = measured.clone().count() as u64;
     let uploads: u64 = measured.map(|stage| stage.groups.all.n).sum();
     if count == 0 {
         return format!("The log holds no usable {}: nothing is measured.", words.one);
     }
-    let log = format!("The log holds {} in {}", words.counted(uploads), format::counted(count, "stage"));
+    let holds = match earlier(report) {
+        Some(earlier) => format!("{}. Attempt {} holds", format::capitalised(&earlier), report.attempts.len()),
+        None => "The log holds".into(),
+    };
+    let log = format!("{holds} {} in {}", words.counted(uploads), format::counted(count, "stage"));
     let incidents = incidents(triggers);
     match criteria_text(criteria) {
         Some(criteria) => format!("{log}: {criteria}, and {incidents}."),

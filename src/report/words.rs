@@ -1,7 +1,8 @@
 //! What findings are called. A leaf beside the model: whoever judges and whoever shows use the same words.
 
-use super::model::{Answer, Comparison, CompletionStatus, DecisionValue, Input, Status, Trigger};
+use super::model::{Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, DecisionValue, Input, Status, Trigger};
 use crate::format;
+use crate::schema::record::Words;
 
 /// The one word of a status.
 pub fn status_word(status: Status) -> &'static str {
@@ -65,6 +66,20 @@ pub fn answer_text(trigger: &Trigger) -> Option<String> {
         Answer::Late => format!("rolled back after {}, 5 minutes are allowed", format::seconds(after())),
         Answer::None => "no rollback followed".into(),
     })
+}
+
+/// `attempt 1 was rolled back at 10% on 3 Nov 2025, 00:00 UTC (41 of 205 treated uploads had failed)`
+pub fn attempt_text(attempt: &Attempt, words: &Words) -> String {
+    let last = attempt.stages.last().map_or("no stage", String::as_str);
+    let at = attempt.ended_at.as_deref().map_or_else(String::new, |at| format!(" on {}", format::date_time(at)));
+    let end = match attempt.end {
+        AttemptEnd::Open => format!("reached {last}"),
+        AttemptEnd::RolledBack => format!("was rolled back at {last}{at}"),
+        AttemptEnd::SteppedBack => format!("stepped back from {last}{at}"),
+    };
+    let failed = format::count(attempt.treated_failures);
+    let of = words.counted_as(attempt.treated, "treated");
+    format!("attempt {} {end} ({failed} of {of} had failed)", attempt.number)
 }
 
 /// How a file of another format was read, and what its source leaves out.

@@ -1,5 +1,6 @@
 //! The real binary on real files. One test binary: each further one would link polars again.
 
+mod attempts;
 mod bundles;
 mod calibration;
 mod cli;

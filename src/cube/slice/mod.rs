@@ -7,8 +7,10 @@ mod hours;
 mod minutes;
 mod segments;
 mod view;
+mod visits;
 
 pub use answers::{CRITICAL_UPLOAD, HourMeasure, HourSums, LoggedEvent, MeasureSum, Measured, MinuteCounts, Segment};
 pub use arm::Arm;
 pub use minutes::{MinuteMemory, MinuteSums};
 pub use segments::SegmentHour;
+pub use visits::Visit;

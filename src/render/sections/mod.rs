@@ -1,5 +1,6 @@
 //! The sections of the page, a file each: a part of the report -> texts, which `templates/parts` lays out.
 
+pub(super) mod attempts;
 pub(super) mod change_points;
 pub(super) mod charts;
 pub(super) mod comparisons;

@@ -121,6 +121,40 @@ pub struct Stage {
     pub split: Split,
 }
 
+/// A rollout that was begun, and went on, or was taken back. The report is about the last one with records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// From 1.
+    pub number: usize,
+    /// The stages above 0 % that had records, in their order.
+    pub stages: Vec<String>,
+    /// First minute with a record of these stages.
+    pub from: String,
+    /// End of the last one.
+    pub to: String,
+    /// Records of these stages.
+    pub n: u64,
+    pub treated: u64,
+    pub treated_failures: u64,
+    pub end: AttemptEnd,
+    /// When it was taken back; `null` where it was not.
+    pub ended_at: Option<String>,
+    /// Records after its end and before the next start: they belong to no stage.
+    pub n_after: u64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptEnd {
+    /// Nothing took it back.
+    Open,
+    /// By a `rollback` event.
+    RolledBack,
+    /// By a start of a smaller percentage, without a rollback event.
+    SteppedBack,
+}
+
 /// How far a stage is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -40,6 +40,9 @@ pub struct Report {
     pub next_steps: Vec<NextStep>,
     pub inputs: Vec<Input>,
     pub data_quality: DataQuality,
+    /// The attempts of the log, the last one that of this report; one of them in most logs.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
     pub stages: Vec<Stage>,
     pub improvements: Vec<Improvement>,
     pub criteria: Vec<Criterion>,

@@ -1,0 +1,90 @@
+//! The cube asked by visit: a stage in a period of the timeline.
+
+use polars_core::prelude::*;
+
+use super::super::header::{Cube, damaged};
+use super::super::table::MINUTES;
+use super::arm::Arm;
+use super::view::View;
+use crate::error::Result;
+
+/// Minutes at the beginning of a visit in which what began before may still end.
+const SETTLING_MINUTES: i64 = 10;
+
+/// The records of a stage in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// From 1.
+    pub period: usize,
+    pub stage: usize,
+    /// First and last minute in which a record ended, since 1970-01-01T00:00Z.
+    pub minutes: (i64, i64),
+    pub records: u64,
+    pub treated: u64,
+    pub treated_failures: u64,
+    /// Records, and treated ones, that ended later than ten minutes after the first.
+    pub settled: (u64, u64),
+}
+
+impl Cube {
+    /// All visits with records, by period and first minute.
+    pub fn visits(&self) -> Result<Vec<Visit>> {
+        self.visits_inner().map_err(damaged)
+    }
+
+    fn visits_inner(&self) -> PolarsResult<Vec<Visit>> {
+        let view = View::whole(&self.tables[MINUTES]);
+        let (periods, stages, kinds) =
+            (view.numbers("period")?, view.numbers("stage")?, view.numbers("execution_type")?);
+        let (records, successes) = (view.counts("n")?, view.counts("successes")?);
+        let mut visits: Vec<Visit> = Vec::new();
+        // Rows are sorted by minute.
+        for (row, minute) in view.times("minute")?.into_iter().enumerate() {
+            let (period, stage) = (usize::from(periods[row]), usize::from(stages[row]));
+            let known = visits.iter().position(|visit| (visit.period, visit.stage) == (period, stage));
+            let index = known.unwrap_or(visits.len());
+            if known.is_none() {
+                let minutes = (minute, minute);
+                visits.push(Visit {
+                    period,
+                    stage,
+                    minutes,
+                    records: 0,
+                    treated: 0,
+                    treated_failures: 0,
+                    settled: (0, 0),
+                });
+            }
+            let visit = &mut visits[index];
+            let treated = if Arm::Treated.holds(kinds[row]) { records[row] } else { 0 };
+            visit.minutes.1 = minute;
+            visit.records += records[row];
+            visit.treated += treated;
+            visit.treated_failures += if treated > 0 { records[row] - successes[row] } else { 0 };
+            if minute > visit.minutes.0 + SETTLING_MINUTES {
+                visit.settled = (visit.settled.0 + records[row], visit.settled.1 + treated);
+            }
+        }
+        visits.sort_by_key(|visit| (visit.period, visit.minutes.0));
+        Ok(visits)
+    }
+
+    /// The cube without the records and samples of other visits than these, each a period and a stage.
+    pub fn of_visits(&self, visits: &[(usize, usize)]) -> Result<Self> {
+        let kept = |table: &DataFrame| -> PolarsResult<DataFrame> {
+            if !table.schema().contains("period") {
+                return Ok(table.clone());
+            }
+            let view = View::whole(table);
+            let rows = view.numbers("period")?.into_iter().zip(view.numbers("stage")?);
+            let is_kept = |(period, stage)| visits.contains(&(usize::from(period), usize::from(stage)));
+            let mask: Vec<bool> = rows.map(is_kept).collect();
+            let mut table = table.filter(&BooleanChunked::new("kept".into(), mask))?;
+            table.rechunk_mut();
+            Ok(table)
+        };
+        let kept: PolarsResult<Vec<DataFrame>> = self.tables.iter().map(kept).collect();
+        let tables = kept.map_err(damaged)?.try_into().expect("as many tables as there are");
+        Ok(Self { tables, ..self.clone() })
+    }
+}
