@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 use stagegate_stats::Interval;
 use stagegate_stats::clusters::FEWEST_CLUSTERS;
+use stagegate_stats::dependence::Dependence;
 use stagegate_stats::proportion::{detectable_difference, more_needed};
 
-use super::figure::{NOTHING, NotMeasured, figure, rate};
+use super::figure::{NOTHING, NotMeasured, dependence_warning, figure, rate};
 use super::group::{GroupData, StageData};
 use super::pair::pair_id;
 use super::ratio;
@@ -77,7 +78,13 @@ struct Answer {
     more_needed: Option<u64>,
     /// The smallest distance from the threshold that would have been seen.
     detectable: Option<f64>,
-    few_hours: bool,
+    /// Of the figure or ratio behind it.
+    warnings: Vec<FigureWarning>,
+}
+
+/// What a ratio says of its hours.
+fn of_hours(few: bool, dependence: Dependence) -> Vec<FigureWarning> {
+    few.then_some(FigureWarning::FewHours).into_iter().chain(dependence_warning(dependence)).collect()
 }
 
 impl Question<'_> {
@@ -129,11 +136,8 @@ impl Question<'_> {
             Err(reason) => return Criterion { reason: Some(reason), ..self.criterion() },
         };
         let status = status(answer.interval, self.direction, self.threshold);
-        let mut warnings = Vec::new();
-        if answer.few_hours {
-            warnings.push(FigureWarning::FewHours);
-        }
-        if answer.interval.is_none() {
+        let mut warnings = answer.warnings;
+        if answer.interval.is_none() && !warnings.contains(&FigureWarning::TooFew) {
             warnings.push(FigureWarning::TooFew);
         }
         Criterion {
@@ -169,7 +173,7 @@ impl Question<'_> {
             n: rate.n,
             more_needed: more_needed(rate.value(), rate.n, rate.design_effect.divisor, self.threshold, level),
             detectable: detectable_difference(n, self.threshold, level),
-            few_hours: rate.hours < FEWEST_CLUSTERS as u64,
+            warnings: of_hours(rate.hours < FEWEST_CLUSTERS as u64, rate.design_effect.dependence),
         })
     }
 
@@ -182,7 +186,7 @@ impl Question<'_> {
             n: figure.n,
             more_needed: figure.ci.and_then(|ci| more_for_ratio(figure.value, ci, figure.n, self.threshold)),
             detectable: None,
-            few_hours: figure.warnings.contains(&FigureWarning::FewHours),
+            warnings: figure.warnings,
         })
     }
 
@@ -206,7 +210,7 @@ impl Question<'_> {
             n: ratio.n[1],
             more_needed: ratio.interval.and_then(more),
             detectable: ratio.detectable.map(|factor| self.threshold * (factor - 1.0)),
-            few_hours: ratio.few_hours,
+            warnings: of_hours(ratio.few_hours, ratio.dependence),
         })
     }
 }

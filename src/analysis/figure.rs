@@ -7,7 +7,8 @@ use crate::cube::slice::HourSums;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::{Figure, FigureWarning, IntervalMethod};
 use crate::schema::record::MEMORY;
-use stagegate_stats::clusters::{DesignEffect, FEWEST_CLUSTERS, design_effect, design_effect_of_tail};
+use stagegate_stats::clusters::{DesignEffect, FEWEST_CLUSTERS, design_effect_of_hours, design_effect_of_tail};
+use stagegate_stats::dependence::Dependence;
 use stagegate_stats::proportion::wilson;
 use stagegate_stats::{Interval, Level};
 
@@ -31,14 +32,16 @@ pub(super) fn figure(
         return rate(group, share, analysis.level()).map(Rate::figure);
     }
     let (value, n) = point(group, estimator)?;
-    let (ci, method, hours) =
+    let (ci, method, hours, dependence) =
         match quantile_of(group, estimator).filter(|(known, _)| known.hours.len() >= FEWEST_CLUSTERS) {
             Some((known, q)) => {
-                (woodruff(known, q, analysis.level()), Some(IntervalMethod::Woodruff), known.hours.len() as u64)
+                let (ci, dependence) = woodruff(known, q, analysis.level());
+                (ci, Some(IntervalMethod::Woodruff), known.hours.len() as u64, dependence)
             }
             None => {
                 let replicates = replicates(group, estimator, analysis, id);
-                (replicates.interval(analysis.level()), replicates.method, replicates.hours)
+                let ci = replicates.interval(value, analysis.level());
+                (ci, replicates.method, replicates.hours, replicates.long_run.dependence)
             }
         };
     // One observation has no spread that could be seen.
@@ -51,7 +54,17 @@ pub(super) fn figure(
     if method.is_some() && ci.is_none() {
         warnings.push(FigureWarning::TooFew);
     }
+    warnings.extend(dependence_warning(dependence).filter(|_| ci.is_some()));
     Ok(Figure { value, ci, n, interval_method: ci.and(method), hours, design_effect: None, warnings })
+}
+
+/// What a figure says of hours that depend on each other.
+pub(super) fn dependence_warning(dependence: Dependence) -> Option<FigureWarning> {
+    match dependence {
+        Dependence::None => None,
+        Dependence::Hours => Some(FigureWarning::HoursCorrelated),
+        Dependence::Days => Some(FigureWarning::DaysDiffer),
+    }
 }
 
 /// Events, observations and design effect of a rate.
@@ -65,10 +78,10 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// From (events, observations) by hour, at least one of them above 0.
-    pub(super) fn new(hours: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> Self {
-        let (events, n, count) = hours.clone().fold((0, 0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n, sum.2 + 1));
-        Self { events, n, design_effect: design_effect(hours, level), hours: count, level }
+    /// From (hour, events, observations), rising, at least one of them above 0.
+    pub(super) fn new(hours: impl Iterator<Item = (i64, u64, u64)> + Clone, level: Level) -> Self {
+        let (events, n, count) = hours.clone().fold((0, 0, 0), |sum, (_, y, n)| (sum.0 + y, sum.1 + n, sum.2 + 1));
+        Self { events, n, design_effect: design_effect_of_hours(hours, level), hours: count, level }
     }
 
     pub(super) fn value(self) -> f64 {
@@ -89,6 +102,7 @@ impl Rate {
     /// As the report has it.
     pub(super) fn figure(self) -> Figure {
         let few = self.hours < FEWEST_CLUSTERS as u64;
+        let few = few.then_some(FigureWarning::FewHours);
         Figure {
             value: self.value(),
             ci: self.interval(),
@@ -96,7 +110,7 @@ impl Rate {
             interval_method: Some(IntervalMethod::Wilson),
             hours: self.hours,
             design_effect: Some(self.design_effect.value),
-            warnings: if few { vec![FigureWarning::FewHours] } else { Vec::new() },
+            warnings: few.into_iter().chain(dependence_warning(self.design_effect.dependence)).collect(),
         }
     }
 }
@@ -106,8 +120,8 @@ pub(super) fn rate(group: &GroupData, share: Share, level: Level) -> Result<Rate
     Ok(Rate::new(events_by_hour(group, share)?.into_iter(), level))
 }
 
-/// Events and observations of a rate by hour; at least one hour.
-fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, NotMeasured> {
+/// Hours with events and observations of a rate, rising; at least one.
+fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(i64, u64, u64)>, NotMeasured> {
     if share == Share::Fallbacks && group.arm == crate::cube::slice::Arm::PerProtocol {
         return Err("per protocol leaves fallbacks out".into());
     }
@@ -117,7 +131,11 @@ fn events_by_hour(group: &GroupData, share: Share) -> Result<Vec<(u64, u64)>, No
         Share::Timeouts => (hour.timeouts, hour.uploads),
         Share::Fallbacks => (hour.fallbacks, hour.treated),
     };
-    let hours: Vec<(u64, u64)> = group.hours.iter().map(pair).filter(|(_, n)| *n > 0).collect();
+    let hour = |hour: &HourSums| {
+        let (events, n) = pair(hour);
+        (hour.hour, events, n)
+    };
+    let hours: Vec<(i64, u64, u64)> = group.hours.iter().map(hour).filter(|(_, _, n)| *n > 0).collect();
     match (hours.is_empty(), share) {
         (false, _) => Ok(hours),
         (true, Share::Fallbacks) => Err("nothing treated".into()),
@@ -133,7 +151,7 @@ pub(super) fn point(group: &GroupData, estimator: Estimator) -> Result<(f64, u64
     match estimator {
         Estimator::Rate(share) => {
             let hours = events_by_hour(group, share)?;
-            let (events, n) = hours.iter().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
+            let (events, n) = hours.iter().fold((0, 0), |sum, (_, y, n)| (sum.0 + y, sum.1 + n));
             Ok((events as f64 / n as f64, n))
         }
         Estimator::Mean(Distribution::Latency) => {
@@ -195,15 +213,19 @@ fn quantile_of(group: &GroupData, estimator: Estimator) -> Option<(&HourlyHistog
 /// Woodruff's interval of a quantile (1952): the Wilson interval of the share at or below it, on effective
 /// counts, turned over on the distribution itself.
 ///
-/// `None` where the share's upper end lies above the last observation: the quantile may then be anything beyond it.
-fn woodruff(known: &HourlyHistograms, q: f64, level: Level) -> Option<Interval> {
+/// No interval where the share's upper end lies above the last observation: the quantile may then be anything beyond it.
+fn woodruff(known: &HourlyHistograms, q: f64, level: Level) -> (Option<Interval>, Dependence) {
     let n = known.pooled.total();
-    let bin = known.pooled.quantile_bin(q)?;
-    let hours = known.hours.iter().map(|(_, histogram)| (histogram.up_to_bin(bin), histogram.total()));
-    let effective = n as f64 / design_effect_of_tail(hours, level).divisor;
-    let share = wilson(q * effective, effective, level)?;
-    if (1.0 - share.high) * (n as f64) < 1.0 {
-        return None;
-    }
-    Interval::new(known.quantile(share.low.max(f64::MIN_POSITIVE))?, known.quantile(share.high)?)
+    let Some(bin) = known.pooled.quantile_bin(q) else { return (None, Dependence::None) };
+    let hours = known.hours.iter().map(|(hour, histogram)| (*hour, histogram.up_to_bin(bin), histogram.total()));
+    let design_effect = design_effect_of_tail(hours, level);
+    let effective = n as f64 / design_effect.divisor;
+    let interval = || {
+        let share = wilson(q * effective, effective, level)?;
+        if (1.0 - share.high) * (n as f64) < 1.0 {
+            return None;
+        }
+        Interval::new(known.quantile(share.low.max(f64::MIN_POSITIVE))?, known.quantile(share.high)?)
+    };
+    (interval(), design_effect.dependence)
 }

@@ -244,10 +244,10 @@ impl Gates<'_> {
     /// Failures of the treated records of some stages.
     fn pooled(&self, stages: std::ops::RangeInclusive<usize>) -> Option<Rate> {
         let level = self.plan.analysis.level();
-        let hours: Vec<(u64, u64)> = stages
+        let hours: Vec<(i64, u64, u64)> = stages
             .flat_map(|stage| &self.treated(stage).hours)
-            .map(|hour| (hour.uploads - hour.successes, hour.uploads))
-            .filter(|(_, n)| *n > 0)
+            .map(|hour| (hour.hour, hour.uploads - hour.successes, hour.uploads))
+            .filter(|(_, _, n)| *n > 0)
             .collect();
         (!hours.is_empty()).then(|| Rate::new(hours.into_iter(), level))
     }

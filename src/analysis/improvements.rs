@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use stagegate_stats::Interval;
 
-use super::figure::{NotMeasured, not_carried, rate};
+use super::figure::{NotMeasured, dependence_warning, not_carried, rate};
 use super::group::{GroupData, StageData};
 use super::pair::{pair_id, place};
 use super::ratio::{self, Ratio};
@@ -144,6 +144,7 @@ impl Measured<'_> {
         if ratio.as_ref().is_some_and(|ratio| ratio.few_hours) {
             warnings.push(FigureWarning::FewHours);
         }
+        warnings.extend(ratio.as_ref().and_then(|ratio| dependence_warning(ratio.dependence)));
         if ratio.is_some() && interval.is_none() {
             warnings.push(FigureWarning::TooFew);
         }

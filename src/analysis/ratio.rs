@@ -10,6 +10,7 @@ use stagegate_stats::bootstrap::{
     LogEstimate, percentile_interval, quotient, studentised_interval, variance, welch_degrees,
 };
 use stagegate_stats::clusters::FEWEST_CLUSTERS;
+use stagegate_stats::dependence::{Dependence, LongRun};
 use stagegate_stats::ratio::koopman;
 use stagegate_stats::{Interval, Level, Z_POWER};
 
@@ -23,6 +24,8 @@ pub(super) struct Ratio {
     pub n: [u64; 2],
     /// Whether either group has fewer than 8 hours.
     pub few_hours: bool,
+    /// How the hours of the group that depends the more on its hours do.
+    pub dependence: Dependence,
     /// The smallest ratio away from 1 that this log would have told from 1 (see [`detectable`]).
     pub detectable: Option<f64>,
 }
@@ -93,22 +96,46 @@ fn of_metric(
         method,
         n: [bottom_n, top_n],
         few_hours: few(below.hours.min(above.hours)),
+        dependence: below.long_run.dependence.max(above.long_run.dependence),
         detectable: detectable(interval, analysis.level()),
     })
 }
 
 /// Studentised where both sides are ratios of sums, else by percentiles.
 fn interval(below: &Replicates, above: &Replicates, [bottom, top]: [f64; 2], level: Level) -> Option<Interval> {
+    let sides = [below, above];
     if let (Some((below, below_replicates)), Some((above, above_replicates))) = (&below.studentised, &above.studentised)
     {
         let pairs = above_replicates.iter().zip(below_replicates);
         let replicates: Vec<LogEstimate> = pairs.map(|(above, below)| quotient(*above, *below)).collect();
-        return studentised_interval(quotient(*above, *below), &replicates, level);
+        let interval = studentised_interval(quotient(*above, *below), &replicates, level);
+        let errors = [below.log_error, above.log_error];
+        return interval.map(|ends| ends.stretched(top / bottom, widening(sides, errors, level)));
     }
     let pairs = above.values.iter().zip(&below.values).filter(|(_, bottom)| **bottom > 0.0);
     let ratios: Vec<f64> = pairs.map(|(top, bottom)| top / bottom).collect();
     let relative = |side: &Replicates, value: f64| (variance(&side.values) / (value * value), side.degrees_of_freedom);
-    percentile_interval(ratios, welch_degrees([relative(below, bottom), relative(above, top)]), level)
+    let relatives = [relative(below, bottom), relative(above, top)];
+    let errors = relatives.map(|(variance, _)| variance.sqrt());
+    let interval = percentile_interval(ratios, welch_degrees(relatives), level);
+    interval.map(|ends| ends.stretched(top / bottom, widening(sides, errors, level)))
+}
+
+/// How much wider the interval of a ratio is for hours that depend on each other: by the long-run variances of both
+/// sides, whose errors on the logarithmic scale are `errors`, and by Student's quantile of what is known of them.
+fn widening(sides: [&Replicates; 2], errors: [f64; 2], level: Level) -> f64 {
+    if sides.iter().all(|side| side.long_run == LongRun::INDEPENDENT) {
+        return 1.0;
+    }
+    let variances = errors.map(|error| error * error);
+    let plain = [0, 1].map(|side| (variances[side], sides[side].degrees_of_freedom));
+    let long_run = [0, 1].map(|side| {
+        let LongRun { ratio, degrees_of_freedom, .. } = sides[side].long_run;
+        (variances[side] * ratio, degrees_of_freedom.min(sides[side].degrees_of_freedom))
+    });
+    let sum = |sides: [(f64, f64); 2]| sides[0].0 + sides[1].0;
+    let wider = (sum(long_run) / sum(plain)).sqrt() * level.t(welch_degrees(long_run)) / level.t(welch_degrees(plain));
+    if wider.is_finite() { wider.max(1.0) } else { 1.0 }
 }
 
 /// The ratio of two rates: Koopman on effective counts.
@@ -129,6 +156,7 @@ fn of_rate(reference: &GroupData, candidate: &GroupData, share: Share, level: Le
         method: IntervalMethod::Koopman,
         n: [bottom.n, top.n],
         few_hours: bottom.hours.min(top.hours) < FEWEST_CLUSTERS as u64,
+        dependence: bottom.design_effect.dependence.max(top.design_effect.dependence),
         detectable: detectable_rate(bottom.effective(), top.effective(), level),
     })
 }

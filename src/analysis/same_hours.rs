@@ -56,7 +56,7 @@ pub(super) fn judge(
             ci: Some(interval.holding(value)),
             stages: used.into_iter().map(|stage| plan.stages[stage].name.clone()).collect(),
         };
-        if improvement.status != Status::NotJudged && decides(&same, improvement) {
+        if improvement.status != Status::NotJudged && decides(&same, improvement, plan.analysis.level()) {
             improvement.status = status(true, same.ci, improvement.target, better(asked.form, metric));
         }
         improvement.same_hours = Some(same);
@@ -81,7 +81,7 @@ pub(super) fn judge_criteria(
         let effects = effects(plan, data, stages, comparisons, metric);
         let Some(effect) = effects.into_iter().find(|effect| effect.stage == index) else { continue };
         let Some(((ratio, within), _)) = pooled(plan, &[effect]) else { continue };
-        if !as_sure(within, since) || criterion.scope != Arm::Treated.name() {
+        if !as_sure(within, since, plan.analysis.level()) || criterion.scope != Arm::Treated.name() {
             continue;
         }
         criterion.definition = format!("{} / that of the control in the same hours", metric.label.to_lowercase());
@@ -96,19 +96,19 @@ pub(super) fn judge_criteria(
 }
 
 /// Whether an interval within the hours knows as much as one since the baseline, or contradicts it.
-fn as_sure(within: Interval, since: Interval) -> bool {
+fn as_sure(within: Interval, since: Interval, level: Level) -> bool {
     let width = |ends: Interval| ends.high - ends.low;
     // A contradiction is one beyond 99.9 %: the interval as much wider as its quantile is.
     let middle = f64::midpoint(within.low, within.high);
-    let reach = width(within) / 2.0 * NO_CHANCE_Z / Level::P95.z();
+    let reach = width(within) / 2.0 * NO_CHANCE_Z / level.z();
     let contradicts = Interval::new(middle - reach, middle + reach).is_some_and(|wide| wide.is_apart_from(since));
     contradicts || width(within) <= AS_SURE * width(since)
 }
 
 /// Whether the same hours decide: where they know as much as the baseline does, or contradict it. A split that is too small
 /// to say anything leaves the change since the baseline as it is.
-fn decides(same: &SameHours, improvement: &Improvement) -> bool {
-    same.ci.zip(improvement.ci).is_some_and(|(within, since)| as_sure(within, since))
+fn decides(same: &SameHours, improvement: &Improvement, level: Level) -> bool {
+    same.ci.zip(improvement.ci).is_some_and(|(within, since)| as_sure(within, since, level))
 }
 
 /// Whether records of both arms carry it: samples of a process belong to no arm.
@@ -172,10 +172,13 @@ fn pooled(plan: &Plan, effects: &[Effect]) -> Option<((f64, Interval), Vec<usize
     let mean = effects.iter().map(|effect| weight(effect) * effect.log_ratio).sum::<f64>() / weights;
     // Cochran 1954.
     let q: f64 = effects.iter().map(|effect| weight(effect) * (effect.log_ratio - mean).powi(2)).sum();
-    let contradict = effects.len() > 1 && upper_tail(q, effects.len() as f64 - 1.0) < CONTRADICTION_LEVEL;
+    let others = effects.len() as f64 - 1.0;
+    let contradict = effects.len() > 1 && upper_tail(q, others) < CONTRADICTION_LEVEL;
+    // Stages that scatter more than their errors say make all of them larger (Birge 1932).
+    let scatter = if effects.len() > 1 { (q / others).max(1.0) } else { 1.0 };
     let (log_ratio, log_error, used) = match (effects.last()?, contradict) {
         (last, true) => (last.log_ratio, last.log_error, vec![last.stage]),
-        _ => (mean, weights.sqrt().recip(), effects.iter().map(|effect| effect.stage).collect()),
+        _ => (mean, (scatter / weights).sqrt(), effects.iter().map(|effect| effect.stage).collect()),
     };
     let reach = plan.analysis.level().z() * log_error;
     let interval = Interval::new((log_ratio - reach).exp(), (log_ratio + reach).exp())?;

@@ -41,7 +41,7 @@ pub(super) fn variants(plan: &Plan, names: &Names<'_>, segmented: &Segmented) ->
     }
     let variant = |((file_type, size, provider), hours): ((String, u16, String), Hours)| {
         let uploads = hours.values().map(|(_, uploads)| uploads).sum();
-        let rate = || Rate::new(hours.values().copied(), plan.analysis.level());
+        let rate = || Rate::new(hours.iter().map(|(hour, (y, n))| (*hour, *y, *n)), plan.analysis.level());
         Variant {
             file_type,
             size: names.name(SIZE, size),

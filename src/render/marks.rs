@@ -81,6 +81,8 @@ fn warning(warning: FigureWarning) -> &'static str {
         FigureWarning::FewHours => {
             "fewer than 8 hours: records are taken as independent, the interval may be too narrow"
         }
+        FigureWarning::HoursCorrelated => "hours resemble the one before: the interval is wider for it",
+        FigureWarning::DaysDiffer => "days differ: the interval is one of whole days",
         FigureWarning::TooFew => "too few for an interval",
         FigureWarning::MixChanged => "the mix changed, and the figure with it",
         FigureWarning::SplitMismatch => "the split is not what was set: the arms may differ in more than the treatment",

@@ -1,6 +1,7 @@
 //! What the hours of a group say about how independent its uploads are.
 
 use super::Level;
+use super::dependence::{Dependence, LongRun};
 
 /// Fewest hours from which clusters can be learnt; with fewer, uploads are taken as independent.
 pub const FEWEST_CLUSTERS: usize = 8;
@@ -12,11 +13,13 @@ pub struct DesignEffect {
     pub value: f64,
     /// What counts are divided by: `value`, and the penalty for having learnt it from few clusters.
     pub divisor: f64,
+    /// How the clusters depend on each other, where they are hours in their order.
+    pub dependence: Dependence,
 }
 
 impl DesignEffect {
     /// Independent observations.
-    pub const NONE: Self = Self { value: 1.0, divisor: 1.0 };
+    pub const NONE: Self = Self { value: 1.0, divisor: 1.0, dependence: Dependence::None };
 
     /// From the ratio of the two variances, learnt from clusters with so many degrees of freedom; of intervals at
     /// `level`.
@@ -25,7 +28,7 @@ impl DesignEffect {
     /// the t interval of the clusters. Effective counts are never above the real ones.
     pub fn from_variances(ratio: f64, degrees_of_freedom: f64, level: Level) -> Self {
         let penalty = (level.t(degrees_of_freedom) / level.z()).powi(2);
-        Self { value: ratio.max(1.0), divisor: (ratio * penalty).max(1.0) }
+        Self { value: ratio.max(1.0), divisor: (ratio * penalty).max(1.0), dependence: Dependence::None }
     }
 }
 
@@ -47,11 +50,28 @@ fn moment_degrees(influences: impl Iterator<Item = f64>) -> f64 {
     if spread > 0.0 { (2.0 * squares * squares / spread).max(2.0) } else { f64::INFINITY }
 }
 
+/// A design effect from its variance ratio, of hours that may depend on each other: `hours` are (hour, events,
+/// observations), rising; events at `rate`.
+fn over_time(
+    hours: impl Iterator<Item = (i64, u64, u64)>,
+    rate: f64,
+    ratio: f64,
+    degrees_of_freedom: f64,
+    level: Level,
+) -> DesignEffect {
+    let influences: Vec<(i64, f64)> = hours.map(|(hour, y, n)| (hour, y as f64 - rate * n as f64)).collect();
+    let long_run = LongRun::of(&influences, level);
+    let degrees = degrees_of_freedom.min(long_run.degrees_of_freedom);
+    let found = DesignEffect::from_variances(ratio * long_run.ratio, degrees, level);
+    DesignEffect { dependence: long_run.dependence, ..found }
+}
+
 /// [`design_effect`] of the share at or below a quantile: where a few hours hold most of a tail, the
 /// variance rests on those few, and its degrees of freedom on their moments.
-pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> DesignEffect {
+pub fn design_effect_of_tail(hours: impl Iterator<Item = (i64, u64, u64)> + Clone, level: Level) -> DesignEffect {
+    let hours = hours.filter(|(_, _, n)| *n > 0);
+    let clusters = hours.clone().map(|(_, y, n)| (y, n));
     let plain = design_effect(clusters.clone(), level);
-    let clusters = clusters.filter(|(_, n)| *n > 0);
     let (events, total) = clusters.clone().fold((0, 0), |sum, (y, n)| (sum.0 + y, sum.1 + n));
     if total == 0 || plain == DesignEffect::NONE {
         return plain;
@@ -59,7 +79,17 @@ pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone,
     let rate = events as f64 / total as f64;
     let by_moments = moment_degrees(clusters.clone().map(|(y, n)| y as f64 - rate * n as f64));
     let by_sizes = degrees_of_freedom(clusters.map(|(_, n)| n as f64));
-    DesignEffect::from_variances(plain.value, by_moments.min(by_sizes), level)
+    over_time(hours, rate, plain.value, by_moments.min(by_sizes), level)
+}
+
+/// [`design_effect`] of hours in their order, which may depend on each other: `hours` are (hour, events,
+/// observations), rising.
+pub fn design_effect_of_hours(hours: impl Iterator<Item = (i64, u64, u64)> + Clone, level: Level) -> DesignEffect {
+    let hours = hours.filter(|(_, _, n)| *n > 0);
+    let Some((rate, ratio, degrees)) = variance_ratio(hours.clone().map(|(_, y, n)| (y, n))) else {
+        return DesignEffect::NONE;
+    };
+    over_time(hours, rate, ratio, degrees, level)
 }
 
 /// Design effect of a rate from clusters: the variance of the ratio estimator sum(y) / sum(n)
@@ -69,19 +99,26 @@ pub fn design_effect_of_tail(clusters: impl Iterator<Item = (u64, u64)> + Clone,
 /// `clusters` are (events, observations), events not above observations. 1 for fewer than
 /// [`FEWEST_CLUSTERS`] clusters with observations, and where every or no observation is an event.
 pub fn design_effect(clusters: impl Iterator<Item = (u64, u64)> + Clone, level: Level) -> DesignEffect {
-    let clusters = clusters.filter(|(_, n)| *n > 0);
+    match variance_ratio(clusters.filter(|(_, n)| *n > 0)) {
+        Some((_, ratio, degrees)) => DesignEffect::from_variances(ratio, degrees, level),
+        None => DesignEffect::NONE,
+    }
+}
+
+/// The rate, its variance from clusters over the binomial one, and the degrees of freedom; `None` for too few clusters.
+fn variance_ratio(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> Option<(f64, f64, f64)> {
     let (count, events, total) =
         clusters.clone().fold((0_usize, 0_u64, 0_u64), |sum, (y, n)| (sum.0 + 1, sum.1 + y, sum.2 + n));
     // Where every or no observation is an event, both variances below are 0: their quotient is no number, and counts as 1.
     if count < FEWEST_CLUSTERS {
-        return DesignEffect::NONE;
+        return None;
     }
     let rate = events as f64 / total as f64;
     let squares: f64 = clusters.clone().map(|(y, n)| (y as f64 - rate * n as f64).powi(2)).sum();
     let k = count as f64;
     let variance = k / (k - 1.0) * squares / (total as f64).powi(2);
     let binomial = rate * (1.0 - rate) / total as f64;
-    DesignEffect::from_variances(variance / binomial, degrees_of_freedom(clusters.map(|(_, n)| n as f64)), level)
+    Some((rate, variance / binomial, degrees_of_freedom(clusters.map(|(_, n)| n as f64))))
 }
 
 /// How much the rate itself varies from cluster to cluster: the variance of the clusters' true
@@ -123,6 +160,10 @@ mod tests {
         assert!((got / want - 1.0).abs() < 1e-9, "{got} for {want}");
     }
 
+    fn in_order(clusters: impl Iterator<Item = (u64, u64)> + Clone) -> impl Iterator<Item = (i64, u64, u64)> + Clone {
+        (0..).zip(clusters).map(|(hour, (y, n))| (hour, y, n))
+    }
+
     // numpy 2.4, scipy 1.17.1: the formulas of the doc comments, each in one line on arrays; an hour without
     // uploads is none.
     #[test]
@@ -133,11 +174,11 @@ mod tests {
         close(got.divisor, 9.694_638_933_143_743);
         // Of a tail, by the moments where they are fewer than the sizes tell, and never below 2.
         let rising = (0..12).map(|hour| (60 + 5 * (hour % 4) + if hour == 7 { 15 } else { 0 }, 100 + hour));
-        let got = design_effect_of_tail(rising, Level::P95);
+        let got = design_effect_of_tail(in_order(rising), Level::P95);
         close(got.value, 2.808_693_819_465_037);
         close(got.divisor, 3.967_356_138_661_854);
         let heavy = (0..40).map(|hour| if hour == 0 { (20, 100) } else { (98, 100) });
-        close(design_effect_of_tail(heavy.chain([(0, 0)]), Level::P95).divisor, 167.825_439_761_661);
+        close(design_effect_of_tail(in_order(heavy.chain([(0, 0)])), Level::P95).divisor, 167.825_439_761_661);
     }
 
     #[test]
@@ -177,11 +218,10 @@ mod tests {
     fn one_hour_that_holds_the_tail_is_worth_little() {
         let even = (0..40).map(|hour| (95 + hour % 2 * 2, 100));
         let heavy = (0..40).map(|hour| if hour == 0 { (20, 100) } else { (98, 100) });
-        assert!(design_effect_of_tail(heavy.clone(), Level::P95).divisor > design_effect(heavy, Level::P95).divisor);
-        assert!(
-            (design_effect_of_tail(even.clone(), Level::P95).divisor - design_effect(even, Level::P95).divisor).abs()
-                < 1e-12
-        );
+        let tail = |clusters| design_effect_of_tail(in_order(clusters), Level::P95).divisor;
+        assert!(tail(heavy.clone().collect::<Vec<_>>().into_iter()) > design_effect(heavy, Level::P95).divisor);
+        let even: Vec<(u64, u64)> = even.collect();
+        assert!((tail(even.clone().into_iter()) - design_effect(even.into_iter(), Level::P95).divisor).abs() < 1e-12);
     }
 
     #[test]

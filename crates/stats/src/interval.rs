@@ -37,6 +37,16 @@ impl Interval {
         Self { low: self.low.min(value), high: self.high.max(value) }
     }
 
+    /// The interval stretched around `value` by a factor on the logarithmic scale; all of them above 0, or it stays.
+    #[must_use]
+    pub fn stretched(self, value: f64, factor: f64) -> Self {
+        if !(self.low > 0.0 && value > 0.0) || factor == 1.0 {
+            return self;
+        }
+        let end = |end: f64| value * (end / value).powf(factor);
+        Self { low: end(self.low), high: end(self.high) }
+    }
+
     /// Whether no value lies in both.
     pub fn is_apart_from(self, other: Self) -> bool {
         self.high < other.low || other.high < self.low

@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod change_point;
 pub mod chi_square;
 pub mod clusters;
+pub mod dependence;
 pub mod distributions;
 mod interval;
 mod level;

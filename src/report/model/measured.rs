@@ -253,6 +253,10 @@ pub enum IntervalMethod {
 pub enum FigureWarning {
     /// Fewer than 8 hours: nothing is known of how alike records of the same hour are.
     FewHours,
+    /// An hour resembles the one before: the interval is that of their long-run variance.
+    HoursCorrelated,
+    /// Days differ by more than their hours explain: the interval is that of days as clusters.
+    DaysDiffer,
     /// Too few for an interval.
     #[serde(alias = "too_few_uploads")]
     TooFew,
