@@ -118,6 +118,8 @@ impl Question<'_> {
             scope: self.arm.name().into(),
             value: None,
             ci: None,
+            ci_every_look: None,
+            information: None,
             n: 0,
             threshold: self.threshold,
             direction: self.direction,

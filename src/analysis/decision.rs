@@ -5,14 +5,14 @@ use super::validation::is_open;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format;
-use crate::metric::Unit;
+use crate::metric::{Better, Unit};
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{
     Answer, Attempt, AttemptEnd, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision,
     DecisionValue, Gate, Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity, SplitStatus, Stage,
     Status, Trigger, TriggerSeverity, Validation,
 };
-use crate::report::words::{answer_text, attempt_text, join, status_word};
+use crate::report::words::{answer_text, attempt_text, improvement_at_every_look, join, status_word};
 
 /// Completion criteria that may speak against going on by themselves; the others are judged by what they are read off.
 const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "file_sizes", "validation"];
@@ -185,6 +185,10 @@ impl Judged<'_> {
                     || improvement.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
                     |value| format::estimate(value, improvement.ci, &improvement.unit),
                 );
+                let value = match improvement_at_every_look(improvement) {
+                    Some(told) => format!("{value}, {told}"),
+                    None => value,
+                };
                 let label = improvement.label.to_lowercase();
                 let apart = |same: &&SameHours| same.ci.zip(improvement.ci).is_some_and(|(a, b)| a.is_apart_from(b));
                 let text = match improvement.same_hours.as_ref().filter(apart) {
@@ -227,6 +231,22 @@ impl Judged<'_> {
         reasons
     }
 
+    /// Whether an improvement whose status is open, and of which nothing is in doubt, is sure to be one, and reaches its
+    /// target but for chance.
+    fn is_on_the_right_side(&self, improvement: &Improvement) -> bool {
+        let is_ratio = improvement.unit == Unit::Ratio;
+        let (Some(value), Some(target)) = (improvement.value, improvement.target) else { return false };
+        let Some(ends) = improvement.ci_every_look.or(improvement.ci) else { return false };
+        let metric = self.plan.metrics.find(&improvement.metric);
+        let is_lower = is_ratio && metric.is_some_and(|metric| metric.better == Better::Lower);
+        let (bound, sure) = match is_lower {
+            true => (target.max.map(|max| value <= max), ends.high < 1.0),
+            false => (target.min.map(|min| value >= min), ends.low > if is_ratio { 1.0 } else { 0.0 }),
+        };
+        let of_same_hours = improvement.same_hours.is_none() || ends.holds(value);
+        improvement.reason.is_none() && of_same_hours && sure && bound == Some(true)
+    }
+
     /// What an improvement with a target decides; `None` where nothing speaks against going on.
     fn level(&self, improvement: &Improvement) -> Option<DecisionValue> {
         match improvement.status {
@@ -236,6 +256,8 @@ impl Judged<'_> {
             Status::NotMet => Some(DecisionValue::NoGo),
             Status::NotMeasured => Some(DecisionValue::Incomplete),
             Status::Open if !self.progress.finished => Some(DecisionValue::Incomplete),
+            // Surely a gain, and by the best that is known enough of one.
+            Status::Open if self.is_on_the_right_side(improvement) => None,
             Status::Open => Some(DecisionValue::Review),
         }
     }

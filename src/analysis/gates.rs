@@ -11,7 +11,7 @@ use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::{Share, Unit};
 use crate::report::model::{Criterion, DecisionValue, Direction, Stage, StageState, Standing, Status};
-use crate::report::words::status_word;
+use crate::report::words::{criterion_at_every_look, status_word};
 
 /// A stage was surely worse than what came after it where chance gives so few of its failures to it this rarely.
 const WORSE_LEVEL: f64 = 0.01;
@@ -129,10 +129,14 @@ impl Gates<'_> {
     }
 
     fn value(&self, criterion: &Criterion) -> String {
-        criterion.value.map_or_else(
+        let value = criterion.value.map_or_else(
             || criterion.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
             |value| format::estimate(value, criterion.ci, &criterion.unit),
-        )
+        );
+        match criterion_at_every_look(criterion) {
+            Some(told) => format!("{value}, {told}"),
+            None => value,
+        }
     }
 
     /// The sentence of a status.

@@ -165,6 +165,8 @@ impl Measured<'_> {
             candidate,
             value: ratio.as_ref().map(|ratio| ratio.value),
             ci: interval,
+            ci_every_look: None,
+            information: None,
             interval_method: interval.and(ratio.as_ref().map(|ratio| ratio.method)),
             n: ratio.as_ref().map(|ratio| ratio.n),
             target,

@@ -15,6 +15,7 @@ mod gates;
 mod group;
 mod improvements;
 mod intention_to_treat;
+mod looks;
 mod next_steps;
 mod pair;
 mod plausibility;
@@ -53,7 +54,11 @@ const EVENTS_LISTED: usize = 500;
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let visits = cube.visits()?;
     let attempts = attempts::Attempts::new(plan, cube, &visits);
-    let judged_cube = attempts.cube(cube)?;
+    let other_unit = plausibility::in_another_unit(plan, cube, &visits)?;
+    let judged_cube = match other_unit {
+        Some(_) => Some(cube.of_visits(&[])?),
+        None => attempts.cube(cube)?,
+    };
     let all_events = cube.events()?;
     let cube = judged_cube.as_ref().unwrap_or(cube);
     let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
@@ -65,6 +70,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
         let mut improvements = improvements::improvements(plan, &data, &comparisons);
         same_hours::judge(plan, &data, &stages, &comparisons, &mut improvements);
+        looks::judge(plan, &data, &mut improvements);
         doubts::judge(plan, &data, &stages, &mut improvements);
         Ok::<_, Error>((stages, comparisons, regressions, improvements))
     };
@@ -76,9 +82,11 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     let ((mut stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
     let mut criteria = criteria;
     same_hours::judge_criteria(plan, &data, &stages, &comparisons, &mut criteria);
+    looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
-    let data_quality = quality::quality(plan, cube, &data, &stages, attempts.findings());
+    let data_quality =
+        quality::quality(plan, cube, &data, &stages, attempts.findings().into_iter().chain(other_unit).collect());
     let variants = variants::variants(plan, &names, &segmented);
     let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
     let tests = tests::tests(evidence);

@@ -4,6 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::config::Plan;
+use crate::cube::Cube;
+use crate::cube::histogram::{Grid, Histogram};
+use crate::cube::slice::{Arm, Measured, Visit};
+use crate::error::Result;
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Finding, Group, Severity, Stage};
@@ -15,6 +19,9 @@ const OTHER_UNIT: f64 = 100.0;
 /// The longest of the faster arm lies so many times below the other's median.
 const APART: f64 = 10.0;
 const MS_PER_SECOND: f64 = 1e3;
+/// Of a shorter log, or of fewer records, most may have begun before it did.
+const SURE_SPAN_S: f64 = 24.0 * 3600.0;
+const SURE_RECORDS: u64 = 20;
 
 /// What cannot be, or is not what it is called.
 pub(super) fn findings(plan: &Plan, stages: &[Stage]) -> Vec<Finding> {
@@ -79,6 +86,35 @@ fn sounds_like_timeout(name: &str) -> bool {
 
 fn value(group: &Group, metric: &str) -> Option<f64> {
     group.figure(metric).map(|figure| figure.value)
+}
+
+/// Durations of which most are longer than the whole log: then no record is where it belongs, and no figure is one.
+///
+/// # Errors
+/// The cube is damaged.
+pub(super) fn in_another_unit(plan: &Plan, cube: &Cube, visits: &[Visit]) -> Result<Option<Finding>> {
+    let first = visits.iter().map(|visit| visit.minutes.0).min();
+    let last = visits.iter().map(|visit| visit.minutes.1 + 1).max();
+    let Some(span_s) = first.zip(last).map(|(first, last)| (last - first) as f64 * 60.0) else { return Ok(None) };
+    let mut durations = Vec::new();
+    for stage in 0..plan.stages.len() {
+        durations.extend(cube.histograms(stage, Arm::All, Measured::SuccessDuration)?);
+    }
+    let pooled = Histogram::sum(durations.iter().map(|(_, histogram)| histogram.columns()));
+    let Some(bin) = pooled.quantile_bin(0.5) else { return Ok(None) };
+    let median_s = Grid::FINE.middle(bin) / MS_PER_SECOND;
+    let units = [("nanoseconds", 1e6), ("microseconds", 1e3)];
+    // The first that makes of it what a request may take.
+    let unit = units.iter().find(|(_, factor)| median_s / factor >= 1e-3).map_or("another unit", |(unit, _)| unit);
+    let is_sure = span_s >= SURE_SPAN_S && pooled.total() >= SURE_RECORDS;
+    Ok((is_sure && median_s > span_s).then(|| {
+        let text = format!(
+            "the median duration ({}) is longer than the log ({}): is duration_ms in {unit}? No figure is shown until its unit is right",
+            format::seconds(median_s),
+            format::seconds(span_s)
+        );
+        Finding::of_quality("durations_beyond_the_log", Severity::Error, text)
+    }))
 }
 
 /// A duration that is longer than the whole log is in another unit.

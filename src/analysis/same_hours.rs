@@ -107,7 +107,7 @@ fn as_sure(within: Interval, since: Interval, level: Level) -> bool {
 
 /// Whether the same hours decide: where they know as much as the baseline does, or contradict it. A split that is too small
 /// to say anything leaves the change since the baseline as it is.
-fn decides(same: &SameHours, improvement: &Improvement, level: Level) -> bool {
+pub(super) fn decides(same: &SameHours, improvement: &Improvement, level: Level) -> bool {
     same.ci.zip(improvement.ci).is_some_and(|(within, since)| as_sure(within, since, level))
 }
 

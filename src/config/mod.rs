@@ -19,7 +19,7 @@ pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, RECORDS, 
 pub use init::commented_rollout_file;
 pub use plan::{DimensionRule, FoldingRules, Plan, Source, StageRule};
 pub use sections::{
-    AnalysisSection, CompletionCriterion, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
+    AnalysisSection, CompletionCriterion, Looks, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
 };
 pub use triggers::{Severity, Watch};
 pub use values::{EpochNanos, Glob};

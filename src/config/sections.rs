@@ -174,6 +174,8 @@ pub struct AnalysisSection {
     pub regression_margin: f64,
     /// Share of the treated uploads that may fall back before the decision asks for a review, 0 to 1.
     pub max_fallback_rate: f64,
+    /// Whether statuses hold however often one looks while a stage grows, or at this one look.
+    pub looks: Looks,
     /// Bootstrap replicates, 100 to 100000.
     pub replicates: u32,
     /// Seed of the bootstrap.
@@ -200,6 +202,7 @@ impl Default for AnalysisSection {
             min_window_uploads: 20,
             regression_margin: 0.05,
             max_fallback_rate: 0.05,
+            looks: Looks::Every,
             replicates: 2000,
             seed: 20_251_118,
         }
@@ -211,6 +214,17 @@ impl AnalysisSection {
     pub fn level(&self) -> Level {
         Level::P95
     }
+}
+
+/// How often a stage is looked at while it grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Looks {
+    /// Again and again: a status holds at all of them together.
+    #[default]
+    Every,
+    /// This once: the final report of a rollout that nobody looked at before.
+    Once,
 }
 
 /// The latency statistics that can carry the headline.

@@ -38,6 +38,8 @@ pub(super) struct Page<'a> {
     attempts: Vec<attempts::AttemptView>,
     improvements: Vec<improvements::ImprovementView>,
     criteria: Vec<criteria::CriterionView>,
+    /// Whether statuses follow intervals that hold at every look.
+    every_look: bool,
     pairs: Vec<comparisons::PairView>,
     intention_to_treat: Vec<intention_to_treat::IntentionToTreatView>,
     incidents: Vec<triggers::IncidentView>,
@@ -85,6 +87,7 @@ impl<'a> Page<'a> {
             attempts: attempts::attempts(report),
             improvements: report.improvements.iter().map(improvements::improvement).collect(),
             criteria: report.criteria.iter().map(|item| criteria::criterion(report, item)).collect(),
+            every_look: report.criteria.iter().any(|criterion| criterion.ci_every_look.is_some()),
             pairs: comparisons::pairs(report, &groups),
             intention_to_treat: {
                 let of_stage = |stage| intention_to_treat::intention_to_treat(report, stage);

@@ -1,8 +1,13 @@
 //! What findings are called. A leaf beside the model: whoever judges and whoever shows use the same words.
 
-use super::model::{Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, DecisionValue, Input, Status, Trigger};
+use super::model::{
+    Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, Criterion, DecisionValue, Improvement, Input, Status,
+    Trigger,
+};
 use crate::format;
+use crate::metric::Unit;
 use crate::schema::record::Words;
+use stagegate_stats::Interval;
 
 /// The one word of a status.
 pub fn status_word(status: Status) -> &'static str {
@@ -80,6 +85,35 @@ pub fn attempt_text(attempt: &Attempt, words: &Words) -> String {
     let failed = format::count(attempt.treated_failures);
     let of = words.counted_as(attempt.treated, "treated");
     format!("attempt {} {end} ({failed} of {of} had failed)", attempt.number)
+}
+
+/// Where a status is open that one look would have settled: the interval that it follows, `at every look 97.1 to 99.4 %`.
+fn every_look_text(
+    value: Option<f64>,
+    [once, every]: [Option<Interval>; 2],
+    bounds: [Option<f64>; 2],
+    unit: &Unit,
+) -> Option<String> {
+    let (value, ends) = value.zip(every)?;
+    once.filter(|once| !bounds.into_iter().flatten().any(|bound| once.holds(bound)))?;
+    let (shown, interval) = format::figure(value, Some(ends), unit);
+    let suffix = if shown.ends_with('%') { "\u{202f}%" } else { "" };
+    interval.map(|interval| format!("at every look {interval}{suffix}"))
+}
+
+/// [`every_look_text`] of a criterion.
+pub fn criterion_at_every_look(criterion: &Criterion) -> Option<String> {
+    let Criterion { status, value, ci, ci_every_look, threshold, unit, .. } = criterion;
+    (*status == Status::Open)
+        .then(|| every_look_text(*value, [*ci, *ci_every_look], [Some(*threshold), None], unit))
+        .flatten()
+}
+
+/// [`every_look_text`] of an improvement.
+pub fn improvement_at_every_look(improvement: &Improvement) -> Option<String> {
+    let Improvement { status, value, ci, ci_every_look, target, unit, .. } = improvement;
+    let bounds = target.map_or([None, None], |target| [target.min, target.max]);
+    (*status == Status::Open).then(|| every_look_text(*value, [*ci, *ci_every_look], bounds, unit)).flatten()
 }
 
 /// How a file of another format was read, and what its source leaves out.

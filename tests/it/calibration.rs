@@ -551,3 +551,85 @@ fn calibration_where_hours_are_not_what_they_are_taken_for() {
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
+
+/// Two weeks at 100 %, looked at every day.
+const LOOKED_AT: World = World { name: "looked at daily", hours: [96, 12, 12, 12, 336], ..ORDINARY };
+
+/// When a line says that it was written.
+fn written_at(line: &str) -> f64 {
+    let (_, rest) = line.split_once("\"timestamp\": ").expect("every line has its time");
+    rest.split([',', '}']).next().and_then(|text| text.trim().parse().ok()).expect("a number")
+}
+
+/// Whether a threshold that is the truth lay outside of an interval at any daily look: success rate and latency against
+/// the baseline, by intervals of one look and by those that the statuses follow.
+fn ever_wrong(folder: &std::path::Path, world: &World, seed: u64, truth: (f64, f64), planned: f64) -> [bool; 4] {
+    let log = simulate(world, Planted::default(), seed).log;
+    let start = START + world.hours[..4].iter().sum::<usize>() as f64 * 3600.0;
+    let config = format!(
+        "[[stages]]\nname = \"0%\"\npercentage = 0\n[[stages]]\nname = \"1%\"\npercentage = 1\n[[stages]]\nname = \"10%\"\npercentage = 10\n[[stages]]\nname = \"50%\"\npercentage = 50\n[[stages]]\nname = \"100%\"\npercentage = 100\n[stages.criteria]\nsuccess_rate = {}\nlatency_vs_baseline = {}\nuploads = {planned}\n",
+        truth.0, truth.1
+    );
+    let mut wrong = [false; 4];
+    for day in 1..=world.hours[4] / 24 {
+        let until = start + day as f64 * 86_400.0;
+        let so_far: String =
+            log.lines().take_while(|line| written_at(line) < until).map(|line| format!("{line}\n")).collect();
+        let path = folder.join(format!("{}-{seed}.jsonl", world.phi));
+        std::fs::write(&path, so_far).unwrap();
+        let mut plan = config::parse("looks", &config, PathBuf::new()).unwrap();
+        plan.analysis.replicates = 300;
+        plan.input.files = vec![path.display().to_string()];
+        plan.files_from_command_line = true;
+        let report = stagegate::report(&plan, "2025-12-18T12:00:00Z".into(), &Run::new(1)).unwrap();
+        for (index, metric) in ["success_rate", "latency_vs_baseline"].iter().enumerate() {
+            let of = |criterion: &&stagegate::report::model::Criterion| {
+                criterion.stage == "100%"
+                    && (criterion.metric == *metric || criterion.label == "Latency vs baseline" && index == 1)
+            };
+            let criterion = report.criteria.iter().find(of).expect("it is asked");
+            let misses =
+                |ends: Option<stagegate_stats::Interval>| ends.is_some_and(|ends| !ends.holds(criterion.threshold));
+            wrong[index] |= misses(criterion.ci);
+            wrong[2 + index] |= misses(criterion.ci_every_look);
+        }
+    }
+    wrong
+}
+
+#[test]
+#[ignore = "sixty rollouts of two worlds, each looked at fourteen times"]
+fn calibration_of_daily_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs_or(60) as u64;
+    let mut missed = Vec::new();
+    println!("\n| wrong at any of 14 daily looks | one look | every look |\n| --- | ---: | ---: |");
+    let following = World { name: "looked at daily, hours following each other", phi: 0.7, ..LOOKED_AT };
+    for world in [LOOKED_AT, following] {
+        let mut pools: [Pool; 3] = Default::default();
+        for seed in 0..runs {
+            let drawn = simulate(&world, Planted::default(), seed).pools;
+            pools.iter_mut().zip(drawn).for_each(|(pool, drawn)| pool.add(drawn));
+        }
+        let planned = (pools[2].uploads / runs as f64).round();
+        let [before, _, after] = pools.each_mut().map(Pool::truth);
+        let truth = (after["success_rate"], after["latency_p50_ms"] / before["latency_p50_ms"]);
+        let (folder, world) = (folder.path(), &world);
+        let wrong: Vec<[bool; 4]> = std::thread::scope(|scope| {
+            let work = move |first: u64| {
+                (first..runs).step_by(2).map(|seed| ever_wrong(folder, world, seed, truth, planned)).collect::<Vec<_>>()
+            };
+            let workers: Vec<_> = (0..2).map(|first| scope.spawn(move || work(first))).collect();
+            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        });
+        let share =
+            |index: usize| wrong.iter().filter(|wrong| wrong[index]).count() as f64 / wrong.len() as f64 * 100.0;
+        for (index, name) in ["success rate", "latency against the baseline"].iter().enumerate() {
+            println!("| {name}, {} | {:.0} % | {:.0} % |", world.name, share(index), share(2 + index));
+            if share(2 + index) > 10.0 {
+                missed.push(format!("{}: {name} {:.1}", world.name, share(2 + index)));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}

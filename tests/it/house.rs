@@ -145,6 +145,7 @@ const HOUSE: &[&str] = &[
     "analysis/quality.rs",
     "analysis/criteria.rs",
     "analysis/same_hours.rs",
+    "analysis/looks.rs",
     "analysis/variants.rs",
     "analysis/error_scenarios.rs",
     "analysis/completion.rs",

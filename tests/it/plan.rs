@@ -72,6 +72,8 @@ as = "ratio"
 max = 1000.0
 [triggers]
 error_rate_high = false
+[analysis]
+looks = "once"
 [[triggers.watch]]
 name = "slow"
 metric = "latency_p50_ms"

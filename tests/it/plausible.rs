@@ -270,3 +270,24 @@ fn a_log_that_the_config_names_must_be_there() {
     place.write("rollout.toml", format!("[input]\nfiles = [\"log.jsonl\", \"more/*.jsonl\"]\n{CONFIG}"));
     place.run(&["check"]).expect(0);
 }
+
+/// A log of days whose requests each take longer than all of it: no record is where it belongs.
+#[test]
+fn durations_in_nanoseconds_give_no_figures() {
+    let seconds = super::verdict::log(21, &super::verdict::PLAN, super::verdict::healthy);
+    let nanoseconds: String = seconds
+        .lines()
+        .map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if let Some(duration) = line["duration_ms"].as_f64() {
+                line["duration_ms"] = (duration * 1e6).into();
+            }
+            format!("{line}\n")
+        })
+        .collect();
+    let (value, report) = super::verdict::judged(super::verdict::LATENCY, &nanoseconds);
+    assert_eq!(value, "review");
+    super::verdict::first_sentence(&report, "is duration_ms in nanoseconds? No figure is shown");
+    assert!(report["stages"].as_array().unwrap().iter().all(|stage| stage["groups"]["all"]["n"] == 0));
+    assert!(report["improvements"].as_array().unwrap().iter().all(|improvement| improvement["value"].is_null()));
+}

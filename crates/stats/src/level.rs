@@ -1,6 +1,6 @@
 //! The level of confidence as a value: every interval of a run is asked for at one.
 
-use super::distributions::{normal_upper_quantile, t_upper_quantile};
+use super::distributions::{normal_upper_quantile, normal_upper_tail, t_upper_quantile};
 
 /// How much is left out at each end of a two-sided interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +17,11 @@ impl Level {
     pub fn leaving_out(alpha: f64) -> Self {
         let tail = alpha / 2.0;
         Self { tail, z: normal_upper_quantile(tail) }
+    }
+
+    /// The level whose intervals reach `z` standard errors, above 0, where errors are normal.
+    pub fn of_z(z: f64) -> Self {
+        Self { tail: normal_upper_tail(z), z }
     }
 
     /// Probability beyond each end.

@@ -9,6 +9,7 @@ pub mod dependence;
 pub mod distributions;
 mod interval;
 mod level;
+pub mod looks;
 pub mod median;
 pub mod multiple;
 pub mod proportion;

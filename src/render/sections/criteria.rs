@@ -7,6 +7,7 @@ use super::super::marks::{self, Mark};
 use crate::format;
 use crate::report::claims::criterion_id;
 use crate::report::model::{Criterion, Direction, Report, StageState, Status};
+use crate::report::words::criterion_at_every_look;
 
 #[derive(Serialize)]
 pub(crate) struct CriterionView {
@@ -46,10 +47,15 @@ pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView
             .into_iter()
             .flatten()
             .collect();
-    let notes: Vec<String> = [criterion.reason.clone(), history(criterion), more, marks::warnings(&criterion.warnings)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let told = history(criterion);
+    // The standing of an open criterion says it already.
+    let every_look = match &told {
+        Some(told) if told.contains("at every look") => None,
+        _ => criterion_at_every_look(criterion),
+    };
+    let warnings = marks::warnings(&criterion.warnings);
+    let notes: Vec<String> =
+        [criterion.reason.clone(), told, every_look, more, warnings].into_iter().flatten().collect();
     CriterionView {
         about: about.join(" · "),
         anchor: anchor(&criterion_id(criterion)),

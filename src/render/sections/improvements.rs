@@ -9,7 +9,7 @@ use crate::format;
 use crate::metric::Unit;
 use crate::report::claims::improvement_id;
 use crate::report::model::{ComparisonKind, Improvement};
-use crate::report::words::join;
+use crate::report::words::{improvement_at_every_look, join};
 
 #[derive(Serialize)]
 pub(crate) struct ImprovementView {
@@ -63,8 +63,9 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
         format!("in the same hours {estimate}")
     });
     let split = improvement.same_hours.as_ref().map(|same| format!("same hours: {}", join(&same.stages, "and")));
-    let notes: Vec<String> =
-        [improvement.reason.clone(), split, marks::warnings(&improvement.warnings)].into_iter().flatten().collect();
+    let every_look = improvement_at_every_look(improvement);
+    let warnings = marks::warnings(&improvement.warnings);
+    let notes: Vec<String> = [improvement.reason.clone(), split, every_look, warnings].into_iter().flatten().collect();
     let adjusted =
         improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, &improvement.unit));
     ImprovementView {

@@ -60,7 +60,15 @@ pub struct Improvement {
     pub reference: String,
     pub candidate: String,
     pub value: Option<f64>,
+    /// Of one look.
     pub ci: Option<Interval>,
+    /// That holds at every look while the stage grows, where it plans a number of records: then the status follows it.
+    /// Of `same_hours`, where these decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci_every_look: Option<Interval>,
+    /// Records over those that the plan asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub information: Option<f64>,
     pub interval_method: Option<IntervalMethod>,
     /// Records (or samples) of reference and candidate.
     pub n: Option<[u64; 2]>,
@@ -146,7 +154,14 @@ pub struct Criterion {
     pub definition: String,
     pub scope: String,
     pub value: Option<f64>,
+    /// Of one look.
     pub ci: Option<Interval>,
+    /// That holds at every look while the stage grows, where it plans a number of records: then the status follows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci_every_look: Option<Interval>,
+    /// Records of the stage over those that the plan asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub information: Option<f64>,
     pub n: u64,
     pub threshold: f64,
     pub direction: Direction,
