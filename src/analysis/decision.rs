@@ -13,6 +13,7 @@ use crate::report::model::{
     Status, Trigger, TriggerSeverity, Validation,
 };
 use crate::report::words::{answer_text, attempt_text, improvement_at_every_look, join, status_word};
+use stagegate_stats::Interval;
 
 /// Completion criteria that may speak against going on by themselves; the others are judged by what they are read off.
 const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "file_sizes", "validation"];
@@ -236,15 +237,18 @@ impl Judged<'_> {
     fn is_on_the_right_side(&self, improvement: &Improvement) -> bool {
         let is_ratio = improvement.unit == Unit::Ratio;
         let (Some(value), Some(target)) = (improvement.value, improvement.target) else { return false };
-        let Some(ends) = improvement.ci_every_look.or(improvement.ci) else { return false };
+        let Some(ends) = improvement.ci else { return false };
         let metric = self.plan.metrics.find(&improvement.metric);
         let is_lower = is_ratio && metric.is_some_and(|metric| metric.better == Better::Lower);
-        let (bound, sure) = match is_lower {
-            true => (target.max.map(|max| value <= max), ends.high < 1.0),
-            false => (target.min.map(|min| value >= min), ends.low > if is_ratio { 1.0 } else { 0.0 }),
+        let reaches = |value: f64| match is_lower {
+            true => target.max.is_some_and(|max| value <= max),
+            false => target.min.is_some_and(|min| value >= min),
         };
-        let of_same_hours = improvement.same_hours.is_none() || ends.holds(value);
-        improvement.reason.is_none() && of_same_hours && sure && bound == Some(true)
+        let sure = if is_lower { ends.high < 1.0 } else { ends.low > if is_ratio { 1.0 } else { 0.0 } };
+        // What the same hours say must not surely be another story.
+        let best = |ends: Interval| if is_lower { ends.low } else { ends.high };
+        let within = improvement.same_hours.as_ref().and_then(|same| same.ci).is_none_or(|ends| reaches(best(ends)));
+        improvement.reason.is_none() && sure && reaches(value) && within
     }
 
     /// What an improvement with a target decides; `None` where nothing speaks against going on.
@@ -365,12 +369,10 @@ fn incident_text(trigger: &Trigger) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use stagegate_stats::Interval;
-
     use super::*;
     use crate::report::model::{Event, Finding, Report, Split, Standing};
     use crate::run::Run;
+    use serde_json::json;
 
     /// The report of a small log, with nothing in it that speaks against going on.
     struct Case {

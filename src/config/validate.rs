@@ -9,13 +9,14 @@ use super::plan::{Plan, metric_of};
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
 use super::sources;
 use super::triggers::Watch;
+use super::values::Glob;
 use crate::error::{Error, Result, did_you_mean};
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::schema::metrics::Metrics;
 use crate::schema::record::{RecordFault, Schema};
 use Step::{Index, Key};
 
-/// Most stages of a plan: the cube keeps the stage of an upload in six bits.
+/// Most stages of a plan: with the periods of the log they fill a byte of the cube's keys.
 const MAX_STAGES: usize = 64;
 /// Most size bounds: with "above the last" and "unknown" they fill four bits.
 const MAX_SIZE_BOUNDS: usize = 14;
@@ -146,6 +147,22 @@ fn stages(
             let at = [Key("stages"), Index(index), Key("to")];
             return Err(check.fail(format!("stage {:?} ends before it starts", stage.name), &at));
         }
+        if let Some(earlier) = stages[..index].iter().find(|earlier| overlap(earlier, stage)) {
+            let key = if stage.from.is_some() { "from" } else { "to" };
+            let message = format!("the intervals of the stages {:?} and {:?} overlap", earlier.name, stage.name);
+            return Err(check
+                .fail(message, &[Key("stages"), Index(index), Key(key)])
+                .help("a record belongs to one stage: let one end where the other begins (`to` is the first moment that is outside)"));
+        }
+        let twice = |glob: &Glob| {
+            stages[..index].iter().find(|earlier| earlier.files.iter().any(|known| known.as_str() == glob.as_str()))
+        };
+        if let Some((number, earlier)) =
+            stage.files.iter().enumerate().find_map(|(number, glob)| Some((number, twice(glob)?)))
+        {
+            let message = format!("the files of the stages {:?} and {:?} are the same", earlier.name, stage.name);
+            return Err(check.fail(message, &[Key("stages"), Index(index), Key("files"), Index(number)]));
+        }
     }
     if !stages.iter().any(|stage| stage.percentage == 0.0) {
         return Err(check
@@ -174,6 +191,14 @@ fn stages(
         stage.criteria = Criteria::List(asked);
     }
     Ok(stages)
+}
+
+/// Whether the intervals of two stages, each open where it says nothing, have a moment in common. A stage without
+/// either end has none.
+fn overlap(a: &Stage, b: &Stage) -> bool {
+    let has_one = |stage: &Stage| stage.from.is_some() || stage.to.is_some();
+    let begins_before_the_end_of = |a: &Stage, b: &Stage| a.from.zip(b.to).is_none_or(|(from, to)| from < to);
+    has_one(a) && has_one(b) && begins_before_the_end_of(a, b) && begins_before_the_end_of(b, a)
 }
 
 /// The key of the table form that a criterion may come from.
@@ -453,6 +478,29 @@ mod tests {
         rollout.toml:5:1: success_rate is 98; it must lie between 0 and 1
           help: rates are fractions: write 0.98 for 98 %
         ");
+    }
+
+    #[test]
+    fn a_moment_or_a_file_of_two_stages_is_refused() {
+        let stage = |name: &str, percentage: u32, more: &str| {
+            format!("[[stages]]\nname = '{name}'\npercentage = {percentage}\n{more}\n")
+        };
+        let two = |a: &str, b: &str| stage("a", 0, a) + &stage("b", 10, b);
+        let refused = |a: &str, b: &str, says: &str| {
+            let found = message(&two(a, b));
+            assert!(found.contains(says), "{found}");
+        };
+        let (first, second) = ("to = '2025-01-02T00:00:00Z'", "from = '2025-01-01T00:00:00Z'");
+        refused(first, second, "rollout.toml:8:1: the intervals of the stages \"a\" and \"b\" overlap");
+        refused(
+            "files = ['x.jsonl']",
+            "files = ['y.jsonl', 'x.jsonl']",
+            "the files of the stages \"a\" and \"b\" are the same",
+        );
+        // One ends where the other begins, and a stage without an interval has none.
+        for (a, b) in [(first, "from = '2025-01-02T00:00:00Z'"), ("", second), (second, "")] {
+            assert!(parse("rollout.toml", &two(a, b), PathBuf::new()).is_ok(), "{a} {b}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::config::{Glob, Plan};
+use crate::config::{Glob, Plan, Stage};
 use crate::error::{Error, Position, Result};
 use crate::packing::{Compression, Unpacked, fill};
 use crate::schema::mapping::Mapping;
@@ -211,7 +211,7 @@ fn add(path: PathBuf, canonical: &Path, plan: &Plan, inputs: &mut Inputs) -> Res
         return Ok(());
     }
     let below_base = || below_base(canonical, plan);
-    let stage = file_stage(&name, below_base, plan);
+    let stage = file_stage(&name, below_base, plan)?;
     let mapping = mapping(&name, below_base, plan);
     inputs.logs.push(source(name, path, (stage, mapping), None)?);
     Ok(())
@@ -230,12 +230,23 @@ fn below_base(canonical: &Path, plan: &Plan) -> Option<String> {
     canonical.strip_prefix(base).map(|path| path.to_string_lossy().replace('\\', "/")).ok()
 }
 
-fn file_stage(name: &str, below_base: impl Fn() -> Option<String>, plan: &Plan) -> Option<usize> {
+/// The stage whose `files` name the file, if any.
+fn file_stage(name: &str, below_base: impl Fn() -> Option<String>, plan: &Plan) -> Result<Option<usize>> {
     if plan.placing_stages().iter().all(|stage| stage.files.is_empty()) {
-        return None;
+        return Ok(None);
     }
     let below_base = below_base();
-    plan.placing_stages().iter().position(|stage| any_matches(&stage.files, name, below_base.as_deref()))
+    let names_it = |(_, stage): &(usize, &Stage)| any_matches(&stage.files, name, below_base.as_deref());
+    let mut naming = plan.placing_stages().iter().enumerate().filter(names_it);
+    match (naming.next(), naming.next()) {
+        (Some((_, first)), Some((_, second))) => {
+            let message = format!("the files of the stages {:?} and {:?} both name it", first.name, second.name);
+            Err(Error::new(message)
+                .at(Position::file(name))
+                .help("a file belongs to one stage: let the patterns under [[stages]] files not overlap"))
+        }
+        (first, _) => Ok(first.map(|(index, _)| index)),
+    }
 }
 
 /// The mapping of the first source that names the file, or that names none.
@@ -288,7 +299,7 @@ fn spooled(name: String, stream: &mut dyn Read, plan: &Plan) -> Result<Source> {
     let mut spool = tempfile::NamedTempFile::new().map_err(fail)?;
     io::copy(stream, spool.as_file_mut()).map_err(fail)?;
     let path = spool.path().to_path_buf();
-    let is_named = |stage: &crate::config::Stage| stage.files.iter().any(|pattern| pattern.as_str() == name);
+    let is_named = |stage: &Stage| stage.files.iter().any(|pattern| pattern.as_str() == name);
     let stage = plan.placing_stages().iter().position(is_named);
     let mapping = mapping(&name, || None, plan);
     source(name, path, (stage, mapping), Some(spool))
