@@ -17,6 +17,7 @@ mod improvements;
 mod intention_to_treat;
 mod looks;
 mod next_steps;
+mod outages;
 mod pair;
 mod plausibility;
 mod quality;

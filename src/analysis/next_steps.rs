@@ -66,6 +66,8 @@ fn log_errors(words: &Words, judged: &Judged<'_>) -> Vec<NextStep> {
                 "Find out in which unit duration_ms is written: until then no latency and no throughput can be used."
                     .into()
             }
+            "outage" => "Ask whether the service was down or its log was lost, and say so in a note.".into(),
+            "two_rollouts" => "Read the lines of one rollout alone: --keep 'service == \"…\"'.".into(),
             "contradictions" => "Ask whether what names an error succeeded, and let the logger say so.".into(),
             "rejected_events" => "Mend the line of the lost stage event, or place its stage with from and to.".into(),
             "unknown_stage" => format!("Add a stage of {about} % to [[stages]], or correct the event."),

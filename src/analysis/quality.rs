@@ -1,6 +1,7 @@
 //! How far can the log be trusted? Every line accounted for, and what a reader must know of it.
 
 use super::group::StageData;
+use super::outages;
 use super::plausibility;
 use super::series::CLOCK_HOURS;
 use super::stage_events;
@@ -75,6 +76,7 @@ pub(super) fn quality(
     findings.extend(stage_findings(plan, data, stages));
     findings.extend(dimension_findings(cube));
     findings.extend(plausibility::findings(plan, stages));
+    findings.extend(outages::findings(plan, data));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         quality.gate = Gate::Failed;
     }

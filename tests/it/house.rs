@@ -141,6 +141,7 @@ const HOUSE: &[&str] = &[
     "analysis/stages.rs",
     "analysis/plausibility.rs",
     "analysis/stage_events.rs",
+    "analysis/outages.rs",
     "analysis/series.rs",
     "analysis/quality.rs",
     "analysis/criteria.rs",

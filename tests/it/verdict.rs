@@ -258,6 +258,27 @@ fn an_alarm_stays_however_long_the_log_grows() {
     }
 }
 
+/// Seven hours without a line in a stage that had sixty an hour.
+#[test]
+fn an_outage_without_records_is_told() {
+    let whole = log(17, &PLAN, healthy);
+    let silent = (START + 70 * 3600) as f64..(START + 77 * 3600) as f64;
+    let log: String = whole
+        .lines()
+        .filter(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["event_type"].is_string() || !silent.contains(&line["timestamp"].as_f64().unwrap())
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let (value, report) = judged(LATENCY, &log);
+    assert_eq!(value, "review", "{:#}", report["decision"]);
+    first_sentence(&report, "no upload for 7 h");
+    first_sentence(&report, "an outage, or a log that was lost");
+    let (value, _) = judged(LATENCY, &whole);
+    assert_eq!(value, "go");
+}
+
 #[test]
 fn where_nothing_succeeds_nothing_was_saved() {
     let law = |at: &At| Law { errors: vec![("ServerError", if at.visit == 3 { 1.0 } else { 0.001 })], ..healthy(at) };
