@@ -72,6 +72,9 @@ pub enum Command {
     /// Show how a log is read: the first rows beside what each became, counts, rejects, stages. Writes nothing.
     #[command(after_help = "Example:\n  stagegate inspect --config rollout.toml requests.jsonl")]
     Inspect(InspectArguments),
+    /// Tell what a plan can show: the records that each stage's rates need. Reads no log.
+    #[command(after_help = "Example:\n  stagegate power --per-day 2000")]
+    Power(PowerArguments),
     /// List the formats that can be read, or print one.
     #[command(after_help = "Example:\n  stagegate formats k6-json")]
     Formats(FormatsArguments),
@@ -252,6 +255,21 @@ pub struct InspectArguments {
     /// Rows that are shown.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub rows: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct PowerArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Records of all arms that are expected on a day.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub per_day: Option<f64>,
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("it must be above 0".into()) }
 }
 
 #[derive(Debug, Args)]

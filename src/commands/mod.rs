@@ -9,6 +9,7 @@ mod formats;
 mod generate;
 mod init;
 mod inspect;
+mod power;
 mod print;
 mod report;
 mod session;
@@ -43,6 +44,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Command::Generate(arguments) => generate::run(arguments),
         Command::Init(arguments) => init::run(&session, arguments),
         Command::Inspect(arguments) => inspect::run(&session, arguments),
+        Command::Power(arguments) => power::run(arguments),
         Command::Formats(arguments) => formats::run(arguments),
         Command::Schema(arguments) => print::schema(arguments),
         Command::Completions(arguments) => print::completions(arguments),

@@ -239,6 +239,7 @@ const HOUSE: &[&str] = &[
     "commands/session.rs",
     "commands/init.rs",
     "commands/inspect.rs",
+    "commands/power.rs",
     "commands/formats.rs",
     "commands/verify.rs",
     "commands/validation.rs",

@@ -116,3 +116,26 @@ fn messages_about_the_config_speak_no_rust() {
         }
     }
 }
+
+/// What a plan cannot show is told before its first record.
+#[test]
+fn power_tells_what_a_plan_cannot_show() {
+    let place = Place::new();
+    place.run(&["init", "-q"]).expect(0);
+    let run = place.run(&["power", "--per-day", "2000"]).expect(0);
+    let told = run.out.replace('\u{202f}', " ");
+    assert!(
+        told.starts_with(
+            "1%: 100 async uploads cannot show a success rate of 99.5 %: it takes 1 242 without a failure"
+        ),
+        "{told}"
+    );
+    assert!(told.contains("100%: 5 000 async uploads can show a success rate of 98 %"), "{told}");
+    let once = place.read("rollout.toml").replace("looks = \"every\"", "looks = \"once\"");
+    place.write("rollout.toml", once);
+    let told = place.run(&["power"]).expect(0).out.replace('\u{202f}', " ");
+    assert!(told.contains("it takes 765 without a failure; for 80 % power 1 130 where a tenth"), "{told}");
+    assert!(place.run(&["power", "--per-day", "0"]).expect(2).err.contains("above 0"));
+    place.write("rollout.toml", "[[stages]]\nname = 'a'\npercentage = 0\n");
+    assert!(place.run(&["power"]).expect(0).out.starts_with("No stage asks for a success or error rate"));
+}

@@ -2,7 +2,11 @@
 
 use statrs::distribution::{ContinuousCDF, Gamma};
 
+use super::distributions::binomial_upper_tail;
 use super::{Interval, Level, Z_POWER};
+
+/// Share of cases in which an effect is to be shown.
+const POWER: f64 = 0.8;
 
 /// Events up to which the end of an interval next to 0 or 1 is taken from the Poisson law.
 const FEW_EVENTS: f64 = 1.5;
@@ -58,6 +62,45 @@ pub fn more_needed(share: f64, n: u64, design_effect: f64, threshold: f64, level
     Some(enough.saturating_sub(n))
 }
 
+/// Fewest observations that can show a share of `threshold`, in (0, 1), at all: all of them successes, whose Wilson interval
+/// begins at n / (n + z²).
+pub fn fewest_to_show(threshold: f64, level: Level) -> u64 {
+    (level.z().powi(2) * threshold / (1.0 - threshold)).ceil() as u64
+}
+
+/// Most observations that are asked of anybody.
+const MOST_NEEDED: u64 = 10_000_000;
+
+/// Observations from which on a true share of 1 - `failure_rate` shows that it is at least `threshold` in 80 of 100 cases:
+/// the number from which on the failures that its Wilson interval allows stay so likely (they go up and down with each
+/// failure that is one more). `None` above ten million, and
+/// where the failure rate is not below the allowed one.
+pub fn needed_for_power(threshold: f64, failure_rate: f64, level: Level) -> Option<u64> {
+    if failure_rate >= 1.0 - threshold {
+        return None;
+    }
+    let shows = |failures: u64, n: u64| {
+        wilson((n - failures) as f64, n as f64, level).is_some_and(|interval| interval.low >= threshold)
+    };
+    let mut n = fewest_to_show(threshold, level).max(1);
+    let mut allowed = 0;
+    let mut enough: Option<u64> = None;
+    // A quarter beyond the first that is enough no number falls below it any more.
+    while n <= enough.map_or(MOST_NEEDED, |enough| enough + enough / 4) {
+        while shows(allowed + 1, n) {
+            allowed += 1;
+        }
+        let step = (n / 20_000).max(1);
+        if 1.0 - binomial_upper_tail(allowed + 1, n, failure_rate) < POWER {
+            enough = enough.map(|_| n + step);
+        } else if enough.is_none() {
+            enough = Some(n);
+        }
+        n += step;
+    }
+    enough
+}
+
 /// The smallest difference from `threshold` that an interval of `n` (effective) observations
 /// would exclude in 80 of 100 cases: (z + z_0.8) sqrt(p (1 - p) / n) (Cohen 1988), at p =
 /// `threshold`. `None` when `n` is 0 or the threshold is 0 or 1, where the formula has no spread.
@@ -70,6 +113,18 @@ pub fn detectable_difference(n: f64, threshold: f64, level: Level) -> Option<f64
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// scipy 1.17.1: the n from which on binom.cdf(most failures that Wilson allows, n, p) >= 0.8, by trying each.
+    #[test]
+    fn known_numbers_for_power() {
+        for (threshold, fewest, tenth, half) in
+            [(0.995, 765, 1130, 5440), (0.99, 381, 563, 2717), (0.985, 253, 374, 1809), (0.98, 189, 280, 1356)]
+        {
+            let needed = |share: f64| needed_for_power(threshold, (1.0 - threshold) * share, Level::P95).unwrap();
+            assert_eq!((fewest_to_show(threshold, Level::P95), needed(0.1), needed(0.5)), (fewest, tenth, half));
+        }
+        assert_eq!(needed_for_power(0.99, 0.01, Level::P95), None);
+    }
 
     #[track_caller]
     fn check(successes: f64, n: f64, want: (f64, f64)) {
