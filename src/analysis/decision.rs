@@ -60,7 +60,7 @@ pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     // Stable: within a level the order above stays.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
     let value = reasons.first().map_or(DecisionValue::Go, |reason| reason.level);
-    Decision { value, reasons }
+    Decision { value, reasons, accepted: Vec::new() }
 }
 
 fn reason(level: DecisionValue, finding: impl Into<String>, text: impl Into<String>) -> Reason {
@@ -441,7 +441,7 @@ mod tests {
         /// The one reason, as `level finding: text`.
         #[track_caller]
         fn only(&self) -> String {
-            let Decision { value, reasons } = self.decide();
+            let Decision { value, reasons, .. } = self.decide();
             assert_eq!(reasons.len(), 1, "{reasons:?}");
             assert_eq!(value, reasons[0].level);
             format!("{:?} {}: {}", value, reasons[0].finding, reasons[0].text.replace('\u{202f}', " "))
@@ -480,7 +480,10 @@ mod tests {
 
     #[test]
     fn nothing_against_it_is_a_go() {
-        assert_eq!(Case::new().decide(), Decision { value: DecisionValue::Go, reasons: Vec::new() });
+        assert_eq!(
+            Case::new().decide(),
+            Decision { value: DecisionValue::Go, reasons: Vec::new(), accepted: Vec::new() }
+        );
     }
 
     #[test]

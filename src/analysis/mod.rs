@@ -1,6 +1,7 @@
 //! The cube -> the sections of the report, one question per file. No file is read and no text
 //! is laid out here.
 
+mod accepted;
 mod attempts;
 mod change_points;
 mod comparisons;
@@ -86,7 +87,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
-    let data_quality =
+    let mut data_quality =
         quality::quality(plan, cube, &data, &stages, attempts.findings().into_iter().chain(other_unit).collect());
     let variants = variants::variants(plan, &names, &segmented);
     let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
@@ -122,8 +123,10 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         completion: &completion,
         validation: validation.as_ref(),
     };
-    let decision = decision::decide(&judged);
+    let mut decision = decision::decide(&judged);
+    let of_waivers = accepted::apply(plan, &generated_at, &mut decision);
     let next_steps = next_steps::next_steps(plan, &judged, &decision);
+    data_quality.findings.extend(of_waivers);
     let simulated = all_events.iter().find(|event| event.event_type == "simulation").map(|event| event.text.clone());
     let told = all_events.into_iter().filter(|event| event.event_type != CRITICAL_UPLOAD).take(EVENTS_LISTED);
     let mut report = Report {

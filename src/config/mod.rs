@@ -1,11 +1,13 @@
 //! rollout.toml -> [`Plan`]: validated, defaults filled in, with the fingerprint of
 //! the parts that a cube depends on. It never looks at the log.
 
+mod accept;
 mod asked;
 mod by_day;
 pub mod daily;
 mod init;
 mod locate;
+mod overlap;
 mod plan;
 mod sections;
 mod sources;
@@ -22,7 +24,7 @@ pub use sections::{
     AnalysisSection, CompletionCriterion, Looks, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
 };
 pub use triggers::{Severity, Watch};
-pub use values::{EpochNanos, Glob};
+pub use values::{EpochNanos, Glob, Moment};
 
 pub use crate::schema::source::TimestampMarks;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::accept::AcceptSection;
 use super::asked::{HEADLINE_LATENCY, Improvement, THROUGHPUT};
 use super::by_day::ByDay;
 use super::sections::{
@@ -42,6 +43,8 @@ pub struct Plan {
     /// What is measured from the baseline to the final stage; those with a target are judged.
     pub improvements: Vec<Improvement>,
     pub triggers: TriggersSection,
+    /// Reasons that people accepted.
+    pub accept: Vec<AcceptSection>,
     pub tests: Vec<TestPhaseSection>,
     pub coverage: CoverageSection,
     pub variants: VariantsSection,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Level;
 
+use super::accept::AcceptSection;
 use super::asked::{Criteria, Criterion, Improvement, TargetsSection};
 use super::triggers::TriggersSection;
 use super::values::{Glob, Moment};
@@ -41,6 +42,8 @@ pub struct RolloutFile {
     pub improvements: Option<Vec<Improvement>>,
     /// When somebody must look, or roll back.
     pub triggers: TriggersSection,
+    /// What people take upon themselves.
+    pub accept: Vec<AcceptSection>,
     /// JUnit XML per phase.
     pub tests: Vec<TestPhaseSection>,
     /// Line coverage of the tests.
@@ -78,6 +81,7 @@ impl Default for RolloutFile {
             targets: TargetsSection::default(),
             improvements: None,
             triggers: TriggersSection::default(),
+            accept: Vec::new(),
             tests: Vec::new(),
             coverage: CoverageSection::default(),
             variants: VariantsSection::default(),

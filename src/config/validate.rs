@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
+use super::accept;
 use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, RECORDS, Scope, THROUGHPUT};
 use super::locate::{Located, Step};
+use super::overlap;
 use super::plan::{Plan, metric_of};
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
 use super::sources;
 use super::triggers::Watch;
-use super::values::Glob;
 use crate::error::{Error, Result, did_you_mean};
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::schema::metrics::Metrics;
@@ -43,6 +44,11 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     for (index, start) in file.starts.iter().enumerate() {
         check.within(start.percentage, 0.0, 100.0, &[Key("starts"), Index(index), Key("percentage")])?;
     }
+    if let Some((index, key)) = accept::first_empty(&file.accept) {
+        let path = [Key("accept"), Index(index), Key(key)];
+        return Err(check.fail(format!("{key} is empty"), &path).help("say what is accepted, why, and by whom"));
+    }
+    check.different(file.accept.iter().map(|accept| accept.finding.clone()), "waivers", &[Key("accept")])?;
     let sources = sources::read(&file, &schema, located)?;
     let presets = sources::presets(&file, &schema);
     let mut input = file.input;
@@ -90,6 +96,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         analysis: file.analysis,
         improvements,
         triggers: file.triggers,
+        accept: file.accept,
         tests: file.tests,
         coverage: file.coverage,
         variants: file.variants,
@@ -147,19 +154,14 @@ fn stages(
             let at = [Key("stages"), Index(index), Key("to")];
             return Err(check.fail(format!("stage {:?} ends before it starts", stage.name), &at));
         }
-        if let Some(earlier) = stages[..index].iter().find(|earlier| overlap(earlier, stage)) {
+        if let Some(earlier) = stages[..index].iter().find(|earlier| overlap::in_time(earlier, stage)) {
             let key = if stage.from.is_some() { "from" } else { "to" };
             let message = format!("the intervals of the stages {:?} and {:?} overlap", earlier.name, stage.name);
             return Err(check
                 .fail(message, &[Key("stages"), Index(index), Key(key)])
                 .help("a record belongs to one stage: let one end where the other begins (`to` is the first moment that is outside)"));
         }
-        let twice = |glob: &Glob| {
-            stages[..index].iter().find(|earlier| earlier.files.iter().any(|known| known.as_str() == glob.as_str()))
-        };
-        if let Some((number, earlier)) =
-            stage.files.iter().enumerate().find_map(|(number, glob)| Some((number, twice(glob)?)))
-        {
+        if let Some((number, earlier)) = overlap::same_files(&stages[..index], stage) {
             let message = format!("the files of the stages {:?} and {:?} are the same", earlier.name, stage.name);
             return Err(check.fail(message, &[Key("stages"), Index(index), Key("files"), Index(number)]));
         }
@@ -191,14 +193,6 @@ fn stages(
         stage.criteria = Criteria::List(asked);
     }
     Ok(stages)
-}
-
-/// Whether the intervals of two stages, each open where it says nothing, have a moment in common. A stage without
-/// either end has none.
-fn overlap(a: &Stage, b: &Stage) -> bool {
-    let has_one = |stage: &Stage| stage.from.is_some() || stage.to.is_some();
-    let begins_before_the_end_of = |a: &Stage, b: &Stage| a.from.zip(b.to).is_none_or(|(from, to)| from < to);
-    has_one(a) && has_one(b) && begins_before_the_end_of(a, b) && begins_before_the_end_of(b, a)
 }
 
 /// The key of the table form that a criterion may come from.

@@ -19,8 +19,20 @@ pub struct Moment(pub EpochNanos);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        let time = chrono::DateTime::parse_from_rfc3339(&text).ok().and_then(|time| time.timestamp_nanos_opt());
+        // TOML has times of its own, which stand without quotes.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written<'a> {
+            Text(#[serde(borrow)] Cow<'a, str>),
+            Time(toml::value::Datetime),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text.into_owned(),
+            Written::Time(time) => time.to_string(),
+        };
+        // A day begins at midnight UTC.
+        let moment = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.clone() };
+        let time = chrono::DateTime::parse_from_rfc3339(&moment).ok().and_then(|time| time.timestamp_nanos_opt());
         time.map(Self)
             .ok_or_else(|| de::Error::custom(format!("{text:?} is not a time; write it like \"2025-10-29T00:00:00Z\"")))
     }

@@ -9,7 +9,9 @@ use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
     Trigger, TriggerSeverity,
 };
-use crate::report::words::{answer_text, attempt_text, completion_word, decision_words, read_as, status_word};
+use crate::report::words::{
+    accepted_text, answer_text, attempt_text, completion_word, decision_words, read_as, status_word,
+};
 use crate::schema::record::Words;
 
 /// Whether to colour what is printed.
@@ -102,6 +104,7 @@ pub fn digest(report: &Report) -> String {
 pub fn check(report: &Report, colour: Colour) -> String {
     let mut text = heading(report, colour);
     decision(&mut text, report, colour);
+    accepted(&mut text, report, colour);
     let title = |text: &mut String, words: &str| {
         let _ = writeln!(text, "\n{}", colour.paint(BOLD, words));
     };
@@ -146,6 +149,15 @@ fn decision(text: &mut String, report: &Report, colour: Colour) {
         let word = decision_words(reason.level).0.to_lowercase();
         let mark = colour.paint(decision_code(reason.level), &format!("{word:<12}"));
         let _ = writeln!(text, "  {mark} {}  {}", plain(&reason.text), colour.paint(DIM, &plain(&reason.finding)));
+    }
+}
+
+/// What people took upon themselves, one a line.
+fn accepted(text: &mut String, report: &Report, colour: Colour) {
+    for accepted in &report.decision.accepted {
+        let mark = colour.paint(YELLOW, &format!("{:<12}", "accepted"));
+        let told = plain(&accepted_text(accepted));
+        let _ = writeln!(text, "  {mark} {told}  {}", colour.paint(DIM, &plain(&accepted.reason.finding)));
     }
 }
 

@@ -5,7 +5,7 @@ use super::model::{
     Answer, Claim, Criterion, Gate, Improvement, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
     TriggerSeverity,
 };
-use super::words::{answer_text, attempt_text, decision_words, dimensions, join, status_word};
+use super::words::{accepted_text, answer_text, attempt_text, decision_words, dimensions, join, status_word};
 use crate::format;
 use crate::metric::Unit;
 
@@ -39,6 +39,12 @@ pub fn summary(report: &Report) -> Vec<String> {
 }
 
 fn decision(report: &Report) -> String {
+    let told = reasons(report);
+    let accepted: Vec<String> = report.decision.accepted.iter().map(accepted_text).collect();
+    if accepted.is_empty() { told } else { format!("{told} Accepted by people: {}.", accepted.join("; ")) }
+}
+
+fn reasons(report: &Report) -> String {
     let decision = &report.decision;
     let (word, meaning) = decision_words(decision.value);
     let Some(first) = decision.reasons.first() else {

@@ -1,8 +1,8 @@
 //! What findings are called. A leaf beside the model: whoever judges and whoever shows use the same words.
 
 use super::model::{
-    Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, Criterion, DecisionValue, Improvement, Input, Status,
-    Trigger,
+    Accepted, Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, Criterion, DecisionValue, Improvement, Input,
+    Status, Trigger,
 };
 use crate::format;
 use crate::metric::Unit;
@@ -85,6 +85,17 @@ pub fn attempt_text(attempt: &Attempt, words: &Words) -> String {
     let failed = format::count(attempt.treated_failures);
     let of = words.counted_as(attempt.treated, "treated");
     format!("attempt {} {end} ({failed} of {of} had failed)", attempt.number)
+}
+
+/// `a gate that was not met: accepted by Ada until 1 Feb 2026, 00:00 UTC, because "known"`
+pub fn accepted_text(accepted: &Accepted) -> String {
+    let until = accepted.until.as_deref().map_or_else(String::new, |at| format!(" until {}", format::date_time(at)));
+    format!(
+        "{}: accepted by {}{until}, because {:?}",
+        accepted.reason.text.trim_end_matches('.'),
+        accepted.by,
+        accepted.because
+    )
 }
 
 /// Where a status is open that one look would have settled: the interval that it follows, `at every look 97.1 to 99.4 %`.

@@ -258,6 +258,34 @@ fn an_alarm_stays_however_long_the_log_grows() {
     }
 }
 
+/// A waiver takes its reason out of the decision, says so everywhere, and ends with its day.
+fn a_person_may_accept(log: &str, finding: &str) {
+    let accept = |until: &str, at: &str| {
+        let place = Place::new();
+        let waiver = format!(
+            "[[accept]]\nfinding = {finding:?}\nreason = 'planned <maintenance>'\nby = 'Ada'\nuntil = {until}\n"
+        );
+        place.write("rollout.toml", plan(LATENCY) + &waiver);
+        place.write("log.jsonl", log);
+        place.run(&["report", "--out", "out", "--generated-at", at, "log.jsonl"]).expect(0);
+        let check = place.run(&["check", "log.jsonl"]);
+        let report: Value = serde_json::from_str(&place.read("out/report.json")).unwrap();
+        (report, check, place.read("out/report.html"), place.read("out/report.md"))
+    };
+    let (report, check, page, markdown) = accept("2099-12-01", "2025-11-20T00:00:00Z");
+    assert_eq!(report["decision"]["value"], "go", "{:#}", report["decision"]);
+    assert_eq!(check.code, 0);
+    assert_eq!(report["decision"]["accepted"][0]["by"], "Ada");
+    first_sentence(&report, "Accepted by people: no upload for 7 h");
+    first_sentence(&report, "accepted by Ada until 1 Dec 2099, 00:00 UTC, because \"planned <maintenance>\"");
+    assert!(check.out.contains("accepted     no upload for 7"), "{}", check.out);
+    assert!(page.contains("planned &lt;maintenance&gt;") && !page.contains("planned <m"));
+    assert!(markdown.contains("Accepted by people:"));
+    let (report, check, ..) = accept("'2025-12-01T00:00:00Z'", "2025-12-01T00:00:00Z");
+    assert_eq!((report["decision"]["value"].as_str(), check.code), (Some("review"), 3));
+    assert!(report["data_quality"]["findings"].to_string().contains("it decides again"));
+}
+
 /// Seven hours without a line in a stage that had sixty an hour.
 #[test]
 fn an_outage_without_records_is_told() {
@@ -273,6 +301,7 @@ fn an_outage_without_records_is_told() {
         .collect();
     let (value, report) = judged(LATENCY, &log);
     assert_eq!(value, "review", "{:#}", report["decision"]);
+    a_person_may_accept(&log, report["decision"]["reasons"][0]["finding"].as_str().unwrap());
     first_sentence(&report, "no upload for 7 h");
     first_sentence(&report, "an outage, or a log that was lost");
     let (value, _) = judged(LATENCY, &whole);

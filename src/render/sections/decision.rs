@@ -6,7 +6,7 @@ use super::super::anchors::{Link, anchor};
 use super::super::marks;
 use crate::report::claims::improvement_id;
 use crate::report::model::{CompletionStatus, Report, Status};
-use crate::report::words::decision_words;
+use crate::report::words::{accepted_text, decision_words};
 
 #[derive(Serialize)]
 pub(crate) struct DecisionView {
@@ -14,6 +14,8 @@ pub(crate) struct DecisionView {
     word: &'static str,
     meaning: &'static str,
     reasons: Vec<ReasonView>,
+    /// What people took upon themselves.
+    accepted: Vec<Link>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +39,9 @@ pub(crate) fn decision(report: &Report) -> DecisionView {
             text: reason.text.clone(),
         })
         .collect();
-    DecisionView { class: marks::level(report.decision.value), word, meaning, reasons }
+    let of_people = report.decision.accepted.iter();
+    let accepted = of_people.map(|accepted| Link::new(&accepted.reason.finding, accepted_text(accepted))).collect();
+    DecisionView { class: marks::level(report.decision.value), word, meaning, reasons, accepted }
 }
 
 /// What would settle what is open, the most urgent first.

@@ -13,6 +13,21 @@ use crate::metric::Unit;
 pub struct Decision {
     pub value: DecisionValue,
     pub reasons: Vec<Reason>,
+    /// Reasons that people took upon themselves: they do not decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Accepted>,
+}
+
+/// A reason that a person accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Accepted {
+    #[serde(flatten)]
+    pub reason: Reason,
+    /// In the person's words.
+    pub because: String,
+    pub by: String,
+    /// From when on it decides again; `null` for ever.
+    pub until: Option<String>,
 }
 
 /// From good to bad.
