@@ -112,7 +112,8 @@ fn every_look_text(
     interval.map(|interval| format!("at every look {interval}{suffix}"))
 }
 
-/// [`every_look_text`] of a criterion.
+/// Of a criterion that is open, and that one look would have settled: the interval that its status follows,
+/// `at every look 97.1 to 99.4 %`.
 pub fn criterion_at_every_look(criterion: &Criterion) -> Option<String> {
     let Criterion { status, value, ci, ci_every_look, threshold, unit, .. } = criterion;
     (*status == Status::Open)
@@ -120,7 +121,7 @@ pub fn criterion_at_every_look(criterion: &Criterion) -> Option<String> {
         .flatten()
 }
 
-/// [`every_look_text`] of an improvement.
+/// The same of an improvement.
 pub fn improvement_at_every_look(improvement: &Improvement) -> Option<String> {
     let Improvement { status, value, ci, ci_every_look, target, unit, .. } = improvement;
     let bounds = target.map_or([None, None], |target| [target.min, target.max]);
