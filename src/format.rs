@@ -203,6 +203,11 @@ pub fn rfc3339(nanos: i64) -> String {
     DateTime::<Utc>::from_timestamp_nanos(nanos).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The beginning of a minute of the log, counted since 1970-01-01T00:00Z: RFC 3339.
+pub fn rfc3339_minute(minute: i64) -> String {
+    rfc3339(minute * 60 * 1_000_000_000)
+}
+
 /// An RFC 3339 time as people read it: `12 Nov 2025, 08:15 UTC`. What is no time stays as it is.
 pub fn date_time(rfc3339: &str) -> String {
     DateTime::parse_from_rfc3339(rfc3339)

@@ -5,15 +5,15 @@ use crate::config::{EpochNanos, Plan};
 use crate::cube::Cube;
 use crate::cube::slice::{LoggedEvent, Visit};
 use crate::error::Result;
-use crate::format::{self, rfc3339};
+use crate::format::{self, rfc3339, rfc3339_minute};
 use crate::ingest::timeline::Timeline;
+use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::report::model::{Attempt, AttemptEnd, Finding, Severity};
 
 /// A rollback took no traffic off where at least so many records were still treated,
 const STILL_TREATED: u64 = 20;
 /// and at least this share of what the stage sets.
 const STILL_SHARE: f64 = 0.5;
-const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
 const NANOS_PER_HOUR: i64 = 60 * NANOS_PER_MINUTE;
 
 /// A stage in a period.
@@ -222,7 +222,7 @@ impl<'v> Attempts<'v> {
             .map(|stage| stage.name.clone())
             .collect();
         stages.dedup();
-        let minute = |minute: Option<i64>| rfc3339(minute.unwrap_or_default() * NANOS_PER_MINUTE);
+        let minute = |minute: Option<i64>| rfc3339_minute(minute.unwrap_or_default());
         Attempt {
             number,
             stages,

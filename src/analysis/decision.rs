@@ -40,7 +40,6 @@ pub(super) struct Judged<'a> {
 /// The decision and every reason that speaks against `go`, the worst first.
 pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     // Causes before what follows from them.
-    let taken_back = judged.taken_back();
     let mut reasons: Vec<Reason> = judged.last_stage().into_iter().collect();
     reasons.extend(judged.rollback_incidents());
     reasons.extend(judged.quality());
@@ -52,7 +51,7 @@ pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     reasons.extend(judged.regressions());
     reasons.extend(judged.to_come());
     reasons.extend(judged.evidence());
-    if let Some(taken_back) = taken_back {
+    if let Some(taken_back) = judged.taken_back() {
         // Nothing is left to take back, and why it was is the rest.
         reasons.iter_mut().for_each(|reason| reason.level = reason.level.min(DecisionValue::NoGo));
         reasons.insert(0, taken_back);

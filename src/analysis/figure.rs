@@ -101,8 +101,7 @@ impl Rate {
 
     /// As the report has it.
     pub(super) fn figure(self) -> Figure {
-        let few = self.hours < FEWEST_CLUSTERS as u64;
-        let few = few.then_some(FigureWarning::FewHours);
+        let few = (self.hours < FEWEST_CLUSTERS as u64).then_some(FigureWarning::FewHours);
         Figure {
             value: self.value(),
             ci: self.interval(),

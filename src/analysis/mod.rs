@@ -56,15 +56,20 @@ const EVENTS_LISTED: usize = 500;
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let visits = cube.visits()?;
     let attempts = attempts::Attempts::new(plan, cube, &visits);
-    let other_unit = plausibility::in_another_unit(plan, cube, &visits)?;
-    let judged_cube = match other_unit {
-        Some(_) => Some(cube.of_visits(&[])?),
-        None => attempts.cube(cube)?,
-    };
     let all_events = cube.events()?;
+    let judged_cube = attempts.cube(cube)?;
     let cube = judged_cube.as_ref().unwrap_or(cube);
-    let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
-    let (data, segmented) = (data?, segmented?);
+    let gather = |cube: &Cube| {
+        let (data, segmented) = rayon::join(|| stages::gather(plan, cube), || comparisons::Segmented::new(plan, cube));
+        Ok::<_, Error>((data?, segmented?))
+    };
+    let (mut data, mut segmented) = gather(cube)?;
+    let other_unit = plausibility::in_another_unit(&data, &visits);
+    let no_cube = other_unit.as_ref().map(|_| cube.of_visits(&[])).transpose()?;
+    if let Some(nothing) = &no_cube {
+        (data, segmented) = gather(nothing)?;
+    }
+    let cube = no_cube.as_ref().unwrap_or(cube);
     let names = dimensions::Names::new(&plan.schema, cube);
     let logged = attempts.events(&all_events);
     let changes = || {

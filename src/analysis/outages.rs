@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::group::StageData;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
-use crate::format::{self, rfc3339};
+use crate::format::{self, rfc3339_minute};
 use crate::report::model::{Finding, Severity};
 
 /// Records of the emptiest of the other days from which on none is no chance: e^-20 of a Poisson count.
@@ -22,7 +22,6 @@ const DAYS_ASKED: i64 = 7;
 /// Hours from which on a person must look.
 const LONG_HOURS: i64 = 6;
 const HOURS_PER_DAY: i64 = 24;
-const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
 
 /// Outages of the stages, one finding each.
 pub(super) fn findings(plan: &Plan, data: &[StageData]) -> Vec<Finding> {
@@ -37,13 +36,12 @@ pub(super) fn findings(plan: &Plan, data: &[StageData]) -> Vec<Finding> {
             let hours = (pair[0].div_euclid(60) + 1, pair[1].div_euclid(60));
             let Some(usual) = least_of_other_days(&by_hour, hours) else { continue };
             let minutes = (pair[1] - pair[0] - 1) as u64;
-            let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
             let text = format!(
                 "no {} for {} in stage {} ({}), where the same hours of other days hold at least {}: an outage, or a log that was lost",
                 plan.schema.words.one,
                 format::seconds(minutes as f64 * 60.0),
                 stage.name,
-                format::period(&time(pair[0] + 1), &time(pair[1])),
+                format::period(&rfc3339_minute(pair[0] + 1), &rfc3339_minute(pair[1])),
                 format::count(usual)
             );
             let severity = if hours.1 - hours.0 >= LONG_HOURS { Severity::Error } else { Severity::Warning };

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::group::StageData;
 use crate::config::Plan;
-use crate::cube::Cube;
 use crate::cube::histogram::{Grid, Histogram};
-use crate::cube::slice::{Arm, Measured, Visit};
-use crate::error::Result;
+use crate::cube::slice::{Arm, Visit};
 use crate::format;
 use crate::metric::Unit;
 use crate::report::model::{Finding, Group, Severity, Stage};
@@ -89,32 +88,24 @@ fn value(group: &Group, metric: &str) -> Option<f64> {
 }
 
 /// Durations of which most are longer than the whole log: then no record is where it belongs, and no figure is one.
-///
-/// # Errors
-/// The cube is damaged.
-pub(super) fn in_another_unit(plan: &Plan, cube: &Cube, visits: &[Visit]) -> Result<Option<Finding>> {
+pub(super) fn in_another_unit(data: &[StageData], visits: &[Visit]) -> Option<Finding> {
     let first = visits.iter().map(|visit| visit.minutes.0).min();
     let last = visits.iter().map(|visit| visit.minutes.1 + 1).max();
-    let Some(span_s) = first.zip(last).map(|(first, last)| (last - first) as f64 * 60.0) else { return Ok(None) };
-    let mut durations = Vec::new();
-    for stage in 0..plan.stages.len() {
-        durations.extend(cube.histograms(stage, Arm::All, Measured::SuccessDuration)?);
-    }
-    let pooled = Histogram::sum(durations.iter().map(|(_, histogram)| histogram.columns()));
-    let Some(bin) = pooled.quantile_bin(0.5) else { return Ok(None) };
-    let median_s = Grid::FINE.middle(bin) / MS_PER_SECOND;
+    let span_s = first.zip(last).map(|(first, last)| (last - first) as f64 * 60.0)?;
+    let pooled = Histogram::sum(data.iter().map(|stage| stage.arm(Arm::All).latency.pooled.columns()));
+    let median_s = Grid::FINE.middle(pooled.quantile_bin(0.5)?) / MS_PER_SECOND;
     let units = [("nanoseconds", 1e6), ("microseconds", 1e3)];
     // The first that makes of it what a request may take.
     let unit = units.iter().find(|(_, factor)| median_s / factor >= 1e-3).map_or("another unit", |(unit, _)| unit);
     let is_sure = span_s >= SURE_SPAN_S && pooled.total() >= SURE_RECORDS;
-    Ok((is_sure && median_s > span_s).then(|| {
+    (is_sure && median_s > span_s).then(|| {
         let text = format!(
             "the median duration ({}) is longer than the log ({}): is duration_ms in {unit}? No figure is shown until its unit is right",
             format::seconds(median_s),
             format::seconds(span_s)
         );
         Finding::of_quality("durations_beyond_the_log", Severity::Error, text)
-    }))
+    })
 }
 
 /// A duration that is longer than the whole log is in another unit.

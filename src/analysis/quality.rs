@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::Arm;
-use crate::format::{self, rfc3339};
+use crate::format::{self, rfc3339_minute};
 use crate::ingest::ledger::{Example, FileLedger};
 use crate::ingest::reject::RejectReason;
 use crate::report::model::{
@@ -120,11 +120,10 @@ fn gaps(plan: &Plan, data: &[StageData]) -> Vec<Gap> {
         for pair in data.minutes_with_uploads.windows(2) {
             let missing = pair[1] - pair[0] - 1;
             if missing >= GAP_MINUTES {
-                let time = |minute: i64| rfc3339(minute * 60 * 1_000_000_000);
                 gaps.push(Gap {
                     stage: stage.name.clone(),
-                    from: time(pair[0] + 1),
-                    to: time(pair[1]),
+                    from: rfc3339_minute(pair[0] + 1),
+                    to: rfc3339_minute(pair[1]),
                     minutes: missing as u64,
                 });
             }

@@ -11,7 +11,7 @@ use crate::config::Plan;
 use crate::cube::Cube;
 use crate::cube::slice::Arm;
 use crate::error::Result;
-use crate::format::rfc3339;
+use crate::format::rfc3339_minute;
 use crate::report::model::{Group, Groups, Stage, StageState};
 use crate::schema::record::MEMORY;
 
@@ -33,12 +33,11 @@ pub(super) fn stages(plan: &Plan, cube: &Cube, data: &[StageData]) -> Result<Vec
     let mut stages = Vec::new();
     for ((stage, data), [all, treated, control, per_protocol]) in plan.stages.iter().zip(data).zip(figures) {
         let minutes = &data.minutes_with_uploads;
-        let nanos = |minute: i64| minute * 60 * 1_000_000_000;
         stages.push(Stage {
             name: stage.name.clone(),
             percentage: stage.percentage,
-            from: minutes.first().map(|minute| rfc3339(nanos(*minute))),
-            to: minutes.last().map(|minute| rfc3339(nanos(minute + 1))),
+            from: minutes.first().map(|minute| rfc3339_minute(*minute)),
+            to: minutes.last().map(|minute| rfc3339_minute(minute + 1)),
             state: StageState::default(),
             groups: Groups { all: all?, treated: treated?, control: control?, per_protocol: per_protocol? },
             split: split::check(stage.percentage, data),

@@ -112,7 +112,6 @@ fn stages(text: &mut String, plan: &Plan, cube: &Cube) -> Result<()> {
         let uploads: u64 = minutes.values().map(|minute| minute.uploads).sum();
         let successes: u64 = minutes.values().map(|minute| minute.successes).sum();
         let treated: u64 = cube.minutes(index, Arm::Treated)?.values().map(|minute| minute.uploads).sum();
-        let at = |minute: i64| format::rfc3339(minute * 60 * 1_000_000_000);
         let _ = writeln!(
             text,
             "stage {}: {}, {} {} ({} set), {} successful, {}",
@@ -122,7 +121,7 @@ fn stages(text: &mut String, plan: &Plan, cube: &Cube) -> Result<()> {
             plan.schema.words.treated,
             format::share(stage.percentage / 100.0),
             format::share(successes as f64 / uploads.max(1) as f64),
-            format::period(&at(*first), &at(*last)),
+            format::period(&format::rfc3339_minute(*first), &format::rfc3339_minute(*last)),
         );
     }
     Ok(())

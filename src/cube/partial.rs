@@ -13,10 +13,9 @@ use super::key::{
 };
 use crate::config::EpochNanos;
 use crate::ingest::record::Record;
-use crate::ingest::timestamp::NANOS_PER_SECOND;
+use crate::ingest::timestamp::{NANOS_PER_MINUTE, NANOS_PER_SECOND};
 use crate::schema::record::SIZE;
 
-const NANOS_PER_MINUTE: i64 = 60 * NANOS_PER_SECOND;
 const NANOS_PER_HOUR: i64 = 3600 * NANOS_PER_SECOND;
 /// Of a size or a measure.
 const NANO_PER_UNIT: f64 = 1e9;

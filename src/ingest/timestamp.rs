@@ -5,6 +5,7 @@
 use crate::config::EpochNanos;
 
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
+pub const NANOS_PER_MINUTE: i64 = 60 * NANOS_PER_SECOND;
 /// 2000-01-01T00:00:00Z in seconds.
 const FIRST_SECOND: i64 = 946_684_800;
 /// 2101-01-01T00:00:00Z in seconds: the year 2100 is the last that counts.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::watched::NANOS_PER_MINUTE;
 use crate::analysis::group::StageData;
 use crate::config::Plan;
 use crate::cube::slice::{Arm, CRITICAL_UPLOAD, LoggedEvent};
-use crate::format::{self, rfc3339};
+use crate::format::{self, rfc3339, rfc3339_minute};
+use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::report::model::{Trigger, TriggerSeverity};
 use stagegate_stats::distributions::binomial_upper_tail;
 
@@ -64,9 +64,8 @@ struct Incident<'a> {
 
 impl Incident<'_> {
     fn trigger(&self, plan: &Plan) -> Trigger {
-        let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
         let stage = &plan.stages[self.stage].name;
-        let from = time(self.first);
+        let from = rfc3339_minute(self.first);
         let first = if self.text.is_empty() { "no message" } else { self.text };
         Trigger {
             id: format!("triggers.{stage}.{}.critical_error.{from}", self.arm.name()),
@@ -77,7 +76,7 @@ impl Incident<'_> {
             scope: self.arm.name().into(),
             first_fired_at: Some(from.clone()),
             from,
-            to: time(self.last + 1),
+            to: rfc3339_minute(self.last + 1),
             windows: 1,
             worst: self.count as f64,
             threshold: 0.0,

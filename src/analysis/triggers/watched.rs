@@ -4,11 +4,9 @@ use stagegate_stats::scan::Window;
 
 use crate::config::Plan;
 use crate::cube::slice::{Arm, MinuteSums};
-use crate::format::{self, rfc3339};
+use crate::format::{self, rfc3339_minute};
 use crate::metric::Unit;
 use crate::report::model::{Trigger, TriggerSeverity};
-
-pub(super) const NANOS_PER_MINUTE: i64 = 60 * 1_000_000_000;
 
 /// One stage and scope with its minutes.
 pub(super) struct Watched<'a> {
@@ -63,18 +61,17 @@ impl Watched<'_> {
 
     pub(super) fn trigger(&self, kind: &Kind, run: &WindowRun<'_>, text: String) -> Option<Trigger> {
         let (first, last) = (run.windows.first()?, run.windows.last()?);
-        let time = |minute: i64| rfc3339(minute * NANOS_PER_MINUTE);
         let base = format!("triggers.{}.{}.{}", self.stage_name(), self.arm.name(), kind.word);
         Some(Trigger {
-            id: if run.fired { format!("{base}.{}", time(first.from)) } else { base },
+            id: if run.fired { format!("{base}.{}", rfc3339_minute(first.from)) } else { base },
             trigger: kind.word.clone(),
             severity: kind.severity,
             fired: run.fired,
             stage: self.stage_name().into(),
             scope: self.arm.name().into(),
-            from: time(first.from),
-            to: time(last.to),
-            first_fired_at: run.fired.then(|| time(first.to)),
+            from: rfc3339_minute(first.from),
+            to: rfc3339_minute(last.to),
+            first_fired_at: run.fired.then(|| rfc3339_minute(first.to)),
             windows: run.windows.len() as u64,
             worst: run.worst,
             threshold: kind.threshold,
