@@ -10,8 +10,10 @@ use stagegate::config::{self, Plan};
 use stagegate::cube::Cube;
 use stagegate::evidence::Evidence;
 use stagegate::ingest::chunks::line_ranges;
-use stagegate::ingest::fast::FastReader;
+use stagegate::ingest::layout::Layouts;
+use stagegate::ingest::learned;
 use stagegate::ingest::native::parse_line;
+use stagegate::ingest::timestamp::IsoReader;
 use stagegate::report::model::Report;
 use stagegate::run::Run;
 use stagegate::simulate::{self, Scenario};
@@ -87,16 +89,20 @@ mod decoding {
     use super::*;
 
     #[divan::bench]
-    fn fast_reader(bencher: Bencher) {
+    fn learned_layout(bencher: Bencher) {
         bencher.counter(BytesCount::of_str(&**LOG)).bench(|| {
-            let (mut reader, mut rest, mut read) = (FastReader::default(), LOG.as_str(), 0);
+            let mut layouts = Layouts::new(learned::wanted_of_native().expect("few fields"));
+            let (mut times, mut rest, mut read) = (IsoReader::default(), LOG.as_str(), 0);
             while !rest.is_empty() {
-                let length = match reader.read(rest) {
-                    Some((_, length)) => length,
-                    None => rest.find('\n').map_or(rest.len(), |end| end + 1),
-                };
-                rest = &rest[length..];
-                read += 1;
+                let flat = layouts.read(rest);
+                if let Some((flat, length)) = flat {
+                    read +=
+                        usize::from(learned::read_native(rest, flat, &mut times).is_some_and(|record| record.is_ok()));
+                    rest = &rest[length..];
+                    continue;
+                }
+                layouts.learn(rest);
+                rest = rest.find('\n').map_or("", |end| &rest[end + 1..]);
             }
             read
         });

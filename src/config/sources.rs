@@ -117,7 +117,7 @@ pub(super) fn keep(plan: &mut Plan, texts: &[String]) -> Result<()> {
     }
     for source in &mut plan.sources {
         let mut mapping = Mapping::clone(&source.mapping);
-        mapping.keep.extend(conditions.iter().cloned());
+        mapping.keep_only(&conditions);
         source.mapping = Arc::new(mapping);
     }
     Ok(())

@@ -15,13 +15,14 @@ use super::segments::{SegmentNumbers, Tuple};
 use super::slice::CRITICAL_UPLOAD;
 use crate::config::{EpochNanos, TimestampMarks};
 use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES};
-use crate::ingest::fast::FastReader;
+use crate::ingest::layout::Layouts;
+use crate::ingest::learned::{self, Learned};
 use crate::ingest::ledger::ChunkLedger;
 use crate::ingest::native::{self, Event, EventKind, Line};
 use crate::ingest::record::Record;
 use crate::ingest::reject::{Reject, RejectReason};
 use crate::ingest::timeline::{Placed, Placement, Timeline};
-use crate::ingest::timestamp::NANOS_PER_SECOND;
+use crate::ingest::timestamp::{IsoReader, NANOS_PER_SECOND};
 use crate::schema::record::Values;
 pub(super) use shared::{Folded, Shared};
 
@@ -73,7 +74,10 @@ pub(super) struct Worker<'s, const M: usize, const L: usize> {
     error_types: Numbers<'s>,
     ids: Ids,
     id_hashes: Vec<u64>,
-    fast: FastReader,
+    /// What was learned of the logger's own lines, and of those of each mapping.
+    layouts: Option<Layouts>,
+    learned: Learned,
+    times: IsoReader,
     placement: Placement<'s>,
     /// The last answer of the timeline, and from when to when it holds.
     last_place: Option<(EpochNanos, EpochNanos, Placed)>,
@@ -99,7 +103,9 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             error_types: Numbers::new(&shared.error_types),
             ids,
             id_hashes: Vec::with_capacity(ID_BATCH),
-            fast: FastReader::default(),
+            layouts: learned::wanted_of_native().map(Layouts::new),
+            learned: Learned::default(),
+            times: IsoReader::default(),
             placement: Placement::new(shared.plan, timeline),
             last_place: None,
             placed_by: Vec::new(),
@@ -192,29 +198,41 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         builder.add(chunk.origin.sequence, ledger);
     }
 
-    /// Lines of UTF-8: fast where they have the logger's layout.
+    /// Lines of UTF-8: by their layout where it is known.
     fn text_lines(&mut self, text: &str, file_stage: Option<usize>, ledger: &mut ChunkLedger) {
         let mut rest = text;
         let marks = self.shared.plan.input.timestamp_marks;
+        let Some(mut layouts) = self.layouts.take() else { return };
         while !rest.is_empty() {
             ledger.lines += 1;
-            if let Some((record, length)) = self.fast.read(rest) {
-                let line = &rest[..length - 1];
-                rest = &rest[length..];
+            if let Some((flat, length)) = layouts.read(rest)
                 // Longer lines are rejected, whatever they hold.
-                let fits = line.len() <= MAX_LINE_BYTES;
-                match if fits { self.record(line, &record, file_stage, marks) } else { Err(Reject::too_long()) } {
-                    Ok(()) => ledger.record(&record),
-                    Err(reject) => ledger.reject(reject, line.as_bytes()),
+                && length <= MAX_LINE_BYTES
+                && let Some(read) = learned::read_native(rest, flat, &mut self.times)
+            {
+                let line = rest[..length].trim_ascii_end();
+                // A record is large: it is not moved.
+                match &read {
+                    Ok(record) => match self.record(line, record, file_stage, marks) {
+                        Ok(()) => ledger.record(record),
+                        Err(reject) => ledger.reject(reject, line.as_bytes()),
+                    },
+                    Err(reject) => ledger.reject(reject.clone(), line.as_bytes()),
                 }
+                rest = &rest[length..];
                 continue;
             }
             let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
             let line = &rest[..end];
             let line = line.strip_suffix('\r').unwrap_or(line);
+            let before = ledger.uploads;
             self.line(line.as_bytes(), Ok(line), file_stage, ledger);
+            if ledger.uploads > before && layouts.learns() {
+                layouts.learn(rest);
+            }
             rest = rest.get(end + 1..).unwrap_or_default();
         }
+        self.layouts = Some(layouts);
     }
 
     fn line(

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::decimal::POWERS_OF_TEN;
+
 /// Deepest nesting of an unknown field.
 const MAX_DEPTH: u32 = 128;
 
@@ -348,9 +350,26 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// What a text with escapes says, given without its quotes.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
+    // Its escapes were checked when its end was found: what is left to fail is nothing.
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
+    let mut unescaped = String::with_capacity(text.len());
+    while let Some(escape) = text[scanner.at..].find('\\') {
+        unescaped.push_str(&text[scanner.at..scanner.at + escape]);
+        scanner.at += escape;
+        match scanner.escape() {
+            Ok(character) => unescaped.push(character),
+            Err(_) => return Cow::Borrowed(text),
+        }
+    }
+    unescaped.push_str(&text[scanner.at..]);
+    Cow::Owned(unescaped)
+}
+
 /// Moves `at` over digits and appends them to `mantissa`, which wraps around; how many there were.
 #[inline(always)]
-pub(super) fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> usize {
+fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> usize {
     let start = *at;
     while let Some(digit) = bytes.get(*at).map(|byte| byte.wrapping_sub(b'0'))
         && digit < 10
@@ -360,12 +379,6 @@ pub(super) fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> u
     }
     *at - start
 }
-
-/// Powers of ten that an f64 holds exactly.
-pub(super) const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-];
 
 /// The f64 nearest to a decimal. Up to 2^53 and 10^22 both parts are exact and one division
 /// rounds once (Clinger 1990); the rest is left to the standard library, which agrees.

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::decimal::{self, Decimal};
+use super::layout::{Flat, Found};
 use super::native::{Event, EventKind};
 use super::node::Node;
 use super::quantity;
 use super::record::{ExecutionType, MAX_DURATION_MS, MAX_MB, Record, Value};
 use super::reject::{Reject, RejectReason, cut};
-use super::timestamp;
+use super::timestamp::{self, IsoReader};
 use crate::config::EpochNanos;
 use crate::schema::arms::Assigned;
 use crate::schema::condition::{Condition, Test};
@@ -28,6 +30,8 @@ pub struct Row<'r> {
     pub file: &'r str,
     /// The line as it stands in the file.
     pub line: &'r str,
+    /// Its values, where the line was read by its layout; `node` holds nothing then.
+    pub flat: Option<Flat<'r, 'r>>,
 }
 
 /// What a row is.
@@ -43,11 +47,11 @@ pub enum Mapped<'r> {
 ///
 /// # Errors
 /// Why it cannot be used.
-pub fn read<'r>(mapping: &Mapping, row: Row<'r>) -> Result<Mapped<'r>, Reject> {
+pub fn read<'r>(mapping: &Mapping, row: Row<'r>, times: &mut IsoReader) -> Result<Mapped<'r>, Reject> {
     if !is_meant(mapping, row)? {
         return Ok(Mapped::Other);
     }
-    let fields = Fields { mapping, row };
+    let mut fields = Fields { mapping, row, times };
     match mapping.kind {
         Kind::Record => fields.record().map(|record| Mapped::Record(Box::new(record))),
         Kind::Samples => fields.sample().map(Mapped::Event),
@@ -61,15 +65,15 @@ pub fn read<'r>(mapping: &Mapping, row: Row<'r>) -> Result<Mapped<'r>, Reject> {
 pub fn is_meant(mapping: &Mapping, row: Row<'_>) -> Result<bool, Reject> {
     let holds = |condition: &Condition| match condition.test {
         // What is there need not be a text.
-        Test::Null => Ok(row.node_at(&condition.path).is_some() == condition.negated),
+        Test::Null => Ok(row.has(&condition.path) == condition.negated),
         _ => Ok(condition.holds(row.text(&condition.path)?.as_deref())),
     };
-    for condition in &mapping.keep {
+    for condition in mapping.keep() {
         if !holds(condition)? {
             return Ok(false);
         }
     }
-    for condition in &mapping.drop {
+    for condition in mapping.drop() {
         if holds(condition)? {
             return Ok(false);
         }
@@ -81,11 +85,25 @@ pub fn is_meant(mapping: &Mapping, row: Row<'_>) -> Result<bool, Reject> {
 pub fn event_is_meant(mapping: &Mapping, row: Row<'_>) -> bool {
     let with_field =
         |condition: &Condition| row.text(&condition.path).ok().flatten().map(|text| condition.holds(Some(&text)));
-    mapping.keep.iter().filter_map(with_field).all(|holds| holds)
-        && !mapping.drop.iter().filter_map(with_field).any(|holds| holds)
+    mapping.keep().iter().filter_map(with_field).all(|holds| holds)
+        && !mapping.drop().iter().filter_map(with_field).any(|holds| holds)
 }
 
 impl<'r> Row<'r> {
+    /// The value at a path of a line that was read by its layout.
+    #[inline]
+    fn flat_at(self, path: &Path) -> Option<Found<'r>> {
+        self.flat?.get(path.slot?)
+    }
+
+    /// Whether something other than null is at a path.
+    fn has(self, path: &Path) -> bool {
+        match self.flat {
+            Some(_) => !matches!(self.flat_at(path), None | Some(Found::Null)),
+            None => self.node_at(path).is_some(),
+        }
+    }
+
     /// What is at a path; `None` for what is missing or null.
     fn node_at(self, path: &Path) -> Option<&'r Node<'r>> {
         let from = match path.origin {
@@ -101,6 +119,16 @@ impl<'r> Row<'r> {
             Origin::File => return Ok(Some(Cow::Borrowed(self.file))),
             Origin::Line => return Ok(Some(Cow::Borrowed(self.line))),
             Origin::Row | Origin::Parent(_) => {}
+        }
+        if self.flat.is_some() {
+            debug_assert!(path.slot.is_some(), "{} has no slot", path.text);
+            return Ok(match self.flat_at(path) {
+                None | Some(Found::Null) => None,
+                Some(Found::True) => Some(Cow::Borrowed("true")),
+                Some(Found::False) => Some(Cow::Borrowed("false")),
+                Some(Found::Number(text, _)) => Some(Cow::Borrowed(text)),
+                Some(Found::Text(text)) => Some(text),
+            });
         }
         match self.node_at(path) {
             None | Some(Node::Null) => Ok(None),
@@ -118,6 +146,7 @@ fn bad(message: String) -> Reject {
 struct Fields<'m, 'r> {
     mapping: &'m Mapping,
     row: Row<'r>,
+    times: &'m mut IsoReader,
 }
 
 impl<'r> Fields<'_, 'r> {
@@ -168,7 +197,7 @@ impl<'r> Fields<'_, 'r> {
         self.text(role)?.ok_or_else(|| self.missing(role))
     }
 
-    fn record(&self) -> Result<Record<'r>, Reject> {
+    fn record(&mut self) -> Result<Record<'r>, Reject> {
         let execution_type = self.execution_type()?;
         let success = self.required(Role::Success)?;
         let mapped = self.mapping.rule(Role::Success).is_none_or(|rule| rule.can_mean(&success));
@@ -186,7 +215,7 @@ impl<'r> Fields<'_, 'r> {
             success,
             duration_ms,
             timestamp: self.timestamp()?,
-            error_type: self.text(Role::Error)?.filter(|_| !success || self.names_only_errors()),
+            error_type: self.text(Role::Error)?.filter(|_| !success || self.mapping.names_only_errors()),
             dimensions: self.dimensions()?,
             measures: self.measures()?,
             request_id: self.text(Role::Id)?,
@@ -220,13 +249,6 @@ impl<'r> Fields<'_, 'r> {
         self.number(role)?.map(|value| self.within(role, value, MAX_MB, "0 to 1e9")).transpose()
     }
 
-    /// Whether the field of the error holds errors alone: a status code stands in every row, and is none of a success.
-    fn names_only_errors(&self) -> bool {
-        let paths = |role| self.mapping.rule(role).map(Rule::paths).unwrap_or_default();
-        let of_success = paths(Role::Success);
-        paths(Role::Error).len() == 1 && !paths(Role::Error).iter().any(|path| of_success.contains(path))
-    }
-
     fn execution_type(&self) -> Result<ExecutionType, Reject> {
         let word = self.required(Role::Arm)?;
         let keyed = || Assigned::ALL.into_iter().find(|arm| arm.word() == word);
@@ -253,18 +275,42 @@ impl<'r> Fields<'_, 'r> {
         })
     }
 
-    fn timestamp(&self) -> Result<EpochNanos, Reject> {
+    fn timestamp(&mut self) -> Result<EpochNanos, Reject> {
+        if let Some((rule, decimal)) = self.plain_decimal(Role::Timestamp)
+            && rule.clock.format.is_none()
+            && let Some(at) = rule.unit.and_then(|unit| quantity::moment_of(decimal, unit, &rule.clock))
+        {
+            return Ok(at);
+        }
         let text = self.required(Role::Timestamp)?;
         let rule = self.mapping.rule(Role::Timestamp).ok_or_else(|| self.missing(Role::Timestamp))?;
         // The reader of the own format knows seconds and milliseconds by their size.
         let by_size = self.mapping.is_own() && rule.unit.is_none() && rule.clock.format.is_none();
         let own = quantity::number(&text).filter(|_| by_size).and_then(|value| timestamp::parse_epoch(&text, value));
-        let moment = own.map_or_else(|| quantity::moment(&text, rule.unit, &rule.clock), Ok);
+        let moment = own.map_or_else(|| quantity::moment(&text, rule.unit, &rule.clock, self.times), Ok);
         moment.map_err(|why| self.wrong(Role::Timestamp, &text, &why))
+    }
+
+    /// The number of a field whose rule leaves it as it is, read digit by digit already.
+    #[inline]
+    fn plain_decimal(&self, role: Role) -> Option<(&Rule, Decimal)> {
+        self.row.flat?;
+        let rule = self.mapping.rule(role)?;
+        let decimal = match self.row.flat_at(rule.plain()?)? {
+            Found::Number(text, decimal) if rule.is_value(text) => decimal,
+            Found::Text(text) if rule.is_value(&text) => decimal::of_text(&text)?,
+            _ => return None,
+        };
+        decimal.is_exact().then_some((rule, decimal))
     }
 
     /// A number in the unit of the report.
     fn number(&self, role: Role) -> Result<Option<f64>, Reject> {
+        if let Some((rule, decimal)) = self.plain_decimal(role)
+            && let Some(value) = quantity::plain(decimal, rule.unit, role == Role::Duration)
+        {
+            return Ok(Some(value));
+        }
         let Some(rule) = self.mapping.rule(role) else { return Ok(None) };
         match &rule.from {
             From::Sum(paths) => self.sum(role, rule, paths),
@@ -307,7 +353,7 @@ impl<'r> Fields<'_, 'r> {
         inside.ok_or_else(|| bad(format!("{} is {value}; expected {range}", self.name(role))))
     }
 
-    fn sample(&self) -> Result<Event, Reject> {
+    fn sample(&mut self) -> Result<Event, Reject> {
         let role = Role::Measure(MEMORY);
         let rss_mb = self.bounded(role)?.ok_or_else(|| self.missing(role))?;
         Ok(Event {

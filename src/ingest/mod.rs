@@ -2,8 +2,10 @@
 //! what becomes of an upload is the cube's.
 
 pub mod chunks;
-pub mod fast;
+pub mod decimal;
 pub mod json;
+pub mod layout;
+pub mod learned;
 pub mod ledger;
 pub mod mapped;
 pub mod native;

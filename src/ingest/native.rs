@@ -58,11 +58,11 @@ macro_rules! fields {
         /// The fields that stagegate reads, in the order in which the logger writes them.
         #[allow(non_camel_case_types)]
         #[derive(Clone, Copy)]
-        enum Field { $($name),* }
+        pub(super) enum Field { $($name),* }
 
         impl Field {
             /// Each field with its key as the logger writes it.
-            const LOGGED: &[(Self, &str)] = &[$((Self::$name, concat!("\"", stringify!($name), "\""))),*];
+            pub(super) const LOGGED: &[(Self, &str)] = &[$((Self::$name, concat!("\"", stringify!($name), "\""))),*];
 
             fn of(key: &str) -> Option<Self> {
                 match key { $(stringify!($name) => Some(Self::$name),)* _ => None }
@@ -72,6 +72,18 @@ macro_rules! fields {
         /// Last value of each field, and its offset in the line.
         #[derive(Default)]
         struct Fields<'a> { $($name: Slot<'a>),* }
+
+        impl<'a> Look<'a> for Fields<'a> {
+            #[inline]
+            fn look(&mut self, field: Field) -> Slot<'a> {
+                self.slot(field).take()
+            }
+
+            #[inline]
+            fn moment(&mut self, text: &str) -> Option<EpochNanos> {
+                timestamp::parse_iso(text)
+            }
+        }
 
         impl<'a> Fields<'a> {
             #[inline]
@@ -105,7 +117,16 @@ fields!(
     scenario,
 );
 
-type Slot<'a> = Option<(json::Value<'a>, usize)>;
+pub(super) type Slot<'a> = Option<(json::Value<'a>, usize)>;
+
+/// The fields of a line, however they were read.
+pub(super) trait Look<'a> {
+    /// The value of a field, and its offset in the line; asked for once.
+    fn look(&mut self, field: Field) -> Slot<'a>;
+
+    /// The moment that a text in ISO 8601 says.
+    fn moment(&mut self, text: &str) -> Option<EpochNanos>;
+}
 
 /// What a rotated or concatenated file leaves before a line: zeros where the log was truncated under its writer, and
 /// byte-order marks.
@@ -161,16 +182,19 @@ fn read_object<'a>(text: &'a str, fields: &mut Fields<'a>) -> Result<(), Reject>
     scanner.end().map_err(not_json)
 }
 
+#[cold]
 fn bad_value(line: &str, offset: usize, message: impl Into<String>) -> Reject {
     Reject::at(RejectReason::BadValue, line.as_bytes(), offset, message)
 }
 
+#[cold]
 fn missing(name: &str) -> Reject {
     Reject::whole_line(RejectReason::MissingField, format!("{name} is missing or null"))
 }
 
-fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Record<'a>, Reject> {
-    let execution_type = match required("execution_type", fields.execution_type)? {
+#[inline(always)]
+pub(super) fn upload<'a>(line: &'a str, mut fields: impl Look<'a>) -> Result<Record<'a>, Reject> {
+    let execution_type = match required("execution_type", fields.look(Field::execution_type))? {
         (json::Value::String(word), offset) => ExecutionType::parse(&word).ok_or_else(|| {
             let near = did_you_mean(&word, ExecutionType::ALL.map(ExecutionType::word));
             let message = format!("execution_type is {:?}; expected sync, async or sync_fallback{near}", cut(&word));
@@ -178,25 +202,26 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Record<'a>, Reject> {
         })?,
         (_, offset) => return Err(bad_value(line, offset, "execution_type is not a string")),
     };
-    let success = match required("success", fields.success)? {
+    let success = match required("success", fields.look(Field::success))? {
         (json::Value::True, _) => true,
         (json::Value::False, _) => false,
         (_, offset) => return Err(bad_value(line, offset, "success is not true or false")),
     };
-    let duration_ms = match fields.duration_ms {
+    let duration_ms = match fields.look(Field::duration_ms) {
         // What failed may have no duration, in the ways in which loggers say so.
         None | Some((json::Value::Null | json::Value::Number("-1", _), _)) if !success => None,
         Some((json::Value::String(text), _)) if !success && text == "-" => None,
         found => Some(number(line, "duration_ms", required("duration_ms", found)?, MAX_DURATION_MS, "up to 30 days")?),
     };
-    let timestamp = time(line, required("timestamp", fields.timestamp)?)?;
-    if let Some((value, offset)) = fields.fallback_used
+    let found = required("timestamp", fields.look(Field::timestamp))?;
+    let timestamp = time(line, found, |text| fields.moment(text))?;
+    if let Some((value, offset)) = fields.look(Field::fallback_used)
         && !matches!(value, json::Value::True | json::Value::False | json::Value::Null)
     {
         return Err(bad_value(line, offset, "fallback_used is not true or false"));
     }
-    let size = optional_number(line, "file_size_mb", fields.file_size_mb)?;
-    let (stage, stage_offset) = match fields.stage {
+    let size = optional_number(line, "file_size_mb", fields.look(Field::file_size_mb))?;
+    let (stage, stage_offset) = match fields.look(Field::stage) {
         Some((value, offset)) => (string(line, "stage", Some((value, offset)))?, offset),
         None => (None, 0),
     };
@@ -205,14 +230,14 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Record<'a>, Reject> {
         success,
         duration_ms,
         timestamp,
-        error_type: string(line, "error_type", fields.error_type)?,
+        error_type: string(line, "error_type", fields.look(Field::error_type))?,
         dimensions: own_dimensions(
-            string(line, "provider", fields.provider)?,
-            string(line, "file_type", fields.file_type)?,
+            string(line, "provider", fields.look(Field::provider))?,
+            string(line, "file_type", fields.look(Field::file_type))?,
             size,
         ),
-        measures: own_measures(optional_number(line, "memory_mb", fields.memory_mb)?),
-        request_id: request_id(line, fields.request_id)?,
+        measures: own_measures(optional_number(line, "memory_mb", fields.look(Field::memory_mb))?),
+        request_id: request_id(line, fields.look(Field::request_id))?,
         stage,
         stage_offset,
     })
@@ -221,7 +246,7 @@ fn upload<'a>(line: &'a str, fields: Fields<'a>) -> Result<Record<'a>, Reject> {
 fn event(line: &str, event_type: &str, fields: Fields<'_>) -> Result<Event, Reject> {
     let timestamp = match fields.timestamp {
         None | Some((json::Value::Null, _)) => None,
-        Some(found) => Some(time(line, found)),
+        Some(found) => Some(time(line, found, timestamp::parse_iso)),
     };
     let mut text = String::new();
     let known = |kind| Some((kind, timestamp.clone().ok_or_else(|| missing("timestamp"))));
@@ -288,6 +313,7 @@ fn from_text((value, offset): (json::Value<'_>, usize)) -> (json::Value<'_>, usi
     }
 }
 
+#[inline(always)]
 fn required<'a>(name: &str, slot: Slot<'a>) -> Result<(json::Value<'a>, usize), Reject> {
     match slot {
         None | Some((json::Value::Null, _)) => Err(missing(name)),
@@ -295,6 +321,7 @@ fn required<'a>(name: &str, slot: Slot<'a>) -> Result<(json::Value<'a>, usize), 
     }
 }
 
+#[inline(always)]
 fn number(line: &str, name: &str, found: (json::Value<'_>, usize), max: f64, range: &str) -> Result<f64, Reject> {
     let (text, value) = match found.0 {
         json::Value::Number(text, value) => (text, value),
@@ -305,10 +332,16 @@ fn number(line: &str, name: &str, found: (json::Value<'_>, usize), max: f64, ran
         // The sum turns -0 into 0: the two have different bits, and bins are cut from the bits.
         Ok(value + 0.0)
     } else {
-        Err(bad_value(line, found.1, format!("{name} is {}; expected a finite number >= 0, {range}", cut(text))))
+        Err(out_of_range(line, name, (text, found.1), range))
     }
 }
 
+#[cold]
+fn out_of_range(line: &str, name: &str, (text, offset): (&str, usize), range: &str) -> Reject {
+    bad_value(line, offset, format!("{name} is {}; expected a finite number >= 0, {range}", cut(text)))
+}
+
+#[inline(always)]
 fn optional_number(line: &str, name: &str, slot: Slot<'_>) -> Result<Option<f64>, Reject> {
     match slot {
         None | Some((json::Value::Null, _)) => Ok(None),
@@ -317,6 +350,7 @@ fn optional_number(line: &str, name: &str, slot: Slot<'_>) -> Result<Option<f64>
 }
 
 /// A string field; missing, null and empty all mean "none".
+#[inline(always)]
 fn string<'a>(line: &str, name: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Reject> {
     match slot {
         None | Some((json::Value::Null, _)) => Ok(None),
@@ -326,6 +360,7 @@ fn string<'a>(line: &str, name: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, s
 }
 
 /// Some loggers count their requests: a number is an id, too.
+#[inline(always)]
 fn request_id<'a>(line: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Reject> {
     match slot {
         Some((json::Value::Number(text, _), _)) => Ok(Some(Cow::Borrowed(text))),
@@ -333,9 +368,14 @@ fn request_id<'a>(line: &str, slot: Slot<'a>) -> Result<Option<Cow<'a, str>>, Re
     }
 }
 
-fn time(line: &str, (value, offset): (json::Value<'_>, usize)) -> Result<EpochNanos, Reject> {
+#[inline(always)]
+fn time(
+    line: &str,
+    (value, offset): (json::Value<'_>, usize),
+    moment: impl FnOnce(&str) -> Option<EpochNanos>,
+) -> Result<EpochNanos, Reject> {
     let (parsed, text) = match &value {
-        json::Value::String(text) => (timestamp::parse_iso(text), text.as_ref()),
+        json::Value::String(text) => (moment(text), text.as_ref()),
         json::Value::Number(text, value) => (timestamp::parse_epoch(text, *value), *text),
         _ => return Err(bad_value(line, offset, "timestamp is neither a string nor a number")),
     };

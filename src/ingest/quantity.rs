@@ -3,7 +3,8 @@
 use chrono::format::{Item, Parsed, parse};
 use chrono::{DateTime, LocalResult, TimeZone, Utc};
 
-use super::timestamp;
+use super::decimal::Decimal;
+use super::timestamp::{self, IsoReader};
 use crate::schema::rule::Clock;
 use crate::schema::unit::Unit;
 
@@ -15,7 +16,10 @@ const SCALE: i128 = 1_000_000_000_000;
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     let plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
-    text.parse().ok().filter(|value: &f64| plain && value.is_finite())
+    if !plain {
+        return None;
+    }
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// A number times 10^12, exact but for digits behind the twelfth.
@@ -82,6 +86,31 @@ fn in_milliseconds(text: &str, unit: Unit) -> Option<f64> {
     plain.then(|| format!("{text}e{shift}").parse().ok()).flatten()
 }
 
+/// A number of the log in the unit of the report, as [`duration_ms`] and [`Unit::to_report`] have it of its text; `None`
+/// where the text must be asked.
+#[inline]
+pub fn plain(decimal: Decimal, unit: Option<Unit>, is_duration: bool) -> Option<f64> {
+    match (unit, is_duration) {
+        (None, true) => None,
+        (Some(Unit::Nanoseconds), true) => decimal.shifted(6),
+        (Some(Unit::Microseconds), true) => decimal.shifted(3),
+        (Some(Unit::Seconds), true) => decimal.shifted(-3),
+        (Some(unit), _) => decimal.shifted(0).map(|value| unit.to_report(value)),
+        (None, false) => decimal.shifted(0),
+    }
+}
+
+/// A number of the log since the clock's base, as [`moment`] has it of its text; `None` where the text must be asked.
+#[inline]
+pub fn moment_of(decimal: Decimal, unit: Unit, clock: &Clock) -> Option<i64> {
+    let of_one = u64::try_from(unit.nanoseconds()?).ok()?;
+    let parts = 10_u64.checked_pow(u32::from(decimal.decimals))?;
+    // A last digit that is a part of a nanosecond is cut off with care elsewhere.
+    let of_last_digit = (of_one % parts == 0).then(|| of_one / parts)?;
+    let at = i64::try_from(decimal.mantissa.checked_mul(of_last_digit)?).ok()?.checked_add(clock.base)?;
+    timestamp::in_range(at).then_some(at)
+}
+
 fn written_duration(text: &str) -> Option<f64> {
     if let Some(rest) = text.strip_prefix("PT") {
         return with_units(&rest.to_ascii_lowercase());
@@ -115,7 +144,7 @@ fn with_units(text: &str) -> Option<f64> {
 ///
 /// # Errors
 /// What is wrong with it, as the end of a sentence.
-pub fn moment(text: &str, unit: Option<Unit>, clock: &Clock) -> Result<i64, String> {
+pub fn moment(text: &str, unit: Option<Unit>, clock: &Clock, times: &mut IsoReader) -> Result<i64, String> {
     let at = match (&clock.format, number(text)) {
         (Some(items), _) => formatted(text.trim(), items, clock)?,
         (None, Some(_)) => {
@@ -123,14 +152,14 @@ pub fn moment(text: &str, unit: Option<Unit>, clock: &Clock) -> Result<i64, Stri
             let since = nanoseconds(text, unit).ok_or("lies outside the years 2000 to 2100")?;
             since.checked_add(clock.base).ok_or("lies outside the years 2000 to 2100")?
         }
-        (None, None) => iso(text.trim(), clock).ok_or_else(|| not_iso(text))?,
+        (None, None) => iso(text.trim(), clock, times).ok_or_else(|| not_iso(text))?,
     };
     if timestamp::in_range(at) { Ok(at) } else { Err("lies outside the years 2000 to 2100".into()) }
 }
 
 /// ISO 8601; without an offset the clock's zone says what it means.
-fn iso(text: &str, clock: &Clock) -> Option<i64> {
-    let at = timestamp::parse_iso(text)?;
+fn iso(text: &str, clock: &Clock, times: &mut IsoReader) -> Option<i64> {
+    let at = times.parse(text)?;
     match clock.zone {
         Some(_) if !has_offset(text) => local(DateTime::from_timestamp_nanos(at).naive_utc(), clock),
         _ => Some(at),
@@ -209,7 +238,10 @@ pub fn difference_ms(end: &str, start: &str, unit: Option<Unit>, clock: &Clock) 
             });
         }
         (None, Some(_), Some(_)) => return Err("is a number, and the config gives no unit".into()),
-        _ => moment(end, unit, clock)? - moment(start, unit, clock)?,
+        _ => {
+            let mut times = IsoReader::default();
+            moment(end, unit, clock, &mut times)? - moment(start, unit, clock, &mut times)?
+        }
     };
     Ok(nanoseconds as f64 / 1e6)
 }
@@ -227,6 +259,10 @@ mod tests {
             ..FieldTable::default()
         };
         crate::schema::rule::Rule::new(crate::schema::rule::Role::Timestamp, &table, &Default::default()).unwrap().clock
+    }
+
+    fn moment(text: &str, unit: Option<Unit>, clock: &Clock) -> Result<i64, String> {
+        super::moment(text, unit, clock, &mut IsoReader::default())
     }
 
     // python: int(datetime(2025, 11, 12, 8, 15, 30, tzinfo=timezone.utc).timestamp())

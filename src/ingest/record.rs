@@ -30,6 +30,7 @@ impl ExecutionType {
         }
     }
 
+    #[inline(always)]
     pub(super) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
@@ -47,11 +48,13 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// A name, where there is one.
+    #[inline(always)]
     pub fn name(name: Option<Cow<'a, str>>) -> Self {
         name.map_or(Self::Absent, Self::Name)
     }
 
     /// A number, where it is known: 0 is not.
+    #[inline(always)]
     pub fn number(number: Option<f64>) -> Self {
         number.filter(|number| *number > 0.0).map_or(Self::Absent, Self::Number)
     }
@@ -96,7 +99,7 @@ impl Record<'_> {
 }
 
 /// The dimensions of stagegate's own format; 0 is no size.
-#[inline]
+#[inline(always)]
 pub(super) fn own_dimensions<'a>(
     provider: Option<Cow<'a, str>>,
     file_type: Option<Cow<'a, str>>,
@@ -110,7 +113,7 @@ pub(super) fn own_dimensions<'a>(
 }
 
 /// The measures of stagegate's own format.
-#[inline]
+#[inline(always)]
 pub(super) fn own_measures(memory_mb: Option<f64>) -> [Option<f64>; MAX_MEASURES] {
     let mut measures = [None; MAX_MEASURES];
     measures[MEMORY] = memory_mb;

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use regex::Regex;
 
+use super::layout::{self, Flat, MAX_SLOTS, Slots, Wanted};
 use super::mapped::{self, Mapped, Row};
 use super::native::{self, Line};
 use super::node::{self, Node};
 use super::reject::{Reject, RejectReason};
+use super::timestamp::IsoReader;
 use crate::schema::mapping::{Form, Mapping};
 use crate::schema::path::{Origin, Path, Step};
 
@@ -35,9 +37,9 @@ impl<'r> Found<'r> {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn read(self, mapping: &Mapping) -> Result<Became<'r>, Reject> {
+    pub fn read(self, mapping: &Mapping, times: &mut IsoReader) -> Result<Became<'r>, Reject> {
         match self {
-            Self::Row(row) => mapped::read(mapping, row).map(Became::Mapped),
+            Self::Row(row) => mapped::read(mapping, row, times).map(Became::Mapped),
             Self::Event(row, event) if mapped::event_is_meant(mapping, row) => Ok(Became::Mapped(Mapped::Event(event))),
             Self::Event(..) => Ok(Became::Mapped(Mapped::Other)),
             Self::Reject(reject) => Err(reject),
@@ -51,12 +53,12 @@ pub fn each_row(mapping: &Mapping, file: &str, line: &str, mut each: impl FnMut(
     match &mapping.form {
         Form::Json { rows, unwrap } => json_rows(mapping, (rows.as_ref(), unwrap), file, line, &mut each),
         Form::Pattern(pattern) => match pattern_row(pattern, line) {
-            Some(node) => each(Found::Row(Row { node: &node, around: &[], file, line })),
+            Some(node) => each(Found::Row(Row { node: &node, around: &[], file, line, flat: None })),
             // What no pattern fits may be dropped by its text.
             None => {
-                let row = Row { node: &Node::Null, around: &[], file, line };
+                let row = Row { node: &Node::Null, around: &[], file, line, flat: None };
                 let dropped = mapping
-                    .drop
+                    .drop()
                     .iter()
                     .any(|condition| condition.path.origin == Origin::Line && condition.holds(Some(line)));
                 match dropped {
@@ -89,7 +91,7 @@ fn json_rows(
         }
     };
     unwrap.iter().for_each(|path| node.unwrap_at(&path.steps));
-    let whole = Row { node: &node, around: &[], file, line };
+    let whole = Row { node: &node, around: &[], file, line, flat: None };
     match native_event(mapping, &node, text) {
         Some(Ok(event)) => return each(Found::Event(whole, event)),
         Some(Err(reject)) => return each(Found::Reject(reject)),
@@ -110,11 +112,26 @@ fn json_rows(
     let mut found = 0_u64;
     node.each_row(&rows.steps, &mut Vec::new(), &mut |row, around| {
         found += 1;
-        each(Found::Row(Row { node: row, around, file, line }));
+        each(Found::Row(Row { node: row, around, file, line, flat: None }));
     });
     if found == 0 {
         each(Found::Nothing);
     }
+}
+
+/// What is wanted of a line for [`flat_row`]; `None` where the rows of the mapping cannot be read by their layout.
+pub fn wanted(mapping: &Mapping) -> Option<Wanted> {
+    Wanted::new(mapping.slots()?.iter().map(|keys| keys.iter().map(String::as_str).collect()))
+}
+
+/// The row of a line that was read by its layout, with what is [`wanted`] as its slots. `None` where it may be an event.
+pub fn flat_row<'r>(mapping: &Mapping, file: &'r str, line: &'r str, flat: Flat<'r, 'r>) -> Option<Row<'r>> {
+    let known = match flat.get(0) {
+        None | Some(layout::Found::Null) => false,
+        Some(layout::Found::Text(word)) => mapping.is_own() || native::EVENT_TYPES.contains(&&*word),
+        Some(_) => mapping.is_own(),
+    };
+    (!known).then_some(Row { node: &Node::Null, around: &[], file, line, flat: Some(flat) })
 }
 
 /// The event of stagegate's own format that a line is.
@@ -177,12 +194,55 @@ pub struct Record<'r> {
     pub text: &'r str,
 }
 
-/// Calls `each` with what each record of `part` holds; `columns` name its fields. `part` begins and ends with whole
-/// records.
-pub fn records(form: &Form, columns: &[String], file: &str, part: &[u8], mut each: impl FnMut(Record<'_>, Found<'_>)) {
+/// Where the columns of a file go: for each its slot of [`Mapping::slots`], where it has one.
+pub struct ByColumn(Vec<Option<usize>>);
+
+impl ByColumn {
+    /// `None` where two columns have one name, or one slot several columns.
+    pub fn new(mapping: &Mapping, columns: &[String]) -> Option<Self> {
+        let slots = mapping.slots()?;
+        if slots.len() > MAX_SLOTS || columns.is_empty() {
+            return None;
+        }
+        // The name of a column may have dots, as a path has keys.
+        let slot = |column: &String| slots.iter().position(|keys| keys.join(".") == *column);
+        let by_column: Vec<Option<usize>> = columns.iter().map(slot).collect();
+        let once = |slot: usize| by_column.iter().filter(|known| **known == Some(slot)).count() < 2;
+        (0..slots.len()).all(once).then_some(Self(by_column))
+    }
+
+    /// Fills the slots of a record without quotes; `None` where it has another number of columns or may be a header.
+    #[inline]
+    fn fill(&self, slots: &mut Slots, columns: &[String], separator: u8, record: &str) -> Option<()> {
+        let (mut start, mut column) = (0, 0);
+        slots.clear();
+        for end in memchr::memchr_iter(separator, record.as_bytes()).chain([record.len()]) {
+            if column == 0 && record[start..end].trim() == columns[0] {
+                return None;
+            }
+            // An empty field holds nothing.
+            if let Some(slot) = self.0.get(column)?.filter(|_| start < end) {
+                slots.text(slot, start, end);
+            }
+            (start, column) = (end + 1, column + 1);
+        }
+        (column == columns.len()).then_some(())
+    }
+}
+
+/// Calls `each` with what each record of `part` holds; `columns` name its fields, and `by_column` says where they go.
+/// `part` begins and ends with whole records.
+pub fn records(
+    form: &Form,
+    (columns, by_column): (&[String], Option<&ByColumn>),
+    file: &str,
+    part: &[u8],
+    mut each: impl FnMut(Record<'_>, Found<'_>),
+) {
     let Form::Csv { separator, header, .. } = form else { return };
     let comment = header.as_ref().and_then(|mark| mark.chars().next());
     let mut splitter = Splitter::new(*separator);
+    let mut slots = Slots::default();
     let mut start = 0;
     for end in ends(part, *separator, &mut Quoting::default()).chain([part.len()]) {
         if end <= start {
@@ -211,9 +271,18 @@ pub fn records(form: &Form, columns: &[String], file: &str, part: &[u8], mut eac
             each(record, Found::Nothing);
             continue;
         }
+        // Quotes and carriage returns are the splitter's.
+        if let Some(by_column) = by_column
+            && memchr::memchr2(b'"', b'\r', text.as_bytes()).is_none()
+            && by_column.fill(&mut slots, columns, *separator, text).is_some()
+        {
+            let flat = Some(Flat::new(text, &slots));
+            each(record, Found::Row(Row { node: &Node::Null, around: &[], file, line, flat }));
+            continue;
+        }
         match fields(&mut splitter, columns, text) {
             Ok(None) => each(record, Found::Nothing),
-            Ok(Some(node)) => each(record, Found::Row(Row { node: &node, around: &[], file, line })),
+            Ok(Some(node)) => each(record, Found::Row(Row { node: &node, around: &[], file, line, flat: None })),
             Err(reject) => each(record, Found::Reject(reject)),
         }
     }

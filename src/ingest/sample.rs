@@ -6,6 +6,7 @@ use super::record::{ExecutionType, Record};
 use super::reject::Reject;
 use super::rows::{self, Became, Found};
 use super::source::{self, Source};
+use super::timestamp::IsoReader;
 use crate::config::EpochNanos;
 use crate::format;
 use crate::schema::mapping::{Form, Mapping};
@@ -34,7 +35,7 @@ pub fn sample(source: &Source, count: usize) -> Vec<Shown> {
         Some(mapping) => {
             if let Form::Csv { .. } = mapping.form {
                 let columns = rows::columns_of(&mapping.form, &head);
-                rows::records(&mapping.form, &columns, &source.name, head.as_slice(), |record, found| {
+                rows::records(&mapping.form, (&columns, None), &source.name, head.as_slice(), |record, found| {
                     let became = mapped_row(mapping, found);
                     shown.push(Shown { row: record.text.to_owned(), became });
                 });
@@ -72,7 +73,7 @@ fn native_row(line: &str) -> String {
 }
 
 fn mapped_row(mapping: &Mapping, found: Found<'_>) -> String {
-    match found.read(mapping) {
+    match found.read(mapping, &mut IsoReader::default()) {
         Ok(Became::Nothing) => NOTHING.into(),
         Ok(Became::Mapped(Mapped::Record(found))) => record(&mapping.schema, &found),
         Ok(Became::Mapped(Mapped::Event(event))) => event_text(&event),

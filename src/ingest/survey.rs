@@ -7,6 +7,7 @@ use super::quantity;
 use super::recognise::whole_lines;
 use super::rows::{self, Found};
 use super::timestamp;
+use super::timestamp::IsoReader;
 use crate::schema::mapping::Form;
 use crate::schema::rule::Clock;
 use crate::schema::unit::Unit;
@@ -45,7 +46,7 @@ impl Field {
             self.numbers += 1;
         } else if quantity::boolean(text).is_some() && text.len() > 3 {
             self.booleans += 1;
-        } else if quantity::moment(text, None, &Clock::default()).is_ok() {
+        } else if quantity::moment(text, None, &Clock::default(), &mut IsoReader::default()).is_ok() {
             self.moments += 1;
         }
         let few = self.values.len() < MAX_VALUES;
@@ -142,14 +143,14 @@ pub fn survey(head: &[u8], later: &[u8]) -> Option<Survey> {
     }
     let mut survey = Survey { separator: Some(separator), ..Survey::default() };
     let rows = lines.len().saturating_sub(1);
-    rows::records(&form, &columns, "", head, |_, found| {
+    rows::records(&form, (&columns, None), "", head, |_, found| {
         if let Found::Row(row) = found
             && survey.rows < rows
         {
             survey.row(row.node);
         }
     });
-    rows::records(&form, &columns, "", later, |_, found| {
+    rows::records(&form, (&columns, None), "", later, |_, found| {
         if let Found::Row(row) = found {
             survey.row(row.node);
         }

@@ -126,6 +126,78 @@ pub fn parse_iso(text: &str) -> Option<EpochNanos> {
     (FIRST_SECOND..END_SECOND).contains(&seconds).then_some(seconds * NANOS_PER_SECOND + nanos)
 }
 
+/// Reads times one after the other: it remembers the date and the offset of the last, which most lines share.
+#[derive(Debug, Default)]
+pub struct IsoReader {
+    /// `2025-11-12T`, and its midnight.
+    date: [u8; 11],
+    midnight: EpochNanos,
+    /// `Z` or `+02:00`, and its nanoseconds east of UTC.
+    offset: String,
+    east: EpochNanos,
+}
+
+impl IsoReader {
+    /// The same as [`parse_iso`].
+    #[inline]
+    pub fn parse(&mut self, text: &str) -> Option<EpochNanos> {
+        self.parse_as_before(text).or_else(|| self.parse_and_remember(text))
+    }
+
+    /// `T08:15:30`, with up to nine decimals, of the remembered date and offset.
+    #[inline(always)]
+    fn parse_as_before(&self, text: &str) -> Option<EpochNanos> {
+        let (date, rest) = text.as_bytes().split_first_chunk::<11>()?;
+        let (clock, mut rest) = rest.split_first_chunk::<8>()?;
+        if *date != self.date {
+            return None;
+        }
+        let mut wrong = (clock[2] ^ b':') | (clock[5] ^ b':');
+        let mut two = |at: usize| {
+            let (tens, ones) = (clock[at].wrapping_sub(b'0'), clock[at + 1].wrapping_sub(b'0'));
+            wrong |= u8::from(tens > 9) | u8::from(ones > 9);
+            i64::from(tens.wrapping_mul(10).wrapping_add(ones))
+        };
+        let (hour, minute, second) = (two(0), two(3), two(6));
+        if wrong != 0 || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let mut nanos = 0;
+        if let Some(fraction) = rest.strip_prefix(b".") {
+            let mut unit = NANOS_PER_SECOND;
+            rest = fraction;
+            while let [digit @ b'0'..=b'9', after @ ..] = rest {
+                unit /= 10;
+                nanos += i64::from(digit - b'0') * unit;
+                rest = after;
+            }
+            if rest.len() == fraction.len() {
+                return None;
+            }
+        }
+        if rest != self.offset.as_bytes() {
+            return None;
+        }
+        let at = self.midnight + (hour * 3600 + minute * 60 + second) * NANOS_PER_SECOND + nanos - self.east;
+        in_range(at).then_some(at)
+    }
+
+    #[cold]
+    fn parse_and_remember(&mut self, text: &str) -> Option<EpochNanos> {
+        let at = parse_iso(text)?;
+        let extended = text.as_bytes().first_chunk::<11>().filter(|date| date[4] == b'-' && date[10] == b'T');
+        if let (Some(date), Some(offset)) =
+            (extended, text.get(19..).map(|rest| rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit())))
+            && let Some(midnight) = parse_iso(&format!("{}T00:00:00", &text[..10]))
+            && let Some(east) = parse_iso(&format!("2025-01-01T00:00:00{offset}"))
+        {
+            const NEW_YEAR: EpochNanos = 1_735_689_600 * NANOS_PER_SECOND;
+            (self.date, self.midnight, self.offset, self.east) = (*date, midnight, offset.to_owned(), NEW_YEAR - east);
+        }
+        Some(at)
+    }
+}
+
 /// A JSON number as epoch seconds, or milliseconds above 1e11. Plain decimals are read digit
 /// by digit, because an f64 holds today's seconds only to a quarter of a microsecond.
 pub fn parse_epoch(text: &str, value: f64) -> Option<EpochNanos> {

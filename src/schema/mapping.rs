@@ -41,16 +41,22 @@ pub struct Mapping {
     /// The preset's name, or [`MAPPING`].
     pub name: String,
     pub form: Form,
-    pub keep: Vec<Condition>,
-    pub drop: Vec<Condition>,
+    keep: Vec<Condition>,
+    drop: Vec<Condition>,
     pub kind: Kind,
     pub marks: TimestampMarks,
     pub arms: Arc<Arms>,
     pub schema: Arc<Schema>,
     /// By [`Role::index`].
     rules: Vec<Option<Rule>>,
+    /// The keys of what it reads of a row, by [`Path::slot`], where a row is a line of JSON or a record of CSV and all of it is found by
+    /// keys alone. The first is that of stagegate's own events.
+    slots: Option<Vec<Vec<String>>>,
+    names_only_errors: bool,
 }
 
+/// The key of stagegate's own events.
+const EVENT_TYPE: &str = "event_type";
 /// What a mapping without a preset is called.
 pub const MAPPING: &str = "mapping";
 
@@ -140,7 +146,7 @@ impl Mapping {
             };
             texts.iter().map(one).collect::<Result<Vec<_>, _>>()
         };
-        let mapping = Self {
+        let mut mapping = Self {
             name: section.preset.clone().unwrap_or_else(|| MAPPING.into()),
             form,
             keep: conditions("keep", &merged.keep)?,
@@ -150,8 +156,14 @@ impl Mapping {
             arms,
             schema,
             rules,
+            slots: None,
+            names_only_errors: false,
         };
         mapping.refuse_parents_of_a_line()?;
+        let of_success = mapping.rule(Role::Success).map(Rule::paths).unwrap_or_default();
+        let of_error = mapping.rule(Role::Error).map(Rule::paths).unwrap_or_default();
+        mapping.names_only_errors = matches!(of_error.as_slice(), [path] if !of_success.contains(path));
+        mapping.number_paths();
         Ok(mapping)
     }
 
@@ -170,10 +182,60 @@ impl Mapping {
         self.rules[role.index()].as_ref()
     }
 
+    /// All of them hold for a row that is meant.
+    pub fn keep(&self) -> &[Condition] {
+        &self.keep
+    }
+
+    /// None of them holds for a row that is meant.
+    pub fn drop(&self) -> &[Condition] {
+        &self.drop
+    }
+
+    /// Asks more of a row.
+    pub fn keep_only(&mut self, conditions: &[Condition]) {
+        self.keep.extend_from_slice(conditions);
+        self.number_paths();
+    }
+
     /// All paths that it reads.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         let of_rules = self.rules.iter().flatten().flat_map(Rule::paths);
         of_rules.chain(self.keep.iter().chain(&self.drop).map(|condition| &condition.path))
+    }
+
+    /// The keys of what it reads of a row; `None` where its rows cannot be read by the layout of a log.
+    pub fn slots(&self) -> Option<&[Vec<String>]> {
+        self.slots.as_deref()
+    }
+
+    /// Whether the field of the error holds errors alone: a status code stands in every row, and is none of a success.
+    pub fn names_only_errors(&self) -> bool {
+        self.names_only_errors
+    }
+
+    fn number_paths(&mut self) {
+        let lines = match &self.form {
+            Form::Json { rows, unwrap } => rows.is_none() && unwrap.is_empty(),
+            Form::Csv { .. } => true,
+            Form::Pattern(_) => false,
+        };
+        let of_row = |path: &Path| !matches!(path.origin, Origin::File | Origin::Line);
+        self.slots = None;
+        if !lines || self.paths().any(|path| of_row(path) && path.keys().is_none()) {
+            return;
+        }
+        let mut slots = vec![vec![EVENT_TYPE.to_owned()]];
+        let of_conditions = self.keep.iter_mut().chain(&mut self.drop).map(|condition| &mut condition.path);
+        for path in self.rules.iter_mut().flatten().flat_map(Rule::paths_mut).chain(of_conditions) {
+            let Some(keys) = path.keys() else { continue };
+            let known = slots.iter().position(|known| *known == keys);
+            path.slot = Some(known.unwrap_or_else(|| {
+                slots.push(keys);
+                slots.len() - 1
+            }));
+        }
+        self.slots = Some(slots);
     }
 
     /// `^` leads out of a row, and there is nothing around a line.

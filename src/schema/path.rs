@@ -29,6 +29,8 @@ pub struct Path {
     pub text: String,
     pub origin: Origin,
     pub steps: Vec<Step>,
+    /// Its position among the paths of its mapping, where that can be read by the layout of a log.
+    pub slot: Option<usize>,
 }
 
 /// Most steps of a path.
@@ -59,8 +61,17 @@ impl Path {
         match (origin, steps.is_empty()) {
             (Origin::Row, true) => Err("is empty".into()),
             (Origin::File | Origin::Line, false) => Err("goes into a text: nothing can stand behind it".into()),
-            _ => Ok(Self { text: text.to_owned(), origin, steps }),
+            _ => Ok(Self { text: text.to_owned(), origin, steps, slot: None }),
         }
+    }
+
+    /// Its keys, where it leads from the row through nothing but keys.
+    pub fn keys(&self) -> Option<Vec<String>> {
+        let key = |step: &Step| match step {
+            Step::Key(key) => Some(key.clone()),
+            Step::Index(_) | Step::Each => None,
+        };
+        self.steps.iter().map(key).collect::<Option<_>>().filter(|_| self.origin == Origin::Row)
     }
 
     /// Whether a step stands for several values.

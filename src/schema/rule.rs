@@ -49,9 +49,16 @@ impl Role {
     /// A number below [`Role::COUNT`].
     pub fn index(self) -> usize {
         match self {
+            Self::Timestamp => 0,
+            Self::Duration => 1,
+            Self::Success => 2,
+            Self::Error => 3,
+            Self::Arm => 4,
+            Self::Fallback => 5,
+            Self::Stage => 6,
+            Self::Id => 7,
             Self::Dimension(dimension) => Self::CORE.len() + dimension,
             Self::Measure(measure) => Self::CORE.len() + MAX_DIMENSIONS + measure,
-            core => Self::CORE.iter().position(|(role, _)| *role == core).unwrap_or_default(),
         }
     }
 
@@ -204,6 +211,22 @@ impl Rule {
     /// Whether a value can come from the map, where there is one: what no entry holds is then no truth value.
     pub fn can_mean(&self, value: &str) -> bool {
         self.map.is_empty() || self.map.iter().map(|(_, meant)| meant).chain(&self.default).any(|meant| meant == value)
+    }
+
+    /// The path of a value that stands for itself, where the rule is no more than that.
+    pub fn plain(&self) -> Option<&Path> {
+        match &self.from {
+            From::First(paths) if paths.len() == 1 && self.regex.is_none() && self.map.is_empty() => paths.first(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn paths_mut(&mut self) -> Vec<&mut Path> {
+        match &mut self.from {
+            From::First(paths) | From::Joined(paths) | From::Sum(paths) => paths.iter_mut().collect(),
+            From::Difference(end, start) => vec![end, start],
+            From::Constant(_) => Vec::new(),
+        }
     }
 
     /// The paths that it reads.
