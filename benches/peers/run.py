@@ -3,6 +3,7 @@
 
     cargo build --release && python3 benches/peers/run.py            # 100 MB and 1 GB, plain
     python3 benches/peers/run.py --sizes 1GB --packed gz,zst --threads 2,all --rounds 5
+    python3 benches/peers/run.py --layouts all --megabytes 1000      # the layouts of layouts.py against DuckDB, the worst first
 
 The peers are installed from PyPI into a folder beside this file by the first run. stagegate folds the log into its nine
 tables and writes them; the peers compute the minutes table and one grouping by 512 bins per octave and write nothing.
@@ -21,6 +22,8 @@ import tempfile
 import time
 import venv
 from pathlib import Path
+
+import layouts
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -73,13 +76,39 @@ def contenders(names: list, python: Path, path: Path, threads: int, packed: str,
     commands = {"stagegate": [STAGEGATE, "cube", "-q", "--threads", threads, "-o", folder / "out.cube", path]}
     for name in names:
         # pandas has no threads; polars reads no packed lines as a stream.
-        if not (packed != "plain" and name in ("polars", "pandas")) and not (name == "pandas" and threads > 1):
+        if name == "duckdb":
+            commands[name] = [python, HERE / "duckdb_peer.py", threads, layouts.NATIVE.format(path=path)]
+        elif not (packed != "plain" and name in ("polars", "pandas")) and not (name == "pandas" and threads > 1):
             commands[name] = [python, HERE / f"{name}_peer.py", path, threads]
     if packed == "plain":
         commands["newlines"] = ["wc", "-l", path]
     else:
         commands["unpack"] = ["gzip" if packed == "gz" else "zstd", "-dc", path]
     return {name: [str(part) for part in command] for name, command in commands.items()}
+
+
+def of_layouts(names: list, megabytes: int, threads: list, rounds: int, folder: Path, python: Path) -> None:
+    """A table of the layouts, the one with the smallest ratio first."""
+    table = []
+    for name in names:
+        # Made by the peers' Python, which has numpy.
+        made = f"import sys, pathlib; sys.path.insert(0, {str(HERE)!r}); import layouts; print(*layouts.write(pathlib.Path({str(folder)!r}), {name!r}, {megabytes}), sep='\\n')"
+        path, config, select = subprocess.run([python, "-c", made], check=True, capture_output=True, text=True).stdout.strip().split("\n", 2)
+        subprocess.run(["cksum", path], check=True, stdout=subprocess.DEVNULL)
+        for count in threads:
+            ours = [STAGEGATE, "cube", "-q", "--threads", count, "--config", config, "-o", folder / "out.cube", path]
+            commands = {"stagegate": ours, "duckdb": [python, HERE / "duckdb_peer.py", count, select]}
+            runs = {name: [] for name in commands}
+            for _ in range(rounds):
+                for contender, command in commands.items():
+                    runs[contender].append(measure([str(part) for part in command]))
+            middle = {contender: [statistics.median(column) for column in zip(*rows)] for contender, rows in runs.items()}
+            table.append((name, count, Path(path).stat().st_size / 1e9, middle["stagegate"], middle["duckdb"]))
+    print("| layout | GB | threads | stagegate: wall s | CPU s | peak MB | DuckDB: wall s | CPU s | peak MB | wall, times ours | CPU, times ours |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name, count, size, ours, theirs in sorted(table, key=lambda row: row[4][0] / row[3][0]):
+        figures = " | ".join(f"{wall:.2f} | {cpu:.2f} | {memory:.0f}" for wall, cpu, memory in (ours, theirs))
+        print(f"| {name} | {size:.2f} | {count} | {figures} | {theirs[0] / ours[0]:.2f} | {theirs[1] / ours[1]:.2f} |")
 
 
 def main() -> None:
@@ -89,6 +118,8 @@ def main() -> None:
     parser.add_argument("--threads", default="1,2,all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--layouts", default="", help="all, or names of layouts.py; instead of sizes and packings")
+    parser.add_argument("--megabytes", type=int, default=1000, help="of the log of each layout [default: 1000]")
     parser.add_argument("--folder", type=Path, help="for the logs; kept [default: a temporary one]")
     options = parser.parse_args()
     if not STAGEGATE.exists():
@@ -99,6 +130,10 @@ def main() -> None:
     python = python_of_peers() if names else Path(sys.executable)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="peers-"))
     folder.mkdir(parents=True, exist_ok=True)
+    if options.layouts:
+        known = list(layouts.LAYOUTS) if options.layouts == "all" else options.layouts.split(",")
+        of_layouts(known, options.megabytes, threads, options.rounds, folder, python_of_peers())
+        return
     print(f"{cores} cores, {platform.machine()}, {platform.system()}; median of {options.rounds} rounds, in turns; page cache warm\n")
     print("| log | threads | contender | wall s | CPU s | peak MB | GB/s | wall, times stagegate's | CPU, times |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
