@@ -123,13 +123,15 @@ impl Facts<'_> {
         let sum = |of: fn(&TestPhase) -> u64| phases.iter().map(of).sum::<u64>();
         let bad = sum(|phase| phase.failed + phase.errors);
         let (missing, skipped) = (sum(|phase| phase.missing), sum(|phase| phase.skipped));
-        let status = match (bad, missing + skipped) {
-            (0, 0) => CompletionStatus::Met,
-            (0, _) => CompletionStatus::NotEvidenced,
+        let disagreement = phases.iter().flat_map(|phase| &phase.disagreements).next();
+        let status = match (bad, missing + skipped, disagreement) {
+            (0, 0, None) => CompletionStatus::Met,
+            (0, _, _) => CompletionStatus::NotEvidenced,
             _ => CompletionStatus::NotMet,
         };
+        let told = disagreement.map(|sentence| format!("; {sentence}")).unwrap_or_default();
         let evidence = format!(
-            "{} passed of {}; {} failed, {} skipped, {} missing",
+            "{} passed of {}; {} failed, {} skipped, {} missing{told}",
             format::count(sum(|phase| phase.passed)),
             format::counted(expected, "expected test"),
             format::count(bad),

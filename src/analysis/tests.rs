@@ -28,24 +28,63 @@ pub(super) fn notes(evidence: &Evidence) -> Vec<Note> {
 struct Told<'a> {
     case: &'a TestCase,
     flaky: bool,
+    /// Of what failed: the run of another suite in which it did not.
+    elsewhere: Option<&'a TestCase>,
 }
 
-/// The last appearance counts; one that failed and passed is flaky.
+impl Told<'_> {
+    fn failing(&self) -> FailingTest {
+        let message = match self.elsewhere {
+            None => self.case.message.clone(),
+            Some(other) => {
+                let did = if other.outcome == TestOutcome::Passed { "passed" } else { "was skipped" };
+                let place =
+                    if other.file == self.case.file { "in another suite" } else { &format!("in {}", other.file) };
+                let message = if self.case.message.is_empty() { "failed" } else { &self.case.message };
+                format!("{message} (in {}; it {did} {place})", self.case.file)
+            }
+        };
+        FailingTest { name: self.case.id.clone(), message }
+    }
+}
+
+/// Within a suite the last try counts, and one that failed and passed is flaky. Several suites are several runs: what
+/// failed in one of them has failed, wherever else it passed.
 fn by_id(cases: &[TestCase]) -> BTreeMap<&str, Told<'_>> {
-    let mut tests: BTreeMap<&str, Told<'_>> = BTreeMap::new();
+    let mut by_run: BTreeMap<(&str, usize), Told<'_>> = BTreeMap::new();
     for case in cases {
-        tests
-            .entry(&case.id)
-            .and_modify(|told| {
-                told.flaky |= case.flaky || bad(told.case) != bad(case);
-                // Flaky or not: what failed once in a run and never failed again has passed.
-                if bad(told.case) || !bad(case) {
-                    told.case = case;
-                }
-            })
-            .or_insert(Told { case, flaky: case.flaky });
+        let told = by_run.entry((&case.id, case.run)).or_insert(Told { case, flaky: case.flaky, elsewhere: None });
+        told.flaky |= case.flaky || bad(told.case) != bad(case);
+        told.case = case;
+    }
+    let mut tests: BTreeMap<&str, Told<'_>> = BTreeMap::new();
+    for ((id, _), run) in by_run {
+        let Some(told) = tests.get_mut(id) else {
+            tests.insert(id, run);
+            continue;
+        };
+        told.flaky |= run.flaky;
+        match (rank(told.case), rank(run.case)) {
+            (known, new) if new > known => {
+                told.elsewhere = (new == FAILED).then_some(told.case);
+                told.case = run.case;
+            }
+            (FAILED, new) if new < FAILED => told.elsewhere = Some(run.case),
+            _ => {}
+        }
     }
     tests
+}
+
+const FAILED: u8 = 2;
+
+/// Which of two outcomes counts: that a suite skipped a test says nothing of another that ran it.
+fn rank(case: &TestCase) -> u8 {
+    match case.outcome {
+        TestOutcome::Skipped => 0,
+        TestOutcome::Passed => 1,
+        TestOutcome::Failed | TestOutcome::Errored => FAILED,
+    }
 }
 
 fn bad(case: &TestCase) -> bool {
@@ -76,9 +115,8 @@ fn phase(results: &PhaseResults) -> TestPhase {
         errors: count(TestOutcome::Errored),
         missing: results.expected.saturating_sub(tests.len() as u64),
         files: results.files.clone(),
-        failing: failing
-            .map(|told| FailingTest { name: told.case.id.clone(), message: told.case.message.clone() })
-            .collect(),
+        failing: failing.map(Told::failing).collect(),
+        disagreements: results.disagreements.iter().take(MOST_NAMES).cloned().collect(),
         flaky: tests.iter().filter(|(_, told)| told.flaky).map(|(id, _)| (*id).to_owned()).take(MOST_NAMES).collect(),
         regressed: compared.then(|| turned(false)),
         fixed: compared.then(|| turned(true)),
@@ -91,7 +129,31 @@ mod unit {
     use TestOutcome::{Failed, Passed, Skipped};
 
     fn case(id: &str, outcome: TestOutcome) -> TestCase {
-        TestCase { id: id.into(), outcome, message: "why".into(), flaky: false }
+        of_run(id, outcome, 0)
+    }
+
+    fn of_run(id: &str, outcome: TestOutcome, run: usize) -> TestCase {
+        TestCase { id: id.into(), outcome, message: "why".into(), flaky: false, run, file: format!("{run}.xml") }
+    }
+
+    #[test]
+    fn a_failure_in_one_suite_is_none_the_less_one_where_another_passed() {
+        let cases = [
+            of_run("a", Passed, 0),
+            of_run("a", Failed, 1),
+            of_run("b", Failed, 0),
+            of_run("b", Skipped, 1),
+            of_run("c", Skipped, 0),
+            of_run("c", Passed, 1),
+            // The last try of a suite counts.
+            of_run("d", Passed, 2),
+            of_run("d", Failed, 2),
+        ];
+        let tests = by_id(&cases);
+        let told = |id: &str| (tests[id].case.outcome, tests[id].flaky);
+        assert_eq!(["a", "b", "c", "d"].map(told), [(Failed, false), (Failed, false), (Passed, false), (Failed, true)]);
+        assert_eq!(tests["a"].failing().message, "why (in 1.xml; it passed in 0.xml)");
+        assert_eq!(tests["b"].failing().message, "why (in 0.xml; it was skipped in 1.xml)");
     }
 
     #[test]
@@ -108,6 +170,7 @@ mod unit {
                 case("d", Passed),
                 case("e", Passed),
             ],
+            disagreements: Vec::new(),
             previous: vec![case("a", Passed), case("b", Passed), case("e", Failed), case("gone", Passed)],
         };
         let phase = phase(&results);

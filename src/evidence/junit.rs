@@ -1,5 +1,7 @@
 //! JUnit XML, as pytest, cargo-nextest, Surefire, Jest and Go's converters write it.
 
+use std::collections::BTreeMap;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -21,6 +23,30 @@ pub struct TestCase {
     pub message: String,
     /// Whether it failed before it passed, as the runner's retries tell.
     pub flaky: bool,
+    /// Which suite of which file tells of it, by a number: a retry stands beside the first try, in the same suite.
+    pub run: usize,
+    /// The file.
+    pub file: String,
+}
+
+/// What a file tells.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    pub cases: Vec<TestCase>,
+    /// Suites whose own counts are not those of their cases, as sentences.
+    pub disagreements: Vec<String>,
+}
+
+/// A suite that is open.
+struct Suite {
+    name: String,
+    /// Its number in the file.
+    number: usize,
+    /// Its own counts: tests, and failures with errors.
+    tests: Option<usize>,
+    bad: Option<usize>,
+    /// The cases before it.
+    before: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +57,15 @@ pub enum TestOutcome {
     Errored,
 }
 
-/// The test cases of a file called `name`.
+/// The test cases of a file called `name`; those of its suites are numbered from `first_run`.
 ///
 /// # Errors
 /// Not well-formed XML, a document type (whose entities could be a bomb), no test suite, too deep, too many cases.
-pub(super) fn parse(name: &str, text: &str) -> Result<Vec<TestCase>> {
+pub(super) fn parse(name: &str, text: &str, first_run: usize) -> Result<Results> {
     let mut reader = Reader::from_str(text);
-    let mut cases: Vec<TestCase> = Vec::new();
+    let mut results = Results::default();
     let mut open: Option<TestCase> = None;
+    let mut open_suites: Vec<Suite> = Vec::new();
     let (mut depth, mut suites) = (0_usize, 0_usize);
     loop {
         let at = reader.buffer_position() as usize;
@@ -54,29 +81,40 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<TestCase>> {
                 if depth > MAX_DEPTH {
                     return Err(fail(format!("nested deeper than {MAX_DEPTH} elements")));
                 }
-                suites += usize::from(matches!(tag.local_name().as_ref(), b"testsuite" | b"testsuites"));
                 match tag.local_name().as_ref() {
-                    b"testcase" => open = Some(case(&tag)),
+                    b"testsuite" | b"testsuites" => {
+                        suites += 1;
+                        open_suites.push(suite(&tag, suites, results.cases.len()));
+                    }
+                    b"testcase" => open = Some(case(&tag, name, first_run + run(&open_suites))),
                     _ => outcome(&tag, open.as_mut()),
                 }
             }
             Event::Empty(tag) => match tag.local_name().as_ref() {
-                b"testcase" => cases.push(case(&tag)),
-                other => {
-                    suites += usize::from(matches!(other, b"testsuite" | b"testsuites"));
-                    outcome(&tag, open.as_mut());
+                b"testcase" => results.cases.push(case(&tag, name, first_run + run(&open_suites))),
+                b"testsuite" | b"testsuites" => {
+                    suites += 1;
+                    let empty = suite(&tag, suites, results.cases.len());
+                    results.disagreements.extend(disagreement(name, &empty, &[]));
                 }
+                _ => outcome(&tag, open.as_mut()),
             },
             Event::End(tag) => {
                 depth = depth.saturating_sub(1);
-                if tag.local_name().as_ref() == b"testcase" {
-                    cases.extend(open.take());
+                match tag.local_name().as_ref() {
+                    b"testcase" => results.cases.extend(open.take()),
+                    b"testsuite" | b"testsuites" => {
+                        let closed = open_suites.pop();
+                        let found = closed.and_then(|suite| disagreement(name, &suite, &results.cases[suite.before..]));
+                        results.disagreements.extend(found);
+                    }
+                    _ => {}
                 }
             }
             Event::Eof => break,
             _ => {}
         }
-        if cases.len() > MAX_CASES {
+        if results.cases.len() > MAX_CASES {
             return Err(fail(format!("more than {MAX_CASES} test cases")));
         }
     }
@@ -86,7 +124,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<TestCase>> {
     if suites == 0 {
         return Err(fail(name, text, 0, "no <testsuite> in it: this is no JUnit XML".into()));
     }
-    Ok(cases)
+    Ok(results)
 }
 
 fn fail(name: &str, text: &str, offset: usize, message: String) -> Error {
@@ -105,13 +143,53 @@ fn attribute(tag: &BytesStart<'_>, wanted: &str) -> Option<String> {
     Some(text.chars().take(MAX_TEXT).collect())
 }
 
-fn case(tag: &BytesStart<'_>) -> TestCase {
+fn suite(tag: &BytesStart<'_>, number: usize, before: usize) -> Suite {
+    let count = |wanted| attribute(tag, wanted).and_then(|text| text.trim().parse::<usize>().ok());
+    let bad = match (count("failures"), count("errors")) {
+        (None, None) => None,
+        (failures, errors) => failures.unwrap_or(0).checked_add(errors.unwrap_or(0)),
+    };
+    let name = attribute(tag, "name").unwrap_or_default();
+    Suite { name, number, tests: count("tests"), bad, before }
+}
+
+/// The number of the innermost suite.
+fn run(open: &[Suite]) -> usize {
+    open.last().map_or(0, |suite| suite.number)
+}
+
+/// What a suite says of itself, where its cases say otherwise. Of a test that was tried again some writers count each
+/// try, and some the last.
+fn disagreement(file: &str, suite: &Suite, cases: &[TestCase]) -> Option<String> {
+    let mut last: BTreeMap<(usize, &str), bool> = BTreeMap::new();
+    let is_bad = |case: &TestCase| matches!(case.outcome, TestOutcome::Failed | TestOutcome::Errored);
+    for case in cases {
+        last.insert((case.run, &case.id), is_bad(case));
+    }
+    let tries = (cases.len(), cases.iter().filter(|case| is_bad(case)).count());
+    let tests = (last.len(), last.values().filter(|bad| **bad).count());
+    let agrees = |said: Option<usize>, one: usize, other: usize| said.is_none_or(|said| said == one || said == other);
+    if agrees(suite.tests, tries.0, tests.0) && agrees(suite.bad, tries.1, tests.1) {
+        return None;
+    }
+    let said = |count: Option<usize>| count.map_or("no number of".to_owned(), |count| count.to_string());
+    Some(format!(
+        "{file}: the suite {:?} says {} tests and {} failures and errors; its cases are {} and {}",
+        suite.name,
+        said(suite.tests),
+        said(suite.bad),
+        tries.0,
+        tries.1
+    ))
+}
+
+fn case(tag: &BytesStart<'_>, file: &str, run: usize) -> TestCase {
     let name = attribute(tag, "name").unwrap_or_else(|| "unnamed".into());
     let id = match attribute(tag, "classname").filter(|class| !class.is_empty()) {
         Some(class) => format!("{class}::{name}"),
         None => name,
     };
-    TestCase { id, outcome: TestOutcome::Passed, message: String::new(), flaky: false }
+    TestCase { id, outcome: TestOutcome::Passed, message: String::new(), flaky: false, run, file: file.to_owned() }
 }
 
 /// What an element inside a case says of it. A failure outweighs what stands beside it.
@@ -140,7 +218,7 @@ mod tests {
     use TestOutcome::{Errored, Failed, Passed, Skipped};
 
     fn outcomes(text: &str) -> Vec<(String, TestOutcome)> {
-        parse("a.xml", text).unwrap().into_iter().map(|case| (case.id, case.outcome)).collect()
+        parse("a.xml", text, 0).unwrap().cases.into_iter().map(|case| (case.id, case.outcome)).collect()
     }
 
     #[test]
@@ -152,8 +230,29 @@ mod tests {
             [(id("test_one"), Passed), (id("test_two[a<b]"), Failed), (id("test_three"), Skipped)]
         );
         let nextest = r#"<testsuites name="nextest-run"><testsuite name="crate"><testcase name="a::b" classname="crate"><flakyFailure message="once"/><system-out>out</system-out></testcase></testsuite></testsuites>"#;
-        let cases = parse("n.xml", nextest).unwrap();
+        let cases = parse("n.xml", nextest, 0).unwrap().cases;
         assert!(cases[0].flaky && cases[0].outcome == Passed);
+    }
+
+    #[test]
+    fn counts_of_a_suite_that_are_not_those_of_its_cases_are_told() {
+        let of = |text: &str| parse("a.xml", text, 0).unwrap().disagreements;
+        let case = |name: &str, inside: &str| format!("<testcase name='{name}'>{inside}</testcase>");
+        let suite = |counts: &str, cases: &str| format!("<testsuite name='s' {counts}>{cases}</testsuite>");
+        let failed = case("a", "<failure/>");
+        let agreeing = suite("tests='2' failures='1' errors='0'", &(failed.clone() + &case("b", "")));
+        assert_eq!(of(&format!("<testsuites tests='2' failures='1'>{agreeing}</testsuites>")), [""; 0]);
+        assert_eq!(of(&suite("", &failed)), [""; 0]);
+        // Tried again: counted by tries or by tests.
+        let retried = failed.clone() + &case("a", "");
+        assert_eq!(of(&suite("tests='2' failures='1'", &retried)), [""; 0]);
+        assert_eq!(of(&suite("tests='1' failures='0'", &retried)), [""; 0]);
+        assert_eq!(
+            of(&suite("tests='29' failures='2'", &case("b", ""))),
+            ["a.xml: the suite \"s\" says 29 tests and 2 failures and errors; its cases are 1 and 0"]
+        );
+        assert_eq!(of("<testsuite tests='3'/>").len(), 1);
+        assert_eq!(of(&suite("tests='many' failures='-1'", &failed)), [""; 0]);
     }
 
     #[test]
@@ -169,8 +268,8 @@ mod tests {
         let sound = r#"<?xml version="1.0"?><testsuites><testsuite name="s"><testcase classname="c" name="a&lt;b"><failure message="no">text</failure></testcase><testcase name="é"><![CDATA[x]]><skipped/></testcase></testsuite></testsuites>"#;
         crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
             let text = String::from_utf8_lossy(bytes);
-            match parse("a.xml", &text) {
-                Ok(cases) => assert!(cases.len() <= text.matches("<testcase").count()),
+            match parse("a.xml", &text, 0) {
+                Ok(results) => assert!(results.cases.len() <= text.matches("<testcase").count()),
                 Err(error) => assert!(error.to_string().starts_with("a.xml:"), "{error}"),
             }
         });
@@ -178,7 +277,7 @@ mod tests {
 
     #[test]
     fn hostile_and_broken_files_are_refused_with_their_place() {
-        let message = |text: &str| parse("a.xml", text).unwrap_err().to_string();
+        let message = |text: &str| parse("a.xml", text, 0).unwrap_err().to_string();
         let bomb = "<?xml version=\"1.0\"?>\n<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;\">]><testsuite>&c;</testsuite>";
         assert!(message(bomb).starts_with("a.xml:2:1: a document type is refused"), "{}", message(bomb));
         assert!(message("<testsuite><testcase name='a'>").contains("ends in the middle"));

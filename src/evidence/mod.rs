@@ -4,6 +4,7 @@
 mod coverage;
 mod junit;
 pub mod response;
+mod text;
 pub mod validation;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use std::path::Path;
 use crate::config::{Plan, TestPhaseSection};
 use crate::error::{Error, Result};
 use crate::files::read_text;
+use junit::Results;
 
 pub use junit::{TestCase, TestOutcome};
 
@@ -40,6 +42,8 @@ pub struct PhaseResults {
     /// Relative to the config.
     pub files: Vec<String>,
     pub cases: Vec<TestCase>,
+    /// Suites whose own counts are not those of their cases, as sentences.
+    pub disagreements: Vec<String>,
     /// Of the run before, where the config names one.
     pub previous: Vec<TestCase>,
 }
@@ -77,14 +81,21 @@ pub fn read(plan: &Plan) -> Result<Evidence> {
 }
 
 fn read_phase(plan: &Plan, phase: &TestPhaseSection) -> Result<PhaseResults> {
-    let (files, cases) = read_cases(plan, &phase.files)?;
-    let (_, previous) = read_cases(plan, &phase.previous)?;
-    Ok(PhaseResults { name: phase.name.clone(), expected: phase.expected, files, cases, previous })
+    let (files, now) = read_cases(plan, &phase.files)?;
+    let (_, before) = read_cases(plan, &phase.previous)?;
+    Ok(PhaseResults {
+        name: phase.name.clone(),
+        expected: phase.expected,
+        files,
+        cases: now.cases,
+        disagreements: now.disagreements,
+        previous: before.cases,
+    })
 }
 
 /// The cases of all files that the globs name. A glob that matches nothing is missing evidence, not an error.
-fn read_cases(plan: &Plan, globs: &[String]) -> Result<(Vec<String>, Vec<TestCase>)> {
-    let (mut files, mut cases) = (Vec::new(), Vec::new());
+fn read_cases(plan: &Plan, globs: &[String]) -> Result<(Vec<String>, Results)> {
+    let (mut files, mut all) = (Vec::new(), Results::default());
     for pattern in globs {
         let full = plan.base.join(pattern).display().to_string();
         let matches =
@@ -95,12 +106,15 @@ fn read_cases(plan: &Plan, globs: &[String]) -> Result<(Vec<String>, Vec<TestCas
                     .help("narrow the glob in [[tests]] files"));
             }
             let name = shown(plan, &path);
-            cases.extend(junit::parse(&name, &read_text(&path, &name, MAX_BYTES)?)?);
+            let first_run = all.cases.iter().map(|case| case.run + 1).max().unwrap_or(0);
+            let found = junit::parse(&name, &text::read_declared(&path, &name, MAX_BYTES)?, first_run)?;
+            all.cases.extend(found.cases);
+            all.disagreements.extend(found.disagreements);
             files.push(name);
         }
     }
     files.sort();
-    Ok((files, cases))
+    Ok((files, all))
 }
 
 /// The path as the config would write it.
@@ -109,7 +123,7 @@ fn shown(plan: &Plan, path: &Path) -> String {
 }
 
 fn text(plan: &Plan, file: &str, most: u64) -> Result<String> {
-    read_text(&plan.base.join(file), file, most)
+    text::read_declared(&plan.base.join(file), file, most)
 }
 
 /// The reviewer's answer at `path`.

@@ -105,6 +105,7 @@ const HOUSE: &[&str] = &[
     // test results, coverage, notes, the review
     "evidence/response.rs",
     "evidence/validation.rs",
+    "evidence/text.rs",
     "evidence/junit.rs",
     "evidence/coverage.rs",
     "evidence/mod.rs",

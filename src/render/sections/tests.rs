@@ -23,6 +23,7 @@ struct PhaseView {
     missing: String,
     failing: Vec<[String; 2]>,
     flaky: Vec<String>,
+    disagreements: Vec<String>,
     /// `None` without a run before.
     regressed: Option<Vec<String>>,
     fixed: Option<Vec<String>>,
@@ -35,7 +36,7 @@ pub(crate) fn tests(report: &Report) -> TestsView {
             name: phase.name.clone(),
             status: match (bad, phase.missing + phase.skipped, phase.files.is_empty()) {
                 (_, _, true) => Mark::new("not-measured", "–", "no results"),
-                (0, 0, _) => Mark::new("met", "✓", "passed"),
+                (0, 0, _) if phase.disagreements.is_empty() => Mark::new("met", "✓", "passed"),
                 (0, _, _) => Mark::new("open", "?", "incomplete"),
                 _ => Mark::new("not-met", "✕", "failed"),
             },
@@ -46,6 +47,7 @@ pub(crate) fn tests(report: &Report) -> TestsView {
             missing: format::count(phase.missing),
             failing: phase.failing.iter().map(|test| [test.name.clone(), test.message.clone()]).collect(),
             flaky: phase.flaky.clone(),
+            disagreements: phase.disagreements.clone(),
             regressed: phase.regressed.clone(),
             fixed: phase.fixed.clone(),
         }

@@ -22,7 +22,10 @@ pub struct TestPhase {
     pub files: Vec<String>,
     /// Failed and errored tests: the first 100.
     pub failing: Vec<FailingTest>,
-    /// Tests that both failed and passed in this run.
+    /// Suites whose own counts are not those of their cases, as sentences: the first 100.
+    #[serde(default)]
+    pub disagreements: Vec<String>,
+    /// Tests that both failed and passed in one suite of this run.
     pub flaky: Vec<String>,
     /// Passed in the run before, and not in this one; `null` without a run before.
     pub regressed: Option<Vec<String>>,
