@@ -41,7 +41,7 @@ pub enum Command {
     Diff(DiffArguments),
     /// Print the decision, improvements, criteria, triggers and completion; write nothing.
     #[command(
-        after_help = "Exit code:\n  0  go\n  1  no go, or roll back\n  2  usage, config or input error\n  3  review, or incomplete\n\nExample:\n  stagegate check --config rollout.toml"
+        after_help = "Exit code:\n  0  go, or milder than --fail-on\n  1  no go, or roll back\n  2  usage, config or input error\n  3  review\n  4  incomplete\n\nExamples:\n  stagegate check --config rollout.toml\n  stagegate check --stage 10% --fail-on review --format markdown >> \"$GITHUB_STEP_SUMMARY\""
     )]
     Check(CheckArguments),
     /// Fold logs into a cube: report and check take it in place of the logs.
@@ -147,6 +147,15 @@ pub struct CheckArguments {
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,
+    /// May the rollout go on from this stage? Judges it and those before; what came after is left out.
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// The mildest decision that is no exit code 0.
+    #[arg(long, value_enum, default_value_t = FailOn::Incomplete, value_name = "DECISION")]
+    pub fail_on: FailOn,
+    /// Where the whole report lies, for the link in markdown and slack.
+    #[arg(long, value_name = "URL")]
+    pub report_url: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -336,6 +345,19 @@ pub enum CheckFormat {
     Github,
     /// JUnit XML: a test case for everything that is judged; what is not settled is skipped.
     Junit,
+    /// For $GITHUB_STEP_SUMMARY, a merge request or a mail.
+    Markdown,
+    /// A message in Slack's blocks, as JSON.
+    Slack,
+}
+
+/// From which decision on `check` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Incomplete,
+    Review,
+    #[value(name = "no_go", alias = "no-go")]
+    NoGo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

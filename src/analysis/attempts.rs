@@ -165,6 +165,11 @@ impl<'v> Attempts<'v> {
         self.drafts.iter().rposition(|draft| !draft.visits.is_empty()).unwrap_or(0)
     }
 
+    /// The stages of the attempt that is judged, in the order in which they ran.
+    pub(super) fn judged_visits(&self) -> &[&'v Visit] {
+        &self.drafts[self.judged()].visits
+    }
+
     /// The cube of the attempt that is judged, with its baseline; `None` where that is all.
     ///
     /// The baseline is what ran before anything was treated; the pause between two attempts stands in for it where the

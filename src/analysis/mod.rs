@@ -32,6 +32,7 @@ mod stages;
 mod strata;
 mod tests;
 mod triggers;
+pub mod up_to;
 mod validation;
 mod variants;
 
@@ -55,8 +56,13 @@ const EVENTS_LISTED: usize = 500;
 /// The cube is damaged.
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let visits = cube.visits()?;
+    let up_to = plan.up_to.map(|stage| up_to::up_to(plan, cube, &visits, stage)).transpose()?;
+    let (plan, cube) = up_to.as_ref().map_or((plan, cube), |up_to| (&up_to.plan, &up_to.cube));
+    let visits = if up_to.is_some() { cube.visits()? } else { visits };
     let attempts = attempts::Attempts::new(plan, cube, &visits);
-    let all_events = cube.events()?;
+    let ended_at = up_to.as_ref().and_then(|up_to| up_to.ended_at);
+    let mut all_events = cube.events()?;
+    all_events.retain(|event| ended_at.is_none_or(|ended_at| event.at < ended_at));
     let judged_cube = attempts.cube(cube)?;
     let cube = judged_cube.as_ref().unwrap_or(cube);
     let gather = |cube: &Cube| {
@@ -92,8 +98,10 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
-    let mut data_quality =
-        quality::quality(plan, cube, &data, &stages, attempts.findings().into_iter().chain(other_unit).collect());
+    let mut data_quality = quality::quality(plan, cube, &data, &stages, {
+        let of_stage = up_to.as_ref().and_then(|up_to| up_to.finding.clone());
+        attempts.findings().into_iter().chain(other_unit).chain(of_stage).collect()
+    });
     let variants = variants::variants(plan, &names, &segmented);
     let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
     let tests = tests::tests(evidence);

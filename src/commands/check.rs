@@ -1,14 +1,17 @@
 //! `stagegate check`: the decision, printed and as an exit code.
 
 use super::session::{Session, clock, load};
-use crate::cli::{CheckArguments, CheckFormat};
+use crate::analysis::up_to::stage_of;
+use crate::cli::{CheckArguments, CheckFormat, FailOn};
 use crate::console;
-use crate::error::Result;
-use crate::render::{check, terminal};
+use crate::error::{Error, Result};
+use crate::render::{announce, check, terminal};
 use crate::report::model::DecisionValue;
 
 pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
-    let plan = load(&arguments.input)?;
+    let mut plan = load(&arguments.input)?;
+    plan.up_to = arguments.stage.as_deref().map(|name| stage_of(&plan, name)).transpose()?;
+    let link = arguments.report_url.as_deref().map(web_address).transpose()?;
     let generated_at = clock(None)?;
     let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;
     match arguments.format {
@@ -16,15 +19,34 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
         CheckFormat::Json => console::print(&check::json(&report))?,
         CheckFormat::Github => console::print(&check::github(&report))?,
         CheckFormat::Junit => console::print(&check::junit(&report))?,
+        CheckFormat::Markdown => console::print(&announce::markdown(&report, link))?,
+        CheckFormat::Slack => console::print(&announce::slack(&report, link))?,
     }
-    Ok(exit_code(report.decision.value))
+    Ok(exit_code(report.decision.value, arguments.fail_on))
 }
 
 /// The decision as an exit code.
-fn exit_code(decision: DecisionValue) -> u8 {
+fn exit_code(decision: DecisionValue, fail_on: FailOn) -> u8 {
+    let mildest = match fail_on {
+        FailOn::Incomplete => DecisionValue::Incomplete,
+        FailOn::Review => DecisionValue::Review,
+        FailOn::NoGo => DecisionValue::NoGo,
+    };
     match decision {
+        milder if milder < mildest => 0,
         DecisionValue::Go => 0,
         DecisionValue::NoGo | DecisionValue::Rollback => 1,
-        DecisionValue::Review | DecisionValue::Incomplete => 3,
+        DecisionValue::Review => 3,
+        DecisionValue::Incomplete => 4,
     }
+}
+
+/// An address that can stand in a link of Markdown and of Slack.
+fn web_address(text: &str) -> Result<&str> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'(' | b')' | b'|' | b'"' | b'\\');
+    let is_address = (text.starts_with("https://") || text.starts_with("http://")) && text.bytes().all(plain);
+    is_address.then_some(text).ok_or_else(|| {
+        Error::new(format!("--report-url {text:?} is no address of the web"))
+            .help("write it like https://ci.example/runs/7/report.html; other characters as %28")
+    })
 }

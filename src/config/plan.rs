@@ -60,6 +60,8 @@ pub struct Plan {
     pub files_from_command_line: bool,
     /// Of a daily plan: how uploads find its stages.
     pub by_day: Option<ByDay>,
+    /// The stage up to which is asked; what came after it is left out.
+    pub up_to: Option<usize>,
 }
 
 /// How files of another format are read.

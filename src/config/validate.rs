@@ -108,6 +108,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         file: None,
         files_from_command_line: false,
         by_day: None,
+        up_to: None,
     })
 }
 

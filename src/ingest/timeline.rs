@@ -119,6 +119,18 @@ impl Timeline {
         after.checked_sub(1).map_or(Progress::BEFORE, |index| self.progress[index])
     }
 
+    /// When, from a moment on, an event first sets more than this percentage.
+    pub fn first_above(&self, percentage: f64, from: EpochNanos) -> Option<EpochNanos> {
+        let is_above = |event: &&StageEvent| event.at >= from && event.percentage.is_some_and(|set| set > percentage);
+        self.events.iter().find(is_above).map(|event| event.at)
+    }
+
+    /// What was known before a moment.
+    #[must_use]
+    pub fn until(&self, at: EpochNanos) -> Self {
+        Self::new(self.events.iter().copied().filter(|event| event.at < at).collect())
+    }
+
     /// Where each period after the first begins, and the progress there.
     pub fn periods(&self) -> impl Iterator<Item = (EpochNanos, Progress)> {
         let before = std::iter::once(Progress::BEFORE).chain(self.progress.iter().copied());

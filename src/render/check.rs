@@ -51,7 +51,8 @@ fn cases(report: &Report) -> Vec<Case> {
     let line = |write: &dyn Fn(&mut String)| {
         let mut text = String::new();
         write(&mut text);
-        text.trim().to_owned()
+        // Without the columns of a terminal.
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let mut cases = vec![Case {
         suite: "decision",

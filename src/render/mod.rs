@@ -2,6 +2,7 @@
 //! model and from nothing else.
 
 mod anchors;
+pub mod announce;
 pub mod charts;
 pub mod check;
 pub mod dashboard;

@@ -57,6 +57,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/validation.md", include_str!("../../templates/parts/validation.md.tera")),
         ("parts/variants.html", include_str!("../../templates/parts/variants.html.tera")),
         ("parts/variants.md", include_str!("../../templates/parts/variants.md.tera")),
+        ("check.md", include_str!("../../templates/check.md.tera")),
         ("status.html", include_str!("../../templates/status.html.tera")),
         ("report.html", include_str!("../../templates/report.html.tera")),
         ("report.md", include_str!("../../templates/report.md.tera")),

@@ -116,13 +116,18 @@ pub fn check(report: &Report, colour: Colour) -> String {
             let _ = writeln!(text, "  {when}: {}", plain(&told));
         }
     }
-    title(&mut text, "Improvements");
+    // What is not asked for has no heading.
+    if !report.improvements.is_empty() {
+        title(&mut text, "Improvements");
+    }
     report.improvements.iter().for_each(|improvement| improvement_line(&mut text, improvement, colour));
     title(&mut text, "Criteria");
     report.criteria.iter().for_each(|criterion| criterion_line(&mut text, &report.words, criterion, colour));
     title(&mut text, "Triggers");
     triggers(&mut text, &report.words, &report.triggers, colour);
-    title(&mut text, "Completion");
+    if !report.completion.is_empty() {
+        title(&mut text, "Completion");
+    }
     report.completion.iter().for_each(|item| completion_line(&mut text, item, colour));
     text.push_str(&findings(report, colour));
     text
@@ -226,18 +231,27 @@ fn heading(report: &Report, colour: Colour) -> String {
     text
 }
 
+/// An improvement in one line, without the columns of a terminal.
+pub(super) fn improvement_text(improvement: &Improvement) -> String {
+    let shown = improvement_shown(improvement);
+    plain(&format!("{}: {shown}, {}", improvement.label, status_word(improvement.status)))
+}
+
 pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {
-    let ends = improvement.ci;
-    let shown = match (improvement.value, &improvement.reason) {
-        (Some(value), _) => match format::figure(value, ends, &improvement.unit) {
+    let shown = improvement_shown(improvement);
+    let _ =
+        writeln!(text, "  {} {:<20} {}", status(improvement.status, colour), plain(&improvement.label), plain(&shown));
+}
+
+fn improvement_shown(improvement: &Improvement) -> String {
+    match (improvement.value, &improvement.reason) {
+        (Some(value), _) => match format::figure(value, improvement.ci, &improvement.unit) {
             (value, Some(interval)) => format!("{value} ({interval})"),
             (value, None) => format!("{value} (no interval)"),
         },
         (None, Some(reason)) => reason.clone(),
         (None, None) => String::new(),
-    };
-    let _ =
-        writeln!(text, "  {} {:<20} {}", status(improvement.status, colour), plain(&improvement.label), plain(&shown));
+    }
 }
 
 pub(super) fn criterion_line(text: &mut String, words: &Words, criterion: &Criterion, colour: Colour) {

@@ -3,6 +3,7 @@
 mod attempts;
 mod bundles;
 mod calibration;
+mod ci;
 mod cli;
 mod cubes;
 mod days;
