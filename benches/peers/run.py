@@ -112,6 +112,7 @@ def of_layouts(names: list, megabytes: int, threads: list, rounds: int, folder: 
 
 
 def main() -> None:
+    global STAGEGATE
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="100MB,1GB", help="of 100MB, 1GB, 10GB")
     parser.add_argument("--packed", default="plain", help="of plain, gz, zst")
@@ -120,8 +121,10 @@ def main() -> None:
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--layouts", default="", help="all, or names of layouts.py; instead of sizes and packings")
     parser.add_argument("--megabytes", type=int, default=1000, help="of the log of each layout [default: 1000]")
+    parser.add_argument("--binary", type=Path, default=STAGEGATE, help="[default: target/release/stagegate]")
     parser.add_argument("--folder", type=Path, help="for the logs; kept [default: a temporary one]")
     options = parser.parse_args()
+    STAGEGATE = options.binary.resolve()
     if not STAGEGATE.exists():
         sys.exit("build it first: cargo build --release")
     cores = os.cpu_count() or 1

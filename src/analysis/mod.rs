@@ -57,9 +57,11 @@ const EVENTS_LISTED: usize = 500;
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let visits = cube.visits()?;
     let up_to = plan.up_to.map(|stage| up_to::up_to(plan, cube, &visits, stage)).transpose()?;
+    let whole_plan = plan;
     let (plan, cube) = up_to.as_ref().map_or((plan, cube), |up_to| (&up_to.plan, &up_to.cube));
     let visits = if up_to.is_some() { cube.visits()? } else { visits };
-    let attempts = attempts::Attempts::new(plan, cube, &visits);
+    // Earlier attempts may have gone further.
+    let attempts = attempts::Attempts::new(whole_plan, cube, &visits);
     let ended_at = up_to.as_ref().and_then(|up_to| up_to.ended_at);
     let mut all_events = cube.events()?;
     all_events.retain(|event| ended_at.is_none_or(|ended_at| event.at < ended_at));

@@ -52,6 +52,7 @@ pub(super) fn up_to(plan: &Plan, cube: &Cube, visits: &[Visit], stage: usize) ->
         Finding::of_quality("later_stages", Severity::Info, text)
     });
     let mut judged = plan.clone();
+    judged.rollout_stages = Some(judged.stages.clone());
     judged.stages.truncate(stage + 1);
     judged.improvements.clear();
     judged.completion.criteria.clear();

@@ -62,6 +62,8 @@ pub struct Plan {
     pub by_day: Option<ByDay>,
     /// The stage up to which is asked; what came after it is left out.
     pub up_to: Option<usize>,
+    /// Of a plan that ends with that stage: all stages of the rollout, which place a record.
+    pub rollout_stages: Option<Vec<Stage>>,
 }
 
 /// How files of another format are read.
@@ -138,7 +140,8 @@ impl Plan {
 
     /// The stages that place an upload: those of the plan, or of the rollout that a daily plan is a day of.
     pub fn placing_stages(&self) -> &[Stage] {
-        self.by_day.as_ref().map_or(&self.stages, |by_day| &by_day.stages)
+        let whole = self.rollout_stages.as_ref().unwrap_or(&self.stages);
+        self.by_day.as_ref().map_or(whole, |by_day| &by_day.stages)
     }
 
     /// Index among [`Self::placing_stages`] of the one that a `rollout_stage` event with this percentage starts.

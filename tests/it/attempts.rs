@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::verdict::{At, LATENCY, Law, START, Visit, first_sentence, healthy, judged, log, visit};
+use super::verdict::{At, LATENCY, Law, START, Visit, first_sentence, healthy, judged, log, plan, visit};
 
 /// Broken at 10 %, taken back, mended, begun again.
 const RESTARTED: [Visit; 6] = [visit(0.0), visit(10.0), visit(0.0), visit(10.0), visit(50.0), visit(100.0)];
@@ -123,4 +123,27 @@ fn of_two_events_in_one_second_the_later_line_holds() {
     let (_, back) = judged(LATENCY, &(start + &rollback(at) + &records));
     assert_eq!(back["attempts"].as_array().unwrap().len(), 1);
     assert_eq!(back["attempts"][0]["stages"], serde_json::json!(["10%"]));
+}
+
+#[test]
+fn a_stage_is_asked_about_in_the_attempt_that_runs() {
+    // The first attempt got further before it was taken back than the stage that is asked about.
+    let visits = [visit(0.0), visit(10.0), visit(50.0), visit(0.0), visit(10.0), visit(50.0)];
+    let broken = |at: &At| {
+        let failures = if at.visit == 2 && at.treated { 0.6 } else { 0.001 };
+        Law { errors: vec![("ServerError", failures)], ..healthy(at) }
+    };
+    let place = super::Place::new();
+    place.write("rollout.toml", plan(LATENCY));
+    place.write("log.jsonl", log(13, &visits, broken) + &rollback(START + 3 * HOURS * 3600));
+    let answer = place.run(&["check", "--stage", "10%", "--format", "json", "log.jsonl"]).expect(0).out;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let of_stages = answer["criteria"].as_array().unwrap().iter().map(|criterion| criterion["stage"].as_str().unwrap());
+    assert!(of_stages.clone().count() > 0 && of_stages.clone().all(|stage| stage == "10%"), "{answer:#}");
+    let findings = answer["data_quality"]["findings"].to_string();
+    assert!(!findings.contains("unknown_stage"), "{findings}");
+    assert!(
+        findings.contains("are of earlier attempts") && findings.contains("of later stages are left out"),
+        "{findings}"
+    );
 }

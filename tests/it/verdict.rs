@@ -98,7 +98,7 @@ pub(super) fn log(seed: u64, visits: &[Visit], law: impl Fn(&At) -> Law) -> Stri
     lines
 }
 
-fn plan(targets: &str) -> String {
+pub(super) fn plan(targets: &str) -> String {
     let stages: String = [(0, ""), (10, "uploads = 100\n"), (50, "uploads = 500\n"), (100, "uploads = 1000\n")]
         .iter()
         .map(|(percentage, uploads)| {
