@@ -477,6 +477,10 @@ mod tests {
             let line = GOOD.replace(from, to);
             assert!(!agree(&mut layouts, &mut times, &line).unwrap(), "{from} -> {to} is read");
         }
+        // A kind of event that is null is none.
+        let null = GOOD.replace("\"success\"", "\"event_type\": null, \"success\"");
+        layouts.learn(&format!("{null}\n{REST}"));
+        assert!(agree(&mut layouts, &mut times, &null).unwrap());
     }
 
     #[test]

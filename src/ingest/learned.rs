@@ -41,10 +41,10 @@ pub fn wanted_of_native() -> Option<Wanted> {
 /// As [`super::native::parse_line`].
 #[inline]
 pub fn read_native<'t>(line: &'t str, flat: Flat<'t, '_>, times: &mut IsoReader) -> Option<Result<Record<'t>, Reject>> {
-    if flat.get(Field::event_type as usize).is_some() {
-        return None;
+    match flat.get(Field::event_type as usize) {
+        None | Some(Found::Null) => Some(upload(line, FlatFields { flat, times })),
+        Some(_) => None,
     }
-    Some(upload(line, FlatFields { flat, times }))
 }
 
 struct FlatFields<'t, 's, 'i> {

@@ -10,9 +10,10 @@ use crate::report::model::{DecisionValue, Report};
 
 /// Sentences and reasons that a chat shows.
 const MOST_LINES: usize = 5;
-/// Slack's limits, in characters.
+/// Slack's limits, in characters; a section holds a title, a mark of simulated data and a sentence.
 const HEADER: usize = 150;
 const SECTION: usize = 3000;
+const TITLE: usize = 500;
 const FIELD: usize = 2000;
 const MOST_FIELDS: usize = 10;
 
@@ -71,12 +72,12 @@ pub fn slack(report: &Report, link: Option<&str>) -> String {
     // A header is plain text, which is not escaped.
     let plain: String = heading.chars().filter(|character| !character.is_control()).take(HEADER).collect();
     let mut blocks = vec![json!({"type": "header", "text": {"type": "plain_text", "text": plain, "emoji": true}})];
-    let mut lines: Vec<String> = vec![format!("*{}*", escaped(&report.title, FIELD))];
+    let mut lines: Vec<String> = vec![format!("*{}*", escaped(&report.title, TITLE))];
     lines.extend(
-        report.simulated.iter().map(|told| format!("_simulated data, not a measurement: {}_", escaped(told, FIELD))),
+        report.simulated.iter().map(|told| format!("_simulated data, not a measurement: {}_", escaped(told, TITLE))),
     );
-    lines.extend(report.summary.first().map(|sentence| escaped(sentence, FIELD)));
-    blocks.push(section(lines.join("\n").chars().take(SECTION).collect()));
+    lines.extend(report.summary.first().map(|sentence| escaped(sentence, SECTION - 3 * TITLE)));
+    blocks.push(section(lines.join("\n")));
     let reasons = &report.decision.reasons;
     if !reasons.is_empty() {
         let mut listed: Vec<String> = reasons
