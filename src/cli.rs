@@ -91,7 +91,7 @@ pub struct ReportArguments {
     #[command(flatten)]
     pub input: InputArguments,
     /// Folder that the report is written to.
-    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    #[arg(short, long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
     #[arg(long, value_name = "TIME")]
@@ -105,6 +105,12 @@ pub struct ReportArguments {
     /// Stay, and write the report anew whenever the log has grown.
     #[arg(long, conflicts_with = "generated_at")]
     pub watch: bool,
+    /// Exit as `check` does: 0 go, 1 no go or roll back, 3 review, 4 incomplete.
+    #[arg(long, conflicts_with = "watch")]
+    pub check: bool,
+    /// With --check: the mildest decision that is no exit code 0.
+    #[arg(long, value_enum, default_value_t = FailOn::Incomplete, value_name = "DECISION", requires = "check")]
+    pub fail_on: FailOn,
 }
 
 #[derive(Debug, Args)]
@@ -115,7 +121,7 @@ pub struct DailyArguments {
     #[arg(long, value_name = "DATE")]
     pub date: Option<String>,
     /// Folder of reports; the day's goes to daily/DATE in it.
-    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    #[arg(short, long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
     #[arg(long, value_name = "TIME")]
@@ -125,7 +131,7 @@ pub struct DailyArguments {
 #[derive(Debug, Args)]
 pub struct StatusArguments {
     /// Folder of reports.
-    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    #[arg(short, long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Time that the page says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
     #[arg(long, value_name = "TIME")]
@@ -175,7 +181,7 @@ pub struct BundleArguments {
     #[command(flatten)]
     pub input: InputArguments,
     /// Folder that validation-bundle/ and validation-bundle.zip are written to.
-    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    #[arg(short, long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Commit whose tracked files are the code.
     #[arg(long, default_value = "HEAD", value_name = "REVISION", conflicts_with = "no_code")]
@@ -315,7 +321,7 @@ pub struct RecordArguments {
     /// The bundle that was sent, folder or .zip.
     #[arg(long, default_value = "out/validation-bundle.zip", value_name = "BUNDLE")]
     pub bundle: PathBuf,
-    /// rollout.toml [default: that of the working directory, else the built-in rollout].
+    /// rollout.toml [default: that of the working directory or the nearest above it, else the built-in rollout].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Time of the record, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
@@ -326,7 +332,7 @@ pub struct RecordArguments {
 /// What is read.
 #[derive(Debug, Args)]
 pub struct InputArguments {
-    /// rollout.toml [default: that of the working directory, else the built-in rollout].
+    /// rollout.toml [default: that of the working directory or the nearest above it, else the built-in rollout].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Logs (globs, .gz, .zst, - for standard input) or cubes; they replace the files of the config.

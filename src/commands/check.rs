@@ -1,6 +1,6 @@
 //! `stagegate check`: the decision, printed and as an exit code.
 
-use super::session::{Session, clock, load};
+use super::session::{Session, clock, config_told, load};
 use crate::analysis::up_to::stage_of;
 use crate::cli::{CheckArguments, CheckFormat, FailOn};
 use crate::console;
@@ -15,7 +15,10 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
     let generated_at = clock(None)?;
     let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;
     match arguments.format {
-        CheckFormat::Text => session.console.tell(&terminal::check(&report, console::colour()))?,
+        CheckFormat::Text => {
+            session.console.tell(&config_told(&plan))?;
+            session.console.tell(&terminal::check(&report, console::colour()))?;
+        }
         CheckFormat::Json => console::print(&check::json(&report))?,
         CheckFormat::Github => console::print(&check::github(&report))?,
         CheckFormat::Junit => console::print(&check::junit(&report))?,
@@ -26,7 +29,7 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
 }
 
 /// The decision as an exit code.
-fn exit_code(decision: DecisionValue, fail_on: FailOn) -> u8 {
+pub(super) fn exit_code(decision: DecisionValue, fail_on: FailOn) -> u8 {
     let mildest = match fail_on {
         FailOn::Incomplete => DecisionValue::Incomplete,
         FailOn::Review => DecisionValue::Review,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::session::{REPORT_FILES, Session, clock, load, written};
+use super::check::exit_code;
+use super::session::{REPORT_FILES, Session, clock, config_told, load, written};
 use crate::cli::ReportArguments;
 use crate::console;
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::{ingest, output, pdf, render};
 const WATCH_PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> {
-    let ReportArguments { input, out, generated_at, summary, pdf, watch } = arguments;
+    let ReportArguments { input, out, generated_at, summary, pdf, watch, check, fail_on } = arguments;
     let plan = load(input)?;
     loop {
         let seen = if *watch { ingest::source::sizes(&plan)? } else { Vec::new() };
@@ -29,11 +30,12 @@ pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> 
         if *summary {
             console::print(&terminal::digest(&report))?;
         } else {
+            session.console.tell(&config_told(&plan))?;
             session.console.tell(&terminal::summary(&report, console::colour()))?;
             session.console.tell(&written(out, &names))?;
         }
         if !*watch {
-            return Ok(0);
+            return Ok(if *check { exit_code(report.decision.value, *fail_on) } else { 0 });
         }
         while ingest::source::sizes(&plan)? == seen {
             std::thread::sleep(WATCH_PAUSE);

@@ -27,6 +27,15 @@ pub(super) fn load(input: &InputArguments) -> Result<Plan> {
     config::load(input.config.as_deref(), &input.files, &input.keep)
 }
 
+/// Which plan is judged by, where that cannot be seen: it was found above the working directory, or nowhere.
+pub(super) fn config_told(plan: &Plan) -> String {
+    match &plan.file {
+        None => "no rollout.toml here or above: the built-in plan (stagegate init writes one)\n".into(),
+        Some(file) if plan.file_found_above => format!("config {}\n", file.display()),
+        Some(_) => String::new(),
+    }
+}
+
 /// When a run says that it happened: as asked, else SOURCE_DATE_EPOCH, else now.
 pub(super) fn clock(argument: Option<&str>) -> Result<String> {
     clock_or(argument, None)

@@ -32,21 +32,33 @@ use crate::error::Result;
 use crate::files;
 use locate::Located;
 
-/// Loads the plan: `config` if given, else `rollout.toml` of the working directory, else
+/// The config's name where none is given.
+const CONFIG_FILE: &str = "rollout.toml";
+/// Folders above the working directory that are searched for it.
+const MOST_ABOVE: usize = 64;
+
+/// `rollout.toml` of the working directory, or of the nearest folder above it that has one, as a relative path.
+fn nearest() -> Option<PathBuf> {
+    let here = Path::new(CONFIG_FILE);
+    if here.is_file() {
+        return Some(here.to_path_buf());
+    }
+    let folders = std::env::current_dir().ok()?.components().count().saturating_sub(1).min(MOST_ABOVE);
+    (1..=folders).map(|up| "../".repeat(up) + CONFIG_FILE).map(PathBuf::from).find(|path| path.is_file())
+}
+
+/// Loads the plan: `config` if given, else `rollout.toml` of the working directory or of the nearest folder above it, else
 /// the built-in rollout. `files` replace `[input] files` unless empty; `keep` are conditions that all rows must fulfil,
 /// beside those of the config.
 pub fn load(config: Option<&Path>, files: &[String], keep: &[String]) -> Result<Plan> {
-    let default = Path::new("rollout.toml");
-    let path = match config {
-        Some(path) => Some(path),
-        None => default.is_file().then_some(default),
-    };
-    let mut plan = match path {
+    let found = if config.is_none() { nearest() } else { None };
+    let file_found_above = found.as_deref().is_some_and(|path| path != Path::new(CONFIG_FILE));
+    let mut plan = match config.or(found.as_deref()) {
         Some(path) => {
             let name = path.display().to_string();
             let text = read_config(path, &name)?;
             let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            Plan { file: Some(path.to_path_buf()), ..parse(&name, &text, base)? }
+            Plan { file: Some(path.to_path_buf()), file_found_above, ..parse(&name, &text, base)? }
         }
         None => parse("built-in rollout", "", PathBuf::new())?,
     };

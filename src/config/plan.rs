@@ -56,6 +56,8 @@ pub struct Plan {
     pub base: PathBuf,
     /// The config file; `None` for the built-in rollout.
     pub file: Option<PathBuf>,
+    /// Whether it was found in a folder above the working directory.
+    pub file_found_above: bool,
     /// Whether `input.files` came from the command line (then relative to the working directory).
     pub files_from_command_line: bool,
     /// Of a daily plan: how uploads find its stages.

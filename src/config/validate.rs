@@ -109,6 +109,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         files_from_command_line: false,
         by_day: None,
         up_to: None,
+        file_found_above: false,
         rollout_stages: None,
     })
 }

@@ -106,6 +106,29 @@ fn the_exit_code_tells_five_answers_apart_and_fails_on_what_is_asked() {
 }
 
 #[test]
+fn a_report_can_answer_as_check_does_from_a_folder_below_its_config() {
+    let place = place("regression");
+    let run = place.run(&["report", "--check", "-o", "out"]).expect(1);
+    assert!(run.out.contains("out/report.html") && !run.out.contains("rollout.toml"), "{}", run.out);
+    place.run(&["report", "-o", "out"]).expect(0);
+    std::fs::create_dir_all(place.path("a/b")).unwrap();
+    let below = |arguments: &[&str], folder: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_stagegate"))
+            .args(arguments)
+            .current_dir(place.path(folder))
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = below(&["check"], "a/b");
+    assert!(code == 1 && text.starts_with("config ../../rollout.toml\n"), "{code} {text}");
+    std::fs::remove_file(place.path("rollout.toml")).unwrap();
+    let (_, text) = below(&["check", "../../log.jsonl"], "a/b");
+    assert!(text.starts_with("no rollout.toml here or above: the built-in plan"), "{text}");
+    assert!(place.run(&["report", "--fail-on", "review"]).expect(2).err.contains("--check"));
+}
+
+#[test]
 fn markdown_and_slack_say_it_and_call_nobody() {
     let place = place("regression");
     let link = "https://ci.example/runs/7/report.html";
