@@ -51,14 +51,18 @@ impl Told<'_> {
 /// Within a suite the last try counts, and one that failed and passed is flaky. Several suites are several runs: what
 /// failed in one of them has failed, wherever else it passed.
 fn by_id(cases: &[TestCase]) -> BTreeMap<&str, Told<'_>> {
-    let mut by_run: BTreeMap<(&str, usize), Told<'_>> = BTreeMap::new();
+    let mut by_run: BTreeMap<(&str, &str, usize), Told<'_>> = BTreeMap::new();
     for case in cases {
-        let told = by_run.entry((&case.id, case.run)).or_insert(Told { case, flaky: case.flaky, elsewhere: None });
-        told.flaky |= case.flaky || bad(told.case) != bad(case);
+        let told = by_run.entry((&case.id, &case.file, case.suite)).or_insert(Told {
+            case,
+            flaky: case.flaky,
+            elsewhere: None,
+        });
+        told.flaky |= case.flaky || told.case.is_bad() != case.is_bad();
         told.case = case;
     }
     let mut tests: BTreeMap<&str, Told<'_>> = BTreeMap::new();
-    for ((id, _), run) in by_run {
+    for ((id, ..), run) in by_run {
         let Some(told) = tests.get_mut(id) else {
             tests.insert(id, run);
             continue;
@@ -87,20 +91,16 @@ fn rank(case: &TestCase) -> u8 {
     }
 }
 
-fn bad(case: &TestCase) -> bool {
-    matches!(case.outcome, TestOutcome::Failed | TestOutcome::Errored)
-}
-
 fn phase(results: &PhaseResults) -> TestPhase {
     let tests = by_id(&results.cases);
     let count = |outcome| tests.values().filter(|told| told.case.outcome == outcome).count() as u64;
-    let failing = tests.values().filter(|told| bad(told.case)).take(MOST_NAMES);
+    let failing = tests.values().filter(|told| told.case.is_bad()).take(MOST_NAMES);
     let previous = by_id(&results.previous);
     // What passed before and is bad, skipped or gone now.
     let turned = |was_bad: bool| {
-        let before = previous.iter().filter(|(_, told)| bad(told.case) == was_bad);
+        let before = previous.iter().filter(|(_, told)| told.case.is_bad() == was_bad);
         let names = before.filter(|(id, told)| match tests.get(*id) {
-            Some(now) => was_bad && now.case.outcome == TestOutcome::Passed || !was_bad && bad(now.case),
+            Some(now) => was_bad && now.case.outcome == TestOutcome::Passed || !was_bad && now.case.is_bad(),
             None => !was_bad && told.case.outcome == TestOutcome::Passed,
         });
         names.map(|(id, _)| (*id).to_owned()).take(MOST_NAMES).collect::<Vec<_>>()
@@ -133,7 +133,7 @@ mod unit {
     }
 
     fn of_run(id: &str, outcome: TestOutcome, run: usize) -> TestCase {
-        TestCase { id: id.into(), outcome, message: "why".into(), flaky: false, run, file: format!("{run}.xml") }
+        TestCase { id: id.into(), outcome, message: "why".into(), flaky: false, file: format!("{run}.xml"), suite: run }
     }
 
     #[test]

@@ -23,10 +23,17 @@ pub struct TestCase {
     pub message: String,
     /// Whether it failed before it passed, as the runner's retries tell.
     pub flaky: bool,
-    /// Which suite of which file tells of it, by a number: a retry stands beside the first try, in the same suite.
-    pub run: usize,
-    /// The file.
+    /// The file that tells of it, and which suite in it, by a number: a retry stands beside the first try, in the same
+    /// suite.
     pub file: String,
+    pub suite: usize,
+}
+
+impl TestCase {
+    /// Whether it failed or could not be run.
+    pub fn is_bad(&self) -> bool {
+        matches!(self.outcome, TestOutcome::Failed | TestOutcome::Errored)
+    }
 }
 
 /// What a file tells.
@@ -57,11 +64,11 @@ pub enum TestOutcome {
     Errored,
 }
 
-/// The test cases of a file called `name`; those of its suites are numbered from `first_run`.
+/// The test cases of a file called `name`.
 ///
 /// # Errors
 /// Not well-formed XML, a document type (whose entities could be a bomb), no test suite, too deep, too many cases.
-pub(super) fn parse(name: &str, text: &str, first_run: usize) -> Result<Results> {
+pub(super) fn parse(name: &str, text: &str) -> Result<Results> {
     let mut reader = Reader::from_str(text);
     let mut results = Results::default();
     let mut open: Option<TestCase> = None;
@@ -86,12 +93,12 @@ pub(super) fn parse(name: &str, text: &str, first_run: usize) -> Result<Results>
                         suites += 1;
                         open_suites.push(suite(&tag, suites, results.cases.len()));
                     }
-                    b"testcase" => open = Some(case(&tag, name, first_run + run(&open_suites))),
+                    b"testcase" => open = Some(case(&tag, name, innermost(&open_suites))),
                     _ => outcome(&tag, open.as_mut()),
                 }
             }
             Event::Empty(tag) => match tag.local_name().as_ref() {
-                b"testcase" => results.cases.push(case(&tag, name, first_run + run(&open_suites))),
+                b"testcase" => results.cases.push(case(&tag, name, innermost(&open_suites))),
                 b"testsuite" | b"testsuites" => {
                     suites += 1;
                     let empty = suite(&tag, suites, results.cases.len());
@@ -154,7 +161,7 @@ fn suite(tag: &BytesStart<'_>, number: usize, before: usize) -> Suite {
 }
 
 /// The number of the innermost suite.
-fn run(open: &[Suite]) -> usize {
+fn innermost(open: &[Suite]) -> usize {
     open.last().map_or(0, |suite| suite.number)
 }
 
@@ -162,11 +169,10 @@ fn run(open: &[Suite]) -> usize {
 /// try, and some the last.
 fn disagreement(file: &str, suite: &Suite, cases: &[TestCase]) -> Option<String> {
     let mut last: BTreeMap<(usize, &str), bool> = BTreeMap::new();
-    let is_bad = |case: &TestCase| matches!(case.outcome, TestOutcome::Failed | TestOutcome::Errored);
     for case in cases {
-        last.insert((case.run, &case.id), is_bad(case));
+        last.insert((case.suite, &case.id), case.is_bad());
     }
-    let tries = (cases.len(), cases.iter().filter(|case| is_bad(case)).count());
+    let tries = (cases.len(), cases.iter().filter(|case| case.is_bad()).count());
     let tests = (last.len(), last.values().filter(|bad| **bad).count());
     let agrees = |said: Option<usize>, one: usize, other: usize| said.is_none_or(|said| said == one || said == other);
     if agrees(suite.tests, tries.0, tests.0) && agrees(suite.bad, tries.1, tests.1) {
@@ -183,13 +189,13 @@ fn disagreement(file: &str, suite: &Suite, cases: &[TestCase]) -> Option<String>
     ))
 }
 
-fn case(tag: &BytesStart<'_>, file: &str, run: usize) -> TestCase {
+fn case(tag: &BytesStart<'_>, file: &str, suite: usize) -> TestCase {
     let name = attribute(tag, "name").unwrap_or_else(|| "unnamed".into());
     let id = match attribute(tag, "classname").filter(|class| !class.is_empty()) {
         Some(class) => format!("{class}::{name}"),
         None => name,
     };
-    TestCase { id, outcome: TestOutcome::Passed, message: String::new(), flaky: false, run, file: file.to_owned() }
+    TestCase { id, outcome: TestOutcome::Passed, message: String::new(), flaky: false, file: file.to_owned(), suite }
 }
 
 /// What an element inside a case says of it. A failure outweighs what stands beside it.
@@ -218,7 +224,7 @@ mod tests {
     use TestOutcome::{Errored, Failed, Passed, Skipped};
 
     fn outcomes(text: &str) -> Vec<(String, TestOutcome)> {
-        parse("a.xml", text, 0).unwrap().cases.into_iter().map(|case| (case.id, case.outcome)).collect()
+        parse("a.xml", text).unwrap().cases.into_iter().map(|case| (case.id, case.outcome)).collect()
     }
 
     #[test]
@@ -230,13 +236,13 @@ mod tests {
             [(id("test_one"), Passed), (id("test_two[a<b]"), Failed), (id("test_three"), Skipped)]
         );
         let nextest = r#"<testsuites name="nextest-run"><testsuite name="crate"><testcase name="a::b" classname="crate"><flakyFailure message="once"/><system-out>out</system-out></testcase></testsuite></testsuites>"#;
-        let cases = parse("n.xml", nextest, 0).unwrap().cases;
+        let cases = parse("n.xml", nextest).unwrap().cases;
         assert!(cases[0].flaky && cases[0].outcome == Passed);
     }
 
     #[test]
     fn counts_of_a_suite_that_are_not_those_of_its_cases_are_told() {
-        let of = |text: &str| parse("a.xml", text, 0).unwrap().disagreements;
+        let of = |text: &str| parse("a.xml", text).unwrap().disagreements;
         let case = |name: &str, inside: &str| format!("<testcase name='{name}'>{inside}</testcase>");
         let suite = |counts: &str, cases: &str| format!("<testsuite name='s' {counts}>{cases}</testsuite>");
         let failed = case("a", "<failure/>");
@@ -268,7 +274,7 @@ mod tests {
         let sound = r#"<?xml version="1.0"?><testsuites><testsuite name="s"><testcase classname="c" name="a&lt;b"><failure message="no">text</failure></testcase><testcase name="é"><![CDATA[x]]><skipped/></testcase></testsuite></testsuites>"#;
         crate::damage::for_each_damage(sound.as_bytes(), |bytes| {
             let text = String::from_utf8_lossy(bytes);
-            match parse("a.xml", &text, 0) {
+            match parse("a.xml", &text) {
                 Ok(results) => assert!(results.cases.len() <= text.matches("<testcase").count()),
                 Err(error) => assert!(error.to_string().starts_with("a.xml:"), "{error}"),
             }
@@ -277,7 +283,7 @@ mod tests {
 
     #[test]
     fn hostile_and_broken_files_are_refused_with_their_place() {
-        let message = |text: &str| parse("a.xml", text, 0).unwrap_err().to_string();
+        let message = |text: &str| parse("a.xml", text).unwrap_err().to_string();
         let bomb = "<?xml version=\"1.0\"?>\n<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;\">]><testsuite>&c;</testsuite>";
         assert!(message(bomb).starts_with("a.xml:2:1: a document type is refused"), "{}", message(bomb));
         assert!(message("<testsuite><testcase name='a'>").contains("ends in the middle"));

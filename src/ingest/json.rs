@@ -350,21 +350,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What a text with escapes says, given without its quotes.
-pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
-    // Its escapes were checked when its end was found: what is left to fail is nothing.
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0 };
-    let mut unescaped = String::with_capacity(text.len());
-    while let Some(escape) = text[scanner.at..].find('\\') {
-        unescaped.push_str(&text[scanner.at..scanner.at + escape]);
-        scanner.at += escape;
-        match scanner.escape() {
-            Ok(character) => unescaped.push(character),
-            Err(_) => return Cow::Borrowed(text),
-        }
-    }
-    unescaped.push_str(&text[scanner.at..]);
-    Cow::Owned(unescaped)
+/// What a text says, given with its quotes, whose end and escapes were checked.
+pub(super) fn unquoted(quoted: &str) -> Cow<'_, str> {
+    Scanner::new(quoted).key().unwrap_or(Cow::Borrowed(quoted))
 }
 
 /// Moves `at` over digits and appends them to `mantissa`, which wraps around; how many there were.

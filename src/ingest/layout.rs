@@ -175,7 +175,7 @@ impl<'t, 's> Flat<'t, 's> {
             Kind::False => Found::False,
             Kind::Number => Found::Number(text, span.decimal),
             Kind::Text => Found::Text(Cow::Borrowed(text)),
-            Kind::Escaped => Found::Text(json::unescaped(text)),
+            Kind::Escaped => Found::Text(json::unquoted(&self.text[span.start as usize - 1..=span.end as usize])),
         })
     }
 

@@ -99,7 +99,8 @@ impl<'r> Row<'r> {
     /// Whether something other than null is at a path.
     fn has(self, path: &Path) -> bool {
         match self.flat {
-            Some(_) => !matches!(self.flat_at(path), None | Some(Found::Null)),
+            // A path without a slot is that of the file or the line, which are there.
+            Some(_) => path.slot.is_none() || !matches!(self.flat_at(path), None | Some(Found::Null)),
             None => self.node_at(path).is_some(),
         }
     }

@@ -8,7 +8,7 @@ use super::templates::render;
 use super::terminal;
 use crate::report::model::{DecisionValue, Report};
 
-/// Sentences and reasons that a chat shows.
+/// Reasons that a chat shows.
 const MOST_LINES: usize = 5;
 /// Slack's limits, in characters; a section holds a title, a mark of simulated data and a sentence.
 const HEADER: usize = 150;
@@ -43,7 +43,7 @@ pub fn markdown(report: &Report, link: Option<&str>) -> String {
 
 /// Text for Slack: its three marks escaped, cut at a length.
 fn escaped(text: &str, most: usize) -> String {
-    let mut short = String::new();
+    let (mut short, mut length) = (String::new(), 0);
     for character in text.chars() {
         let next = match character {
             '&' => "&amp;",
@@ -53,19 +53,21 @@ fn escaped(text: &str, most: usize) -> String {
             _ => "",
         };
         // The longest escape, and the dots.
-        if short.chars().count() + 6 > most {
+        if length + 6 > most {
             short.push('…');
             break;
         }
-        if next.is_empty() { short.push(character) } else { short.push_str(next) }
+        if next.is_empty() {
+            short.push(character)
+        } else {
+            short.push_str(next)
+        }
+        length += next.len().max(1);
     }
     short
 }
 
 /// `--format slack`: a message of blocks; `link` is the address of the whole report.
-///
-/// # Panics
-/// Never: blocks are values of JSON.
 pub fn slack(report: &Report, link: Option<&str>) -> String {
     let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
     let heading = format!("{} {}", mark(report.decision.value), terminal::decision_line(report));

@@ -85,11 +85,6 @@ pub(super) fn space(mut rest: &[u8]) -> &[u8] {
 #[inline(never)]
 fn nested(mut rest: &[u8]) -> Option<&[u8]> {
     let (mut objects, mut depth) = (0_u64, 0);
-    let key = |rest: &'_ [u8]| {
-        let quoted = space(rest);
-        let length = string(quoted.strip_prefix(b"\"")?)?.0;
-        Some(quoted.len() - space(&quoted[length + 2..]).strip_prefix(b":")?.len())
-    };
     loop {
         rest = space(rest);
         match *rest.first()? {
@@ -105,7 +100,7 @@ fn nested(mut rest: &[u8]) -> Option<&[u8]> {
                     objects = objects << 1 | u64::from(object);
                     depth += 1;
                     if object {
-                        rest = after_key(rest, key)?;
+                        rest = after_key(rest)?;
                     }
                     continue;
                 }
@@ -123,7 +118,7 @@ fn nested(mut rest: &[u8]) -> Option<&[u8]> {
                 b',' => {
                     rest = &rest[1..];
                     if object {
-                        rest = after_key(rest, key)?;
+                        rest = after_key(rest)?;
                     }
                     break;
                 }
@@ -138,7 +133,8 @@ fn nested(mut rest: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn after_key(rest: &[u8], key: impl Fn(&[u8]) -> Option<usize>) -> Option<&[u8]> {
-    let rest = space(rest);
-    rest.get(key(rest)?..)
+fn after_key(rest: &[u8]) -> Option<&[u8]> {
+    let text = space(rest).strip_prefix(b"\"")?;
+    let length = string(text)?.0;
+    space(&text[length + 1..]).strip_prefix(b":")
 }

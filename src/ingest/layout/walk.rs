@@ -1,7 +1,7 @@
 //! A line that is to be learned: its values, and the keys that lead to each.
 
 use super::scan;
-use crate::ingest::json::Scanner;
+use crate::ingest::json;
 
 /// A value of a line.
 #[derive(Debug, PartialEq)]
@@ -42,13 +42,10 @@ impl Walk<'_> {
 
     fn key(&mut self) -> Option<String> {
         let quoted = scan::space(self.rest);
-        let (length, escaped) = scan::string(quoted.strip_prefix(b"\"")?)?;
+        let (length, _) = scan::string(quoted.strip_prefix(b"\"")?)?;
         let written = std::str::from_utf8(&quoted[..length + 2]).ok()?;
         self.rest = &quoted[length + 2..];
-        match escaped {
-            false => Some(written[1..=length].to_owned()),
-            true => Scanner::new(written).key().ok().map(std::borrow::Cow::into_owned),
-        }
+        Some(json::unquoted(written).into_owned())
     }
 
     fn object(&mut self, goes_into: &impl Fn(&[String]) -> bool) -> Option<()> {
