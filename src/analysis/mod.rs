@@ -14,6 +14,7 @@ mod error_scenarios;
 mod figure;
 mod gates;
 mod group;
+mod headlines;
 mod improvements;
 mod intention_to_treat;
 mod looks;
@@ -99,6 +100,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     same_hours::judge_criteria(plan, &data, &stages, &comparisons, &mut criteria);
     looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
+    let headlines = headlines::headlines(plan, &data, &stages, &comparisons, &improvements, &criteria);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let mut data_quality = quality::quality(plan, cube, &data, &stages, {
         let of_stage = up_to.as_ref().and_then(|up_to| up_to.finding.clone());
@@ -160,6 +162,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         series: series::series(plan, &data),
         attempts,
         stages,
+        headlines,
         improvements,
         criteria,
         comparisons,

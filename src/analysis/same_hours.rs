@@ -43,24 +43,63 @@ pub(super) fn judge(
 ) {
     for (improvement, asked) in improvements.iter_mut().zip(&plan.improvements) {
         let Some(metric) = plan.metric(&asked.metric) else { continue };
-        if improvement.value.is_none() || !is_of_records(metric, data) {
+        if improvement.value.is_none() {
             continue;
         }
-        let effects = effects(plan, data, stages, comparisons, metric);
-        let Some((pooled, used)) = pooled(plan, &effects) else { continue };
-        let turned = asked.form == Form::Reduction;
-        let value = if turned { 1.0 - pooled.0 } else { pooled.0 };
-        let interval = if turned { pooled.1.turned(|end| 1.0 - end) } else { pooled.1 };
-        let same = SameHours {
-            value,
-            ci: Some(interval.holding(value)),
-            stages: used.into_iter().map(|stage| plan.stages[stage].name.clone()).collect(),
-        };
+        let Some(ratio) = of_metric(plan, data, stages, comparisons, metric) else { continue };
+        let same = if asked.form == Form::Reduction { reduction(ratio) } else { ratio };
         if improvement.status != Status::NotJudged && decides(&same, improvement, plan.analysis.level()) {
             improvement.status = status(true, same.ci, improvement.target, better(asked.form, metric));
         }
         improvement.same_hours = Some(same);
     }
+}
+
+/// The ratio of treated to control within the stages, where it can be told.
+pub(super) fn of_metric(
+    plan: &Plan,
+    data: &[StageData],
+    stages: &[Stage],
+    comparisons: &[Comparison],
+    metric: &Metric,
+) -> Option<SameHours> {
+    if !is_of_records(metric, data) {
+        return None;
+    }
+    let ((ratio, interval), used) = pooled(plan, &effects(plan, data, stages, comparisons, metric))?;
+    let stages = used.into_iter().map(|stage| plan.stages[stage].name.clone()).collect();
+    Some(SameHours { value: ratio, ci: Some(interval.holding(ratio)), stages })
+}
+
+/// The same to be shown: where no stage has events in both arms, so that no logarithm can be pooled, the stage with most
+/// treated records.
+pub(super) fn told(
+    plan: &Plan,
+    data: &[StageData],
+    stages: &[Stage],
+    comparisons: &[Comparison],
+    metric: &Metric,
+) -> Option<SameHours> {
+    let of_largest = || {
+        let known = sound(data, stages, comparisons, metric).into_iter().filter_map(|(stage, comparison)| {
+            let crude = comparison.crude.as_ref()?;
+            let ends = crude.ci.filter(|ends| ends.high.is_finite())?;
+            Some((comparison.n?[1], stage, crude.ratio, ends))
+        });
+        let (_, stage, value, ends) = known.max_by_key(|(treated, ..)| *treated)?;
+        Some(SameHours { value, ci: Some(ends), stages: vec![plan.stages[stage].name.clone()] })
+    };
+    if !is_of_records(metric, data) {
+        return None;
+    }
+    of_metric(plan, data, stages, comparisons, metric).or_else(of_largest)
+}
+
+/// A ratio as what is less of it.
+fn reduction(ratio: SameHours) -> SameHours {
+    let value = 1.0 - ratio.value;
+    let ci = ratio.ci.map(|ends| ends.turned(|end| 1.0 - end).holding(value));
+    SameHours { value, ci, ..ratio }
 }
 
 /// Judges what is held against the baseline by the control of the same hours, where a stage has one that knows as much.
@@ -125,15 +164,14 @@ fn is_of_records(metric: &Metric, data: &[StageData]) -> bool {
     }
 }
 
-/// The stages that were split as set, with at least 8 hours that both arms share.
-fn effects(
-    plan: &Plan,
+/// The comparisons within the stages that were split as set, with at least 8 hours that both arms share.
+fn sound<'a>(
     data: &[StageData],
     stages: &[Stage],
-    comparisons: &[Comparison],
+    comparisons: &'a [Comparison],
     metric: &Metric,
-) -> Vec<Effect> {
-    let mut effects = Vec::new();
+) -> Vec<(usize, &'a Comparison)> {
+    let mut found = Vec::new();
     for (index, (stage, data)) in stages.iter().zip(data).enumerate() {
         let hours = |arm| -> BTreeSet<i64> {
             data.arm(arm).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour).collect()
@@ -146,20 +184,34 @@ fn effects(
             continue;
         }
         let candidate = format!("{}/{}", stage.name, Arm::Treated.name());
-        let found = comparisons.iter().find(|comparison| {
+        let of_stage = comparisons.iter().find(|comparison| {
             comparison.kind == ComparisonKind::Concurrent
                 && comparison.metric == metric.id
                 && comparison.segment.is_empty()
                 && comparison.candidate == candidate
         });
-        let Some(comparison) = found else { continue };
+        found.extend(of_stage.map(|comparison| (index, comparison)));
+    }
+    found
+}
+
+/// Each with the mix held still where most of it can be, else as it is.
+fn effects(
+    plan: &Plan,
+    data: &[StageData],
+    stages: &[Stage],
+    comparisons: &[Comparison],
+    metric: &Metric,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (stage, comparison) in sound(data, stages, comparisons, metric) {
         let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
         let adjusted = adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci));
         let crude = comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
         let Some((ratio, Some(ends))) = adjusted.filter(|(_, ci)| ci.is_some()).or(crude) else { continue };
         if ratio > 0.0 && ends.low > 0.0 && ends.high.is_finite() && ends.high > ends.low {
             let log_error = (ends.high / ends.low).ln() / (2.0 * plan.analysis.level().z());
-            effects.push(Effect { stage: index, log_ratio: ratio.ln(), log_error });
+            effects.push(Effect { stage, log_ratio: ratio.ln(), log_error });
         }
     }
     effects

@@ -9,7 +9,7 @@ use super::templates::render;
 use crate::format;
 use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::Report;
-use crate::report::words::decision_words;
+use crate::report::words::{decision_meaning, decision_words};
 use crate::schema::record::MEMORY;
 
 /// A report and where it lies, relative to the dashboard.
@@ -34,7 +34,7 @@ struct RowView {
     title: String,
     class: &'static str,
     word: &'static str,
-    meaning: &'static str,
+    meaning: String,
     reason: String,
     period: String,
     records: String,
@@ -90,7 +90,7 @@ fn period_end(report: &Report) -> Option<&str> {
 
 fn row(found: &Found) -> RowView {
     let report = &found.report;
-    let (word, meaning) = decision_words(report.decision.value);
+    let (word, meaning) = (decision_words(report.decision.value).0, decision_meaning(report));
     let show = |estimator| {
         charts::headline(report, estimator).map_or_else(
             || format::NOT_MEASURED.to_owned(),

@@ -42,6 +42,19 @@ pub(super) fn markdown_code(text: &str) -> String {
     format!("{fence} {clean} {fence}")
 }
 
+/// Text of this program for HTML, what stands between back-ticks as code.
+pub(super) fn html_with_code(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // Without its partner a back-tick is a character like others.
+    if parts.len().is_multiple_of(2) {
+        return xml(text);
+    }
+    let of_part = |(index, part): (usize, &&str)| {
+        if index % 2 == 0 { xml(part) } else { format!("<code>{}</code>", xml(part)) }
+    };
+    parts.iter().enumerate().map(of_part).collect()
+}
+
 /// Text in an XML attribute; characters that XML 1.0 does not have become replacement characters.
 pub(super) fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -72,6 +85,12 @@ pub fn plain_lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_of_back_ticks_are_code_and_nothing_else_is_markup() {
+        assert_eq!(html_with_code("Run `a <b>` & wait"), "Run <code>a &lt;b&gt;</code> &amp; wait");
+        assert_eq!(html_with_code("one ` alone"), "one ` alone");
+    }
 
     #[test]
     fn hostile_text_is_shown_and_not_read() {

@@ -7,12 +7,14 @@ use sha2::{Digest, Sha256};
 use super::anchors::Link;
 use super::charts::Chart;
 use super::sections::{
-    attempts, change_points, charts, comparisons, completion, criteria, decision, error_scenarios, improvements,
-    inputs, intention_to_treat, notes, quality, regressions, stages, tests, triggers, validation, variants,
+    attempts, change_points, charts, comparisons, completion, criteria, decision, error_scenarios, headlines,
+    improvements, inputs, intention_to_treat, notes, quality, regressions, stages, strip, tests, triggers, validation,
+    variants,
 };
 use super::templates::render;
 use crate::format;
 use crate::report::model::{Comparison, Report, Trigger};
+use crate::report::summary;
 use crate::schema::record::Words;
 
 /// What the page runs: a convenience, allowed by its hash alone.
@@ -32,12 +34,18 @@ pub(super) struct Page<'a> {
     /// How many there are.
     counted: String,
     summary: &'a [String],
+    /// The sentences beside the verdict, and the others.
+    lead: Vec<String>,
+    rest: Vec<String>,
     decision: decision::DecisionView,
     next_steps: Vec<Link>,
     not_measured: Vec<Link>,
+    headlines: headlines::HeadlinesView,
+    strip: Vec<strip::StripView>,
     attempts: Vec<attempts::AttemptView>,
     improvements: Vec<improvements::ImprovementView>,
     criteria: Vec<criteria::CriterionView>,
+    criteria_matrix: criteria::MatrixView,
     /// Whether statuses follow intervals that hold at every look.
     every_look: bool,
     pairs: Vec<comparisons::PairView>,
@@ -81,11 +89,16 @@ impl<'a> Page<'a> {
             records: report.words.heading(),
             counted: report.words.counted(count),
             summary: &report.summary,
+            lead: summary::lead(report),
+            rest: summary::rest(report),
             decision: decision::decision(report),
             next_steps: decision::next_steps(report),
             not_measured: decision::not_measured(report),
+            headlines: headlines::headlines(report),
+            strip: strip::strip(report),
             attempts: attempts::attempts(report),
             improvements: report.improvements.iter().map(improvements::improvement).collect(),
+            criteria_matrix: criteria::matrix(report),
             criteria: report.criteria.iter().map(|item| criteria::criterion(report, item)).collect(),
             every_look: report.criteria.iter().any(|criterion| criterion.ci_every_look.is_some()),
             pairs: comparisons::pairs(report, &groups),

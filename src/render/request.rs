@@ -6,7 +6,7 @@ use super::templates::render;
 use crate::format;
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{CompletionStatus, Criterion, Direction, Improvement, Report, Status};
-use crate::report::words::{decision_words, status_word};
+use crate::report::words::{decision_meaning, decision_words, status_word};
 
 /// What the bundle knows beside the report.
 #[derive(Debug, Serialize)]
@@ -153,7 +153,7 @@ pub fn questions(report: &Report) -> Vec<Question> {
 struct View<'a> {
     title: &'a str,
     simulated: &'a Option<String>,
-    decision: (&'static str, &'static str),
+    decision: (&'static str, String),
     summary: &'a [String],
     claims: &'a [AskedClaim],
     other_claims: usize,
@@ -169,7 +169,7 @@ pub fn markdown(report: &Report, facts: &Facts, claims: &[AskedClaim], questions
         &View {
             title: &report.title,
             simulated: &report.simulated,
-            decision: decision_words(report.decision.value),
+            decision: (decision_words(report.decision.value).0, decision_meaning(report)),
             summary: &report.summary,
             claims,
             other_claims: report.claims.len().saturating_sub(claims.len()),

@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use tera::{Context, Kwargs, State, Tera};
 
-use super::escape::{markdown_code, markdown_text, one_line};
+use super::escape::{html_with_code, markdown_code, markdown_text, one_line};
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::default();
     tera.register_filter("md", |text: &str, _: Kwargs, _: &State| markdown_text(text));
+    // To be followed by `safe`: it escapes by itself.
+    tera.register_filter("spans", |text: &str, _: Kwargs, _: &State| html_with_code(text));
     tera.register_filter("code", |text: &str, _: Kwargs, _: &State| markdown_code(text));
     tera.register_filter("line", |text: &str, _: Kwargs, _: &State| one_line(text));
     tera.register_filter("json", |text: &str, _: Kwargs, _: &State| serde_json::Value::from(text).to_string());
@@ -30,6 +32,8 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/errors.html", include_str!("../../templates/parts/errors.html.tera")),
         ("parts/figures.html", include_str!("../../templates/parts/figures.html.tera")),
         ("parts/figures.md", include_str!("../../templates/parts/figures.md.tera")),
+        ("parts/headlines.html", include_str!("../../templates/parts/headlines.html.tera")),
+        ("parts/headlines.md", include_str!("../../templates/parts/headlines.md.tera")),
         ("parts/improvements.html", include_str!("../../templates/parts/improvements.html.tera")),
         ("parts/improvements.md", include_str!("../../templates/parts/improvements.md.tera")),
         ("parts/inputs.html", include_str!("../../templates/parts/inputs.html.tera")),

@@ -10,7 +10,7 @@ use crate::report::model::{
     Trigger, TriggerSeverity,
 };
 use crate::report::words::{
-    accepted_text, answer_text, attempt_text, completion_word, decision_words, read_as, status_word,
+    accepted_text, answer_text, attempt_text, completion_word, decision_meaning, decision_words, read_as, status_word,
 };
 use crate::schema::record::Words;
 
@@ -143,12 +143,11 @@ fn decision_code(value: DecisionValue) -> &'static str {
 
 /// The decision in one line.
 pub(super) fn decision_line(report: &Report) -> String {
-    let (word, meaning) = decision_words(report.decision.value);
-    format!("{word}: {meaning}")
+    format!("{}: {}", decision_words(report.decision.value).0, decision_meaning(report))
 }
 
 fn decision(text: &mut String, report: &Report, colour: Colour) {
-    let (word, meaning) = decision_words(report.decision.value);
+    let (word, meaning) = (decision_words(report.decision.value).0, plain(&decision_meaning(report)));
     let _ = writeln!(text, "\n{}: {meaning}", colour.paint(decision_code(report.decision.value), &word.to_uppercase()));
     for reason in &report.decision.reasons {
         let word = decision_words(reason.level).0.to_lowercase();

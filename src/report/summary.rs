@@ -1,13 +1,15 @@
-//! The executive summary: three to five plain sentences. A figure enters a sentence only as a claim.
+//! The executive summary: three to six plain sentences. A figure enters a sentence only as a claim.
 
 use super::claims::improvement_id;
 use super::model::{
-    Answer, Claim, Criterion, Gate, Improvement, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
+    Answer, Claim, Criterion, Gate, Headline, Improvement, IntentionToTreat, Reading, Report, Severity, SplitStatus, Status, Trigger,
     TriggerSeverity,
 };
-use super::words::{accepted_text, answer_text, attempt_text, decision_words, dimensions, join, status_word};
+use super::words::{
+    accepted_text, answer_text, attempt_text, change_text, decision_meaning, decision_words, dimensions, join, status_word,
+};
 use crate::format;
-use crate::metric::Unit;
+use crate::metric::{Estimator, Metric, Share, Unit};
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
@@ -16,18 +18,25 @@ const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
 pub const NOTHING_SUCCEEDED: &str = "nothing succeeded in the final stage";
 
 /// Most sentences: a reader has one minute.
-const MOST_SENTENCES: usize = 5;
+const MOST_SENTENCES: usize = 6;
 
 /// The decision and its main reason first, then what changed, what went wrong, and what the figures hide.
 pub fn summary(report: &Report) -> Vec<String> {
     let mut sentences = vec![decision(report)];
-    sentences.extend(improvements(report));
-    sentences.push(scope(report));
+    sentences.extend(changed(report));
+    sentences.extend(within_the_hours(report));
+    sentences.extend(beside(report, MOST_SENTENCES.saturating_sub(sentences.len())));
+    sentences
+}
+
+/// How much there was to see, what is worse, and what the figures hide, in at most so many sentences, or two.
+fn beside(report: &Report, most: usize) -> Vec<String> {
+    let mut sentences = vec![scope(report)];
     let caveats: Vec<String> = fallbacks(&report.intention_to_treat).into_iter().chain(doubts(report)).collect();
     // Where something worse is to be told, what is not worse stands in its section alone.
     let worse = !report.regressions.found.is_empty();
     sentences.extend(regressions(report).filter(|_| worse || caveats.len() < 2));
-    let room = MOST_SENTENCES.saturating_sub(sentences.len()).max(1);
+    let room = most.saturating_sub(sentences.len()).max(1);
     let split = caveats.len().min(room) - usize::from(caveats.len() > room);
     sentences.extend_from_slice(&caveats[..split]);
     if split < caveats.len() {
@@ -38,6 +47,12 @@ pub fn summary(report: &Report) -> Vec<String> {
     sentences
 }
 
+/// The sentences that the page shows below its table: those of the summary that are no part of [`lead`].
+pub fn rest(report: &Report) -> Vec<String> {
+    let led = 1 + changed(report).iter().count() + within_the_hours(report).iter().count();
+    report.summary.iter().skip(led).cloned().collect()
+}
+
 fn decision(report: &Report) -> String {
     let told = reasons(report);
     let accepted: Vec<String> = report.decision.accepted.iter().map(accepted_text).collect();
@@ -45,19 +60,32 @@ fn decision(report: &Report) -> String {
 }
 
 fn reasons(report: &Report) -> String {
+    let (word, meaning) = (decision_words(report.decision.value).0, decision_meaning(report));
+    match reason(report) {
+        None => format!("{word}: {meaning}."),
+        Some(told) if report.decision.reasons.is_empty() => format!("{word}: {meaning}; {told}."),
+        Some(told) => format!("{word}: {meaning}, {told}."),
+    }
+}
+
+/// Why, without the decision itself: `for 2 reasons, the first: …`, or what is to be known beside it.
+fn reason(report: &Report) -> Option<String> {
     let decision = &report.decision;
-    let (word, meaning) = decision_words(decision.value);
     let Some(first) = decision.reasons.first() else {
-        return match to_know(report) {
-            Some(told) => format!("{word}: {meaning}; to know: {told}."),
-            None => format!("{word}: {meaning}."),
-        };
+        return to_know(report).map(|told| format!("to know: {told}"));
     };
     let first = first.text.trim_end_matches('.');
-    match decision.reasons.iter().filter(|reason| reason.level == decision.value).count() as u64 {
-        1 => format!("{word}: {meaning}, for one reason: {first}."),
-        count => format!("{word}: {meaning}, for {} reasons, the first: {first}.", format::count(count)),
-    }
+    Some(match decision.reasons.iter().filter(|reason| reason.level == decision.value).count() as u64 {
+        1 => format!("for one reason: {first}"),
+        count => format!("for {} reasons, the first: {first}", format::count(count)),
+    })
+}
+
+/// What stands beside the decision's own words: its reason, what changed, and whether the hours of the split say the
+/// same. The summary's other sentences are of the whole log.
+pub fn lead(report: &Report) -> Vec<String> {
+    let why = reason(report).map(|told| format!("{}.", format::capitalised(&told)));
+    why.into_iter().chain(changed(report)).chain(within_the_hours(report)).collect()
 }
 
 /// What does not decide, and must not be missed: an incident that was answered, and what the log leaves open.
@@ -79,8 +107,16 @@ fn to_know(report: &Report) -> Option<String> {
 }
 
 /// What changed from the baseline, how that stands against the targets, and what was not measured.
-fn improvements(report: &Report) -> Option<String> {
+fn changed(report: &Report) -> Option<String> {
     let Report { claims, improvements, .. } = report;
+    if improvements.iter().any(|improvement| improvement.reason.as_deref() == Some(NOTHING_SUCCEEDED)) {
+        return Some("Nothing succeeded in the final stage: what fell since the baseline is no saving.".into());
+    }
+    let now = report.headlines.iter().find_map(|line| line.now.as_ref());
+    let stage = now.and_then(|now| now.group.rsplit_once('/')).map(|(stage, _)| stage);
+    if let Some(stage) = stage.filter(|stage| report.stages.last().is_some_and(|last| last.name != *stage)) {
+        return so_far(report, stage);
+    }
     let told: Vec<String> = improvements.iter().filter_map(|improvement| change(report, claims, improvement)).collect();
     let missing: Vec<String> = improvements
         .iter()
@@ -91,9 +127,7 @@ fn improvements(report: &Report) -> Option<String> {
         })
         .collect();
     let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
-    if improvements.iter().any(|improvement| improvement.reason.as_deref() == Some(NOTHING_SUCCEEDED)) {
-        return Some("Nothing succeeded in the final stage: what fell since the baseline is no saving.".into());
-    }
+    let told: Vec<String> = failures(report).into_iter().chain(told).collect();
     if told.is_empty() {
         return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing, "and")));
     }
@@ -103,6 +137,75 @@ fn improvements(report: &Report) -> Option<String> {
         parts.push(format!("not measured: {}", join(&missing, "and")));
     }
     Some(format!("{}.", parts.join("; ")))
+}
+
+/// How many fail, before and now.
+fn failures(report: &Report) -> Option<String> {
+    let metric = report.metric_by(Estimator::Rate(Share::Failures))?;
+    let line = report.headlines.iter().find(|line| line.metric == metric.id)?;
+    before_and_now(metric, line)
+}
+
+/// `failed uploads fell from 5.1 % to 0.13 %`
+fn before_and_now(metric: &Metric, line: &Headline) -> Option<String> {
+    let show = |reading: &Reading| format::figure(reading.value, reading.ci, &metric.unit).0;
+    let (before, now) = (line.before.as_ref()?, line.now.as_ref()?);
+    let label = line.label.to_lowercase();
+    let (then, since) = (show(before), show(now));
+    Some(match line.change.as_ref().and_then(|change| change.ci) {
+        Some(ends) if ends.low > 1.0 => format!("{label} rose from {then} to {since}"),
+        Some(ends) if ends.high < 1.0 => format!("{label} fell from {then} to {since}"),
+        _ => format!("{label} show no sure change ({then}, now {since})"),
+    })
+}
+
+/// Before the final stage: what the stage that was reached shows.
+fn so_far(report: &Report, stage: &str) -> Option<String> {
+    let told = report.headlines.iter().filter_map(|line| {
+        let metric = report.metric(&line.metric)?;
+        if metric.estimator == Estimator::Rate(Share::Failures) {
+            return before_and_now(metric, line);
+        }
+        // What is not sure yet stands in the table.
+        let change = line.change.as_ref().filter(|change| change.ci.is_some_and(|ends| !ends.holds(1.0)))?;
+        let label = line.label.replace(", mean", "");
+        let mut letters = label.chars();
+        let label: String = letters.next()?.to_lowercase().chain(letters).collect();
+        let (shown, interval) = change_text(change.ratio, change.ci);
+        Some(format!("{label} {shown}{}", interval.map_or_else(String::new, |ends| format!(" ({ends})"))))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("So far, at stage {stage}, compared with the baseline: {}.", join(&told, "and")))
+}
+
+/// Whether the split explains what changed: said where it explains all of it.
+fn within_the_hours(report: &Report) -> Option<String> {
+    let same = |line: &&Headline| {
+        let (within, since) = (line.same_hours.as_ref()?.ci?, line.change.as_ref()?.ci?);
+        Some((within.is_apart_from(since), within.holds(1.0)))
+    };
+    let known: Vec<&Headline> = report.headlines.iter().filter(|line| same(line).is_some()).collect();
+    let explains = |line: &&Headline| same(line) == Some((false, false));
+    // One line that the hours do not explain is a sentence of its own, where it is told.
+    if known.is_empty() || known.iter().any(|line| same(line).is_some_and(|(apart, _)| apart)) {
+        return None;
+    }
+    let told: Vec<String> = known
+        .into_iter()
+        .filter(explains)
+        .filter_map(|line| {
+            let label = line.label.to_lowercase().replace(", mean", "").replace(',', "");
+            let within = line.same_hours.as_ref()?;
+            Some(format!("{label} {}", change_text(within.value, within.ci).0))
+        })
+        .collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "Side by side in the same hours the difference is the same ({}): it is {} that made it, not the weeks.",
+            join(&told, "and"),
+            report.words.treated
+        )
+    })
 }
 
 /// What changed, as a sentence calls it.

@@ -2,7 +2,7 @@
 
 use super::model::{
     Accepted, Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, Criterion, DecisionValue, Improvement, Input,
-    Status, Trigger,
+    Report, Status, Trigger,
 };
 use crate::format;
 use crate::metric::Unit;
@@ -60,6 +60,32 @@ pub fn decision_words(value: DecisionValue) -> (&'static str, &'static str) {
         DecisionValue::NoGo => ("No go", "the rollout must not go on as it is"),
         DecisionValue::Rollback => ("Roll back", "the last stage must be taken back"),
     }
+}
+
+/// What the decision means for a rollout that is where this one is.
+pub fn decision_meaning(report: &Report) -> String {
+    let treated = report.stages.iter().rposition(|stage| stage.percentage > 0.0 && stage.groups.treated.n > 0);
+    let (Some(now), DecisionValue::Go | DecisionValue::Review | DecisionValue::NoGo) = (treated, report.decision.value)
+    else {
+        return decision_words(report.decision.value).1.into();
+    };
+    match (report.decision.value, report.stages.get(now + 1)) {
+        (DecisionValue::Go, Some(next)) => format!("go on to stage {}", next.name),
+        (DecisionValue::Go, None) => format!("keep it at {}", format::share(report.stages[now].percentage / 100.0)),
+        (DecisionValue::Review, None) => "a person must look before it is kept".into(),
+        (DecisionValue::NoGo, None) => "the rollout must not be kept as it is".into(),
+        (value, Some(_)) | (value, None) => decision_words(value).1.into(),
+    }
+}
+
+/// A ratio as a change, with its interval: `−41.7 %`, `−44.1 to −38.6`; what more than doubled as a multiple.
+pub fn change_text(ratio: f64, ci: Option<Interval>) -> (String, Option<String>) {
+    if ratio > 2.0 {
+        return format::figure(ratio, ci, &Unit::Ratio);
+    }
+    let (value, interval) = format::figure(ratio - 1.0, ci.map(|ends| ends.scaled(|end| end - 1.0)), &Unit::Fraction);
+    let sign = if ratio > 1.0 && value.chars().any(|c| c.is_ascii_digit() && c != '0') { "+" } else { "" };
+    (format!("{sign}{value}"), interval)
 }
 
 /// How a rollback incident was answered; `None` for what needs no answer.

@@ -1,7 +1,7 @@
 //! The headline improvements: each on its own scale, its target band drawn, its interval as a line.
 
 use super::canvas::{BAND, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
-use super::chart::{Chart, short, themed};
+use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
 use crate::metric::Unit;
@@ -9,8 +9,6 @@ use crate::report::model::{Improvement, Report, Target};
 use stagegate_stats::Interval;
 
 const ROW: f64 = 76.0;
-const BAR_WIDTH: u32 = 240;
-const BAR_HEIGHT: u32 = 24;
 
 pub(super) fn chart(report: &Report) -> Option<Chart> {
     let improvements = &report.improvements;
@@ -34,24 +32,6 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
 fn cells(improvement: &Improvement) -> Vec<String> {
     let (value, interval) = value_text(improvement).unwrap_or_else(|| (format::NOT_MEASURED.into(), None));
     vec![improvement.label.clone(), value, interval.unwrap_or_else(|| "–".into()), target_text(improvement)]
-}
-
-/// A small picture of one improvement for its card: the value and its interval on the target band. The
-/// card says the same in words, so the picture is hidden from those who listen.
-pub fn bar(improvement: &Improvement) -> String {
-    let svg = draw(BAR_WIDTH, BAR_HEIGHT, |canvas| {
-        let (top, bottom, middle) = (4.0, f64::from(BAR_HEIGHT) - 4.0, f64::from(BAR_HEIGHT) / 2.0);
-        let scale = scale_of(improvement, 2.0, f64::from(BAR_WIDTH) - 8.0);
-        canvas.rectangle((2.0, top), (f64::from(BAR_WIDTH) - 2.0, bottom), SHADE);
-        if let Some(target) = improvement.target {
-            let edges = (2.0, f64::from(BAR_WIDTH) - 2.0);
-            draw_band(canvas, target, &scale, edges, ((top, bottom), (1.0, bottom + 3.0)));
-        }
-        mark(canvas, improvement, &scale, middle);
-    });
-    let svg = themed(&svg);
-    svg.split_once("<svg ")
-        .map_or_else(String::new, |(_, rest)| format!("<svg class=\"bar\" aria-hidden=\"true\" {rest}"))
 }
 
 /// The target band, between `edges` where it is open, and a line at the end that must be reached: each from one

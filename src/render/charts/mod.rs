@@ -4,6 +4,7 @@
 
 mod by_stage;
 mod canvas;
+mod change;
 mod chart;
 mod errors;
 mod improvements;
@@ -13,8 +14,9 @@ mod timeline;
 mod trend;
 
 use crate::report::model::Report;
+pub use change::bar as change_bar;
 pub use chart::{Chart, Readout};
-pub use improvements::{bar as improvement_bar, target_text as improvement_target};
+pub use improvements::target_text as improvement_target;
 pub use trend::{charts as trends, headline};
 
 /// The charts that the report has data for.

@@ -24,14 +24,65 @@ pub(crate) struct CriterionView {
     about: String,
 }
 
-pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView {
-    let unit = &criterion.unit;
-    let shown = criterion.value.map(|value| format::figure(value, criterion.ci, unit));
-    let threshold = format::threshold(criterion.threshold, unit);
+/// The criteria as a table of their own: what is asked, by stage.
+#[derive(Serialize)]
+pub(crate) struct MatrixView {
+    stages: Vec<String>,
+    rows: Vec<MatrixRow>,
+}
+
+#[derive(Serialize)]
+struct MatrixRow {
+    label: String,
+    /// By stage; `None` where the stage does not ask for it.
+    cells: Vec<Option<MatrixCell>>,
+}
+
+#[derive(Serialize)]
+struct MatrixCell {
+    status: Mark,
+    value: String,
+    needs: String,
+}
+
+pub(crate) fn matrix(report: &Report) -> MatrixView {
+    let mut stages: Vec<&str> = Vec::new();
+    let mut labels: Vec<&str> = Vec::new();
+    for criterion in &report.criteria {
+        for (known, name) in [(&mut stages, &criterion.stage), (&mut labels, &criterion.label)] {
+            if !known.contains(&name.as_str()) {
+                known.push(name);
+            }
+        }
+    }
+    let cell = |label: &str, stage: &str| {
+        let criterion = report.criteria.iter().find(|known| known.label == label && known.stage == stage)?;
+        let value = criterion.value.map(|value| format::figure(value, criterion.ci, &criterion.unit).0);
+        Some(MatrixCell {
+            status: marks::status(criterion.status),
+            value: value.unwrap_or_default(),
+            needs: needs(criterion),
+        })
+    };
+    let row = |label: &&str| MatrixRow {
+        label: (*label).to_owned(),
+        cells: stages.iter().map(|stage| cell(label, stage)).collect(),
+    };
+    MatrixView { rows: labels.iter().map(row).collect(), stages: stages.iter().map(|&stage| stage.to_owned()).collect() }
+}
+
+/// `≥ 99.5 %`
+fn needs(criterion: &Criterion) -> String {
     let sign = match criterion.direction {
         Direction::AtLeast => "≥",
         Direction::AtMost => "≤",
     };
+    format!("{sign} {}", format::threshold(criterion.threshold, &criterion.unit))
+}
+
+pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView {
+    let unit = &criterion.unit;
+    let shown = criterion.value.map(|value| format::figure(value, criterion.ci, unit));
     let runs = report.stages.iter().any(|stage| stage.name == criterion.stage && stage.state == StageState::Running);
     let more = match (criterion.status, criterion.more_needed) {
         (Status::Open, Some(more)) if runs => {
@@ -65,7 +116,7 @@ pub(crate) fn criterion(report: &Report, criterion: &Criterion) -> CriterionView
         interval: shown.as_ref().and_then(|(_, interval)| interval.clone()),
         value: shown.map(|(value, _)| value),
         n: format::count(criterion.n),
-        needs: format!("{sign} {threshold}"),
+        needs: needs(criterion),
         status: marks::status(criterion.status),
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }

@@ -6,13 +6,13 @@ use super::super::anchors::{Link, anchor};
 use super::super::marks;
 use crate::report::claims::improvement_id;
 use crate::report::model::{CompletionStatus, Report, Status};
-use crate::report::words::{accepted_text, decision_words};
+use crate::report::words::{accepted_text, decision_meaning, decision_words};
 
 #[derive(Serialize)]
 pub(crate) struct DecisionView {
     class: &'static str,
     word: &'static str,
-    meaning: &'static str,
+    meaning: String,
     reasons: Vec<ReasonView>,
     /// What people took upon themselves.
     accepted: Vec<Link>,
@@ -27,7 +27,7 @@ struct ReasonView {
 }
 
 pub(crate) fn decision(report: &Report) -> DecisionView {
-    let (word, meaning) = decision_words(report.decision.value);
+    let (word, meaning) = (decision_words(report.decision.value).0, decision_meaning(report));
     let reasons: Vec<ReasonView> = report
         .decision
         .reasons

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::anchors::anchor;
-use super::super::charts::{improvement_bar, improvement_target};
+use super::super::charts::improvement_target;
 use super::super::marks::{self, Mark};
 use crate::format;
 use crate::metric::Unit;
@@ -32,8 +32,6 @@ pub(crate) struct ImprovementView {
     /// What the split explains of it.
     same_hours: Option<String>,
     detectable: Option<String>,
-    /// A small picture: value and interval on the target band.
-    bar: String,
 }
 
 pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
@@ -77,7 +75,6 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
         detectable: improvement
             .smallest_detectable
             .map(|least| format!("a change of {} would have been seen", format::value(least, &improvement.unit))),
-        bar: improvement_bar(improvement),
         anchor: anchor(&improvement_id(improvement)),
         label: improvement.label.clone(),
         definition: improvement.definition.clone(),

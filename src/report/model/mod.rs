@@ -2,10 +2,12 @@
 //! `analysis`, how they look is `render`.
 
 mod evidence;
+mod headlines;
 mod judged;
 mod measured;
 
 pub use evidence::*;
+pub use headlines::*;
 pub use judged::*;
 pub use measured::*;
 use schemars::JsonSchema;
@@ -44,6 +46,9 @@ pub struct Report {
     #[serde(default)]
     pub attempts: Vec<Attempt>,
     pub stages: Vec<Stage>,
+    /// What changed, at a glance.
+    #[serde(default)]
+    pub headlines: Vec<Headline>,
     pub improvements: Vec<Improvement>,
     pub criteria: Vec<Criterion>,
     pub comparisons: Vec<Comparison>,
