@@ -177,6 +177,11 @@ pub fn rounded_share(fraction: f64) -> String {
     format!("{}\u{202f}%", plain(percent))
 }
 
+/// A number where room is short: three significant digits, none after large numbers.
+pub fn rounded(value: f64) -> String {
+    fixed(value, decimals(value).min(if value >= 1.0 { 1 } else { 2 }))
+}
+
 /// A number as short as it can be without losing what was set: thresholds and targets.
 pub fn plain(value: f64) -> String {
     let text = format!("{:.4}", value);

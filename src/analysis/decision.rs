@@ -5,12 +5,12 @@ use super::validation::is_open;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format;
-use crate::metric::{Better, Unit};
+use crate::metric::{Better, Estimator, Share, Unit};
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{
     Answer, Attempt, AttemptEnd, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision,
-    DecisionValue, Gate, Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity, SplitStatus, Stage,
-    Status, Trigger, TriggerSeverity, Validation,
+    DecisionValue, ErrorType, Gate, Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity,
+    SplitStatus, Stage, Status, Trigger, TriggerSeverity, Validation,
 };
 use crate::report::words::{answer_text, attempt_text, improvement_at_every_look, join, status_word};
 use stagegate_stats::Interval;
@@ -28,6 +28,8 @@ pub(super) struct Judged<'a> {
     pub improvements: &'a [Improvement],
     pub comparisons: &'a [Comparison],
     pub regressions: &'a Regressions,
+    /// Those that rose first.
+    pub error_types: &'a [ErrorType],
     pub intention_to_treat: &'a [IntentionToTreat],
     pub triggers: &'a [Trigger],
     /// RFC 3339; what came before it is history.
@@ -141,12 +143,34 @@ impl Judged<'_> {
         fired.map(|trigger| reason(DecisionValue::Review, &trigger.id, incident_text(trigger))).collect()
     }
 
+    /// Those of the newest stage first: it has the most records, and they are the youngest.
     fn criteria(&self) -> Vec<Reason> {
         let of = |criterion: &Criterion| {
             let standing = criterion.standing.as_ref()?;
-            Some(reason(standing.level?, criterion_id(criterion), &standing.text))
+            let text = match self.risen(criterion) {
+                Some(cause) => format!("{cause}: {}", standing.text),
+                None => standing.text.clone(),
+            };
+            Some(reason(standing.level?, criterion_id(criterion), text))
         };
-        self.criteria.iter().filter_map(of).collect()
+        let of_stage = |stage: &Stage| {
+            let criteria = self.criteria.iter().filter(|criterion| criterion.stage == stage.name);
+            criteria.filter_map(of).collect::<Vec<_>>()
+        };
+        self.stages.iter().rev().flat_map(of_stage).collect()
+    }
+
+    /// Of a criterion on the failures of the last stage that is missed: the kind of failure that rose most.
+    fn risen(&self, criterion: &Criterion) -> Option<String> {
+        let of_failures = [Share::Successes, Share::Failures].map(Estimator::Rate);
+        let metric = self.plan.metrics.find(&criterion.metric)?;
+        let is_last = self.last().is_some_and(|stage| stage.name == criterion.stage);
+        if !is_last || criterion.status != Status::NotMet || !of_failures.contains(&metric.estimator) {
+            return None;
+        }
+        let risen = self.error_types.iter().find(|kind| kind.rose)?;
+        let show = |[failures, n]: [u64; 2]| format::value(failures as f64 / n as f64, &Unit::Fraction);
+        Some(format!("{} rose from {} to {}", risen.error_type, show(risen.before?), show(risen.now?)))
     }
 
     /// Stages that are still to come.
@@ -206,7 +230,9 @@ impl Judged<'_> {
                 let fell_back =
                     self.intention_to_treat.iter().find(|told| told.above_limit && Some(&told.stage) == last);
                 let text = match fell_back.and_then(|told| told.fallback_rate) {
-                    Some(rate) => format!("{text}; {} of the treated fell back", format::value(rate, &Unit::Fraction)),
+                    Some(rate) => {
+                        format!("{} of the treated fell back, and {text}", format::value(rate, &Unit::Fraction))
+                    }
                     None => text,
                 };
                 let text = match improvement.reason.as_ref().filter(|_| improvement.value.is_some()) {
@@ -424,6 +450,7 @@ mod tests {
                 improvements: &report.improvements,
                 comparisons: &report.comparisons,
                 regressions: &report.regressions,
+                error_types: &report.error_types,
                 intention_to_treat: &report.intention_to_treat,
                 triggers: &report.triggers,
                 last_rollback_at: report

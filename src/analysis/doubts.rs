@@ -11,8 +11,8 @@ use crate::config::Plan;
 use crate::cube::slice::{Arm, HourSums};
 use crate::format;
 use crate::metric::{Distribution, Estimator, Share, Unit};
+use crate::report::changes::NOTHING_SUCCEEDED;
 use crate::report::model::{Improvement, Stage, Status};
-use crate::report::summary::NOTHING_SUCCEEDED;
 
 /// A rate rose where chance gives the later group so many of its events this rarely.
 const ROSE_LEVEL: f64 = 0.01;
@@ -175,6 +175,6 @@ impl Pair<'_> {
 }
 
 /// Whether (events, n) rose.
-fn rose(earlier: (u64, u64), later: (u64, u64)) -> bool {
+pub(super) fn rose(earlier: (u64, u64), later: (u64, u64)) -> bool {
     rise_p_value(earlier, later) < ROSE_LEVEL
 }

@@ -83,7 +83,9 @@ impl Glance<'_> {
             same_hours,
             status,
             finding,
-            reason: improvement.and_then(|improvement| improvement.reason.clone()).or_else(|| self.not_measured(metric)),
+            reason: improvement
+                .and_then(|improvement| improvement.reason.clone())
+                .or_else(|| self.not_measured(metric)),
         }
     }
 
@@ -178,11 +180,7 @@ fn label(metric: &Metric, plan: &Plan) -> String {
     }
 }
 
-fn direction(
-    metric: &Metric,
-    change: Option<&Change>,
-    same_hours: Option<&SameHours>,
-) -> Option<ChangeDirection> {
+fn direction(metric: &Metric, change: Option<&Change>, same_hours: Option<&SameHours>) -> Option<ChangeDirection> {
     let within = same_hours.map(|same| same.ci);
     let ends = match (within, change) {
         (Some(ends), _) => ends,

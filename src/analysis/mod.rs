@@ -11,6 +11,7 @@ mod decision;
 mod dimensions;
 mod doubts;
 mod error_scenarios;
+mod error_types;
 mod figure;
 mod gates;
 mod group;
@@ -28,6 +29,7 @@ mod replicates;
 mod same_hours;
 mod series;
 mod split;
+mod spreads;
 mod stage_events;
 mod stages;
 mod strata;
@@ -101,6 +103,8 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
     let headlines = headlines::headlines(plan, &data, &stages, &comparisons, &improvements, &criteria);
+    let error_types = error_types::error_types(plan, &stages);
+    let spreads = spreads::spreads(plan, &data, &stages);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let mut data_quality = quality::quality(plan, cube, &data, &stages, {
         let of_stage = up_to.as_ref().and_then(|up_to| up_to.finding.clone());
@@ -133,6 +137,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         improvements: &improvements,
         comparisons: &comparisons,
         regressions: &regressions,
+        error_types: &error_types,
         intention_to_treat: &intention_to_treat,
         triggers: &triggers,
         last_rollback_at: last_rollback_at.as_deref(),
@@ -163,6 +168,8 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         attempts,
         stages,
         headlines,
+        spreads,
+        error_types,
         improvements,
         criteria,
         comparisons,

@@ -13,7 +13,7 @@ use super::sections::{
 };
 use super::templates::render;
 use crate::format;
-use crate::report::model::{Comparison, Report, Trigger};
+use crate::report::model::{Comparison, CompletionStatus, Report};
 use crate::report::summary;
 use crate::schema::record::Words;
 
@@ -61,6 +61,8 @@ pub(super) struct Page<'a> {
     regressions: regressions::RegressionsView,
     tests: tests::TestsView,
     completion: Vec<completion::CompletionView>,
+    /// How many of them are met.
+    completed: usize,
     validation: Option<validation::ValidationView>,
     notes: Vec<notes::NoteView>,
     stages: Vec<stages::StageView>,
@@ -77,7 +79,6 @@ impl<'a> Page<'a> {
     pub(super) fn new(report: &'a Report, drawn: &'a [Chart]) -> Self {
         let (segments, groups): (Vec<&Comparison>, Vec<&Comparison>) =
             report.comparisons.iter().partition(|comparison| !comparison.segment.is_empty());
-        let (fired, chance): (Vec<&Trigger>, Vec<&Trigger>) = report.triggers.iter().partition(|trigger| trigger.fired);
         let count = report.stages.iter().map(|stage| stage.groups.all.n).sum();
         Self {
             title: &report.title,
@@ -106,8 +107,11 @@ impl<'a> Page<'a> {
                 let of_stage = |stage| intention_to_treat::intention_to_treat(report, stage);
                 report.intention_to_treat.iter().map(of_stage).collect()
             },
-            incidents: fired.into_iter().map(|trigger| triggers::incident(report, trigger)).collect(),
-            crossings: chance.into_iter().map(|trigger| triggers::incident(report, trigger)).collect(),
+            incidents: triggers::incidents(report),
+            crossings: {
+                let chance = report.triggers.iter().filter(|trigger| !trigger.fired);
+                chance.map(|trigger| triggers::incident(report, trigger)).collect()
+            },
             change_points: report
                 .change_points
                 .iter()
@@ -120,6 +124,7 @@ impl<'a> Page<'a> {
             scenarios: report.error_scenarios.iter().map(error_scenarios::scenario).collect(),
             regressions: regressions::regressions(report, &segments),
             tests: tests::tests(report),
+            completed: report.completion.iter().filter(|item| item.status == CompletionStatus::Met).count(),
             completion: report.completion.iter().map(completion::completion).collect(),
             validation: report.validation.as_ref().map(validation::validation),
             notes: report.notes.iter().map(notes::note).collect(),

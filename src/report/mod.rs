@@ -1,5 +1,6 @@
 //! The report: its model, the words for it, the claims that can be linked to, and the summary made of them.
 
+pub mod changes;
 pub mod claims;
 pub mod model;
 pub mod summary;

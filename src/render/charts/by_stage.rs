@@ -1,4 +1,4 @@
-//! A metric of each stage and arm as a dot with its interval: success rate with its thresholds, then
+//! A metric of each stage, control and treated on one row, as a ring and a dot with their intervals: success rate with its thresholds, then
 //! throughput, concurrency, memory, timeouts.
 
 use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
@@ -17,28 +17,25 @@ struct Kind<'a> {
     section: &'static str,
     metric: &'a Metric,
     title: String,
-    /// Whether stages with both arms show them both, or only what their criterion looks at.
-    both_arms: bool,
 }
 
 /// Success rate, throughput, concurrency, the mean of each measure, timeouts.
 fn kinds(report: &Report) -> Vec<Kind<'_>> {
     let words = &report.words;
-    let kind = |id: &str, section, estimator, title: String, both_arms| {
+    let kind = |id: &str, section, estimator, title: String| {
         let metric = report.metric_by(estimator)?;
-        Some(Kind { id: id.to_owned(), section, metric, title, both_arms })
+        Some(Kind { id: id.to_owned(), section, metric, title })
     };
     let rate = |share| Estimator::Rate(share);
     let mut kinds = vec![
-        kind("success-rate", "criteria", rate(Share::Successes), "Success rate by stage".into(), false),
+        kind("success-rate", "criteria", rate(Share::Successes), "Success rate by stage".into()),
         kind(
             "throughput",
             "figures",
             Estimator::RecordThroughput,
             format!("Throughput by stage: successful {} per busy second", words.many),
-            true,
         ),
-        kind("concurrency", "figures", Estimator::Concurrency, format!("{} in flight by stage", words.heading()), true),
+        kind("concurrency", "figures", Estimator::Concurrency, format!("{} in flight by stage", words.heading())),
     ];
     for metric in &report.metrics {
         if let Estimator::Mean(Distribution::Measure(_)) = metric.estimator {
@@ -46,20 +43,32 @@ fn kinds(report: &Report) -> Vec<Kind<'_>> {
             let title = format!("Mean {name} by stage");
             // Other charts have names, too.
             let id = if name == "memory" { name.clone() } else { format!("measure-{}", name.replace(' ', "-")) };
-            kinds.push(kind(&id, "figures", metric.estimator, title, true));
+            kinds.push(kind(&id, "figures", metric.estimator, title));
         }
     }
-    kinds.push(kind("timeouts", "errors", rate(Share::Timeouts), "Timeout rate by stage".into(), true));
+    kinds.push(kind("timeouts", "figures", rate(Share::Timeouts), "Timeout rate by stage".into()));
     kinds.into_iter().flatten().collect()
 }
 
-/// One row: an arm of a stage.
+/// One row: a stage, its arms on one line.
 struct Row<'a> {
     stage: &'a Stage,
+    /// The control first, so that the treated lies above it.
+    arms: Vec<ArmMark<'a>>,
+    /// Of its criterion, where the chart is of that metric.
+    threshold: Option<f64>,
+}
+
+struct ArmMark<'a> {
     arm: String,
     treated: bool,
     figure: Option<&'a Figure>,
-    threshold: Option<f64>,
+}
+
+impl Row<'_> {
+    fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.arms.iter().filter_map(|arm| arm.figure)
+    }
 }
 
 /// The charts whose metric the report has anywhere.
@@ -69,14 +78,14 @@ pub(super) fn charts(report: &Report) -> Vec<Chart> {
 
 fn chart(report: &Report, kind: &Kind<'_>) -> Option<Chart> {
     let metric = kind.metric;
-    let rows: Vec<Row<'_>> = report.stages.iter().flat_map(|stage| rows(report, kind, stage)).collect();
-    if rows.iter().all(|row| row.figure.is_none()) {
+    let rows: Vec<Row<'_>> = report.stages.iter().map(|stage| row(report, kind, stage)).collect();
+    if rows.iter().all(|row| row.figures().next().is_none()) {
         return None;
     }
     let range = range(metric, &rows);
     let has_threshold = rows.iter().any(|row| row.threshold.is_some());
     let description = rows.iter().map(|row| phrase(metric, row)).collect::<Vec<_>>().join("; ");
-    let table = rows.iter().map(|row| cells(metric, row)).collect();
+    let table = rows.iter().flat_map(|row| cells(metric, row)).collect();
     let chart = Chart::new((&kind.id, kind.section), &kind.title, format!("{description}."), |width| {
         let height = rows.len() as f64 * ROW + if has_threshold { 44.0 } else { 28.0 };
         draw(width, height as u32, |canvas| picture(canvas, metric, &rows, f64::from(width), range, has_threshold))
@@ -84,35 +93,36 @@ fn chart(report: &Report, kind: &Kind<'_>) -> Option<Chart> {
     Some(chart.with_table(&["Stage", "Arm", "Value", "95 % interval", "n"], table))
 }
 
-fn rows<'a>(report: &'a Report, kind: &Kind<'_>, stage: &'a Stage) -> Vec<Row<'a>> {
-    let of_stage = |metric| report.criteria.iter().find(|c| c.stage == stage.name && c.metric == metric);
-    let criterion = of_stage("success_rate");
-    let treated = criterion.map_or(stage.percentage > 0.0, |criterion| criterion.scope == "treated");
-    let row = |arm: &str, treated, group: &'a Group, threshold| Row {
-        stage,
+fn row<'a>(report: &'a Report, kind: &Kind<'_>, stage: &'a Stage) -> Row<'a> {
+    let arm = |arm: &str, treated, group: &'a Group| ArmMark {
         arm: arm.to_owned(),
         treated,
         figure: group.figure(&kind.metric.id),
-        threshold,
     };
-    let groups = &stage.groups;
-    if !treated {
-        let threshold = criterion.filter(|_| !kind.both_arms).map(|criterion| criterion.threshold);
-        return vec![row(&format!("all {}", report.words.many), false, &groups.all, threshold)];
-    }
-    if !kind.both_arms {
-        return vec![row("treated", true, &groups.treated, criterion.map(|criterion| criterion.threshold))];
-    }
-    let mut rows = vec![row("treated", true, &groups.treated, None)];
+    let (groups, words) = (&stage.groups, &report.words);
+    let mut arms = Vec::new();
     if groups.control.n > 0 {
-        rows.push(row(&report.words.control, false, &groups.control, None));
+        arms.push(arm(&words.control, false, &groups.control));
     }
-    rows
+    if groups.treated.n > 0 {
+        arms.push(arm(&words.treated, true, &groups.treated));
+    }
+    // What belongs to no record belongs to no arm.
+    if arms.iter().all(|arm| arm.figure.is_none()) {
+        arms = vec![arm_of_all(&format!("all {}", words.many), kind, stage)];
+    }
+    let criterion = report.criteria.iter().find(|known| known.stage == stage.name && known.metric == kind.metric.id);
+    Row { stage, arms, threshold: criterion.map(|criterion| criterion.threshold) }
+}
+
+fn arm_of_all<'a>(arm: &str, kind: &Kind<'_>, stage: &'a Stage) -> ArmMark<'a> {
+    let figure = stage.groups.all.figure(&kind.metric.id);
+    ArmMark { arm: arm.to_owned(), treated: stage.percentage > 0.0, figure }
 }
 
 /// Low and high end of the axis.
 fn range(metric: &Metric, rows: &[Row<'_>]) -> (f64, f64) {
-    let figures = rows.iter().filter_map(|row| row.figure);
+    let figures = rows.iter().flat_map(Row::figures);
     let ends = figures.flat_map(|figure| figure.ci.map_or([figure.value; 2], Interval::ends));
     let all = ends.chain(rows.iter().filter_map(|row| row.threshold));
     let (low, high) = all.fold((f64::INFINITY, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
@@ -138,38 +148,46 @@ fn picture(
     let bottom = rows.len() as f64 * ROW + 8.0;
     for tick in scale.ticks(if narrow { 3 } else { 6 }) {
         canvas.line((scale.at(tick), 8.0), (scale.at(tick), bottom), GRID, 1);
-        canvas.text((scale.at(tick), bottom + 12.0), &tick_text(&metric.unit, tick), Hold::Middle, 11, MUTED);
+        canvas.text((scale.at(tick), bottom + 12.0), &tick_text(&metric.unit, tick), Hold::Middle, 12, MUTED);
     }
     if has_threshold {
-        canvas.text((left, bottom + 28.0), "green tick: threshold of the criterion", Hold::Start, 11, LIMIT);
+        canvas.text((left, bottom + 28.0), "green tick: threshold of the criterion", Hold::Start, 12, LIMIT);
     }
     for (index, row) in rows.iter().enumerate() {
         let middle = 8.0 + (index as f64 + 0.5) * ROW;
         if index % 2 == 0 {
             canvas.rectangle((0.0, middle - ROW / 2.0), (left - 6.0, middle + ROW / 2.0), SHADE);
         }
-        let colour = if row.treated { TREATED } else { CONTROL };
-        canvas.text((4.0, middle - 6.0), &short(&row.stage.name, if narrow { 11 } else { 20 }), Hold::Start, 13, INK);
-        canvas.text((4.0, middle + 8.0), &short(&row.arm, if narrow { 12 } else { 22 }), Hold::Start, 11, colour);
+        canvas.text((4.0, middle), &short(&row.stage.name, if narrow { 11 } else { 20 }), Hold::Start, 13, INK);
         if let Some(threshold) = row.threshold {
             let x = scale.at(threshold);
             canvas.rectangle((x - 1.0, middle - 13.0), (x + 2.0, middle + 13.0), LIMIT);
         }
-        let Some(figure) = row.figure else {
+        let known: Vec<(&ArmMark<'_>, &Figure)> =
+            row.arms.iter().filter_map(|arm| arm.figure.map(|figure| (arm, figure))).collect();
+        if known.is_empty() {
             canvas.text((left + 8.0, middle), format::NOT_MEASURED, Hold::Start, 12, MUTED);
-            continue;
-        };
-        if let Some([from, to]) = figure.ci.map(Interval::ends) {
-            canvas.line((scale.at(from), middle), (scale.at(to), middle), colour, 3);
         }
-        // Shape as well as colour tells the arms apart.
-        if row.treated {
-            canvas.dot((scale.at(figure.value), middle), 5, colour);
-        } else {
-            canvas.ring((scale.at(figure.value), middle), 5, colour);
+        if let [(_, one), (_, other)] = known.as_slice() {
+            canvas.line((scale.at(one.value), middle), (scale.at(other.value), middle), GRID, 2);
         }
-        let value = format::figure(figure.value, figure.ci, &metric.unit).0;
-        canvas.text((width - 4.0, middle), &value, Hold::End, 12, INK);
+        for (place, (arm, figure)) in known.iter().enumerate() {
+            let colour = if arm.treated { TREATED } else { CONTROL };
+            // Two arms stand a little apart, so that neither hides the other's interval.
+            let apart = if known.len() == 2 { place as f64 * 12.0 - 6.0 } else { 0.0 };
+            let y = middle + apart;
+            if let Some([from, to]) = figure.ci.map(Interval::ends) {
+                canvas.line((scale.at(from), y), (scale.at(to), y), colour, 3);
+            }
+            // Shape as well as colour tells the arms apart.
+            if arm.treated {
+                canvas.dot((scale.at(figure.value), y), 5, colour);
+            } else {
+                canvas.ring((scale.at(figure.value), y), 4, colour);
+            }
+            let value = format::figure(figure.value, figure.ci, &metric.unit).0;
+            canvas.text((width - 4.0, middle + apart * 1.2), &value, Hold::End, 12, colour);
+        }
     }
 }
 
@@ -180,26 +198,28 @@ fn tick_text(unit: &Unit, tick: f64) -> String {
     }
 }
 
-fn cells(metric: &Metric, row: &Row<'_>) -> Vec<String> {
-    let (value, interval, n) = match row.figure {
-        None => (format::NOT_MEASURED.to_owned(), None, String::new()),
-        Some(figure) => {
-            let (value, interval) = format::figure(figure.value, figure.ci, &metric.unit);
-            (value, interval, format::count(figure.n))
-        }
+fn cells(metric: &Metric, row: &Row<'_>) -> Vec<Vec<String>> {
+    let cell = |arm: &ArmMark<'_>| {
+        let (value, interval, n) = match arm.figure {
+            None => (format::NOT_MEASURED.to_owned(), None, String::new()),
+            Some(figure) => {
+                let (value, interval) = format::figure(figure.value, figure.ci, &metric.unit);
+                (value, interval, format::count(figure.n))
+            }
+        };
+        vec![row.stage.name.clone(), arm.arm.clone(), value, interval.unwrap_or_else(|| "–".into()), n]
     };
-    vec![row.stage.name.clone(), row.arm.clone(), value, interval.unwrap_or_else(|| "–".into()), n]
+    row.arms.iter().map(cell).collect()
 }
 
 fn phrase(metric: &Metric, row: &Row<'_>) -> String {
-    let threshold =
-        row.threshold.map_or_else(String::new, |threshold| format!(", threshold {}", format::share(threshold)));
-    let name = format!("{}, {}", row.stage.name, row.arm);
-    match row.figure {
-        None => format!("{name}: {}", format::NOT_MEASURED),
-        Some(figure) => {
-            let estimate = format::estimate(figure.value, figure.ci, &metric.unit);
-            format!("{name}: {estimate}{threshold}")
-        }
-    }
+    let threshold = row
+        .threshold
+        .map_or_else(String::new, |threshold| format!(", threshold {}", format::threshold(threshold, &metric.unit)));
+    let of = |arm: &ArmMark<'_>| match arm.figure {
+        None => format!("{} {}", arm.arm, format::NOT_MEASURED),
+        Some(figure) => format!("{} {}", arm.arm, format::estimate(figure.value, figure.ci, &metric.unit)),
+    };
+    let told: Vec<String> = row.arms.iter().map(of).collect();
+    format!("{}: {}{threshold}", row.stage.name, told.join(", "))
 }

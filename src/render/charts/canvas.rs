@@ -13,7 +13,7 @@ pub(super) struct Role {
 }
 
 /// Every role. The dark colours stand in style.css.
-pub(super) const THEME: [Role; 9] = [
+pub(super) const THEME: [Role; 10] = [
     Role { name: "chart-ink", sentinel: "#010101", light: "#1d2733" },
     Role { name: "chart-muted", sentinel: "#020202", light: "#566272" },
     Role { name: "chart-grid", sentinel: "#030303", light: "#dfe5ec" },
@@ -23,6 +23,7 @@ pub(super) const THEME: [Role; 9] = [
     Role { name: "chart-limit", sentinel: "#070707", light: "#0a7a55" },
     Role { name: "chart-shade", sentinel: "#080808", light: "#f1f4f8" },
     Role { name: "chart-alarm", sentinel: "#090909", light: "#a31621" },
+    Role { name: "chart-alarm-band", sentinel: "#0A0A0A", light: "#fde3e4" },
 ];
 
 pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
@@ -34,6 +35,7 @@ pub(super) const BAND: RGBColor = RGBColor(6, 6, 6);
 pub(super) const LIMIT: RGBColor = RGBColor(7, 7, 7);
 pub(super) const SHADE: RGBColor = RGBColor(8, 8, 8);
 pub(super) const ALARM: RGBColor = RGBColor(9, 9, 9);
+pub(super) const ALARM_BAND: RGBColor = RGBColor(10, 10, 10);
 
 /// Where a text is held.
 #[derive(Clone, Copy)]

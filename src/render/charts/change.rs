@@ -38,7 +38,8 @@ fn scale(change: &Change) -> Scale {
     let known = |end: f64| end.is_finite().then_some(end);
     let high = change.ci.and_then(|ends| known(ends.high)).unwrap_or(change.ratio).max(change.ratio);
     let target = change.target.into_iter().flatten().flatten().fold(0.0, f64::max);
-    let most = if high > MULTIPLE || target > MULTIPLE { high.max(target) * 1.1 } else { high.max(target).max(ROOM_ABOVE) };
+    let most =
+        if high > MULTIPLE || target > MULTIPLE { high.max(target) * 1.1 } else { high.max(target).max(ROOM_ABOVE) };
     Scale::linear(0.0, most, EDGE, f64::from(WIDTH) - EDGE)
 }
 

@@ -82,11 +82,10 @@ impl Chart {
     }
 }
 
-/// Colours as CSS variables, with the light ones to fall back on.
+/// Colours as CSS variables; what the page's style says already is left out.
 pub(super) fn themed(svg: &str) -> String {
-    THEME
-        .iter()
-        .fold(svg.to_owned(), |svg, role| svg.replace(role.sentinel, &format!("var(--{},{})", role.name, role.light)))
+    let short = svg.replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", "");
+    THEME.iter().fold(short, |svg, role| svg.replace(role.sentinel, &format!("var(--{})", role.name)))
 }
 
 /// Text as it may stand in SVG.

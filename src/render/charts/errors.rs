@@ -1,78 +1,106 @@
-//! Failures by error type: one bar a type, its share of the uploads of each stage as text.
+//! Failures by type, old against new, per 1 000 records.
 
-use std::collections::BTreeMap;
-
-use super::canvas::{CONTROL, GRID, Hold, INK, MUTED, draw};
+use super::canvas::{ALARM, CONTROL, Canvas, GRID, Hold, INK, MUTED, TREATED, draw};
 use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
-use crate::report::model::Report;
+use crate::report::model::{ErrorType, Report};
 
-const ROW: f64 = 30.0;
-/// Types that the picture shows: those with most failures. The table has more.
-const MOST_BARS: usize = 12;
+const ROW: f64 = 34.0;
+const TOP: f64 = 22.0;
+/// Types that the picture shows. The table has more.
+const MOST_ROWS_DRAWN: usize = 12;
 const MOST_ROWS: usize = 100;
 
 pub(super) fn chart(report: &Report) -> Option<Chart> {
-    let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-    for stage in &report.stages {
-        for (name, failures) in &stage.groups.all.errors {
-            *totals.entry(name).or_default() += failures;
-        }
-    }
-    let mut types: Vec<(&str, u64)> = totals.into_iter().collect();
-    types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    let most = types.first()?.1;
-    let uploads: u64 = report.stages.iter().map(|stage| stage.groups.all.n).sum();
-    let shown = &types[..types.len().min(MOST_BARS)];
+    let types = &report.error_types;
+    let shown = &types[..types.len().min(MOST_ROWS_DRAWN)];
+    shown.first()?;
+    let words = &report.words;
     let more = match types.len() - shown.len() {
         0 => String::new(),
-        hidden => format!("; and {} of less", format::counted(hidden as u64, "further type")),
+        hidden => format!("and {}", format::counted(hidden as u64, "further type")),
     };
-    let phrases: Vec<String> =
-        shown.iter().map(|(name, failures)| format!("{name} {}", format::count(*failures))).collect();
-    let description = format!("Failures among {}: {}{more}.", report.words.counted(uploads), phrases.join(", "));
-    let chart = Chart::new(("errors", "errors"), "Failures by error type, all stages", description, |width| {
+    let phrases: Vec<String> = shown.iter().map(phrase).collect();
+    let description = format!(
+        "Per 1 000 {}: {}{}.",
+        words.many,
+        phrases.join("; "),
+        if more.is_empty() { String::new() } else { format!("; {more}") }
+    );
+    let title = format!("Failures per 1\u{202f}000 {}, before and now", words.many);
+    let most = shown.iter().flat_map(|kind| [kind.before, kind.now]).flatten().map(per_thousand).fold(0.0, f64::max);
+    let names = [("before", CONTROL), ("now", TREATED)];
+    let chart = Chart::new(("errors", "errors"), &title, description, |width| {
         let width_px = f64::from(width);
         let narrow = width < 500;
-        let (left, right) = (if narrow { 124.0 } else { 190.0 }, width_px - 70.0);
+        let (left, right) = (if narrow { 128.0 } else { 230.0 }, width_px - if narrow { 60.0 } else { 110.0 });
         let footer = if more.is_empty() { 26.0 } else { 44.0 };
-        draw(width, (shown.len() as f64 * ROW + footer) as u32, |canvas| {
-            let scale = Scale::linear(0.0, most as f64, left, right);
-            let bottom = shown.len() as f64 * ROW + 4.0;
-            for tick in scale.ticks(if narrow { 3 } else { 6 }).into_iter().filter(|tick| tick.fract() == 0.0) {
-                canvas.line((scale.at(tick), 4.0), (scale.at(tick), bottom), GRID, 1);
-                canvas.text((scale.at(tick), bottom + 12.0), &format::count(tick as u64), Hold::Middle, 11, MUTED);
+        draw(width, (TOP + shown.len() as f64 * ROW + footer) as u32, |canvas| {
+            let scale = Scale::linear(0.0, if most > 0.0 { most } else { 1.0 }, left, right);
+            let bottom = TOP + shown.len() as f64 * ROW;
+            for (index, (name, colour)) in names.into_iter().enumerate() {
+                canvas.text((left + index as f64 * 60.0, 9.0), name, Hold::Start, 12, colour);
             }
-            for (index, (name, failures)) in shown.iter().enumerate() {
-                let middle = 4.0 + (index as f64 + 0.5) * ROW;
-                canvas.text((4.0, middle), &short(name, if narrow { 17 } else { 26 }), Hold::Start, 12, INK);
-                canvas.rectangle(
-                    (left, middle - 8.0),
-                    (scale.at(*failures as f64).max(left + 1.0), middle + 8.0),
-                    CONTROL,
-                );
-                let x = scale.at(*failures as f64) + 6.0;
-                canvas.text((x, middle), &format::count(*failures), Hold::Start, 12, INK);
+            for tick in scale.ticks(if narrow { 3 } else { 6 }) {
+                canvas.line((scale.at(tick), TOP), (scale.at(tick), bottom), GRID, 1);
+                canvas.text((scale.at(tick), bottom + 12.0), &format::plain(tick), Hold::Middle, 12, MUTED);
+            }
+            for (index, kind) in shown.iter().enumerate() {
+                row(canvas, kind, &scale, TOP + (index as f64 + 0.5) * ROW, (narrow, width_px));
             }
             if !more.is_empty() {
-                canvas.text((left, bottom + 30.0), more.trim_start_matches("; "), Hold::Start, 11, MUTED);
+                canvas.text((left, bottom + 32.0), &more, Hold::Start, 12, MUTED);
             }
         })
     });
-    let row = |(name, _): &(&str, u64)| {
-        let by_stage: Vec<String> = report
-            .stages
-            .iter()
-            .filter_map(|stage| {
-                let failures = stage.groups.all.errors.get(*name)?;
-                let of = report.words.counted(stage.groups.all.n);
-                Some(format!("{}: {} of {of}", stage.name, format::count(*failures)))
-            })
-            .collect();
-        by_stage.join("; ")
+    let rows = types.iter().take(MOST_ROWS).map(|kind| cells(report, kind)).collect();
+    Some(chart.with_table(&["Error type", "Before", "Now", "Rose", "In all stages"], rows))
+}
+
+fn per_thousand([failures, n]: [u64; 2]) -> f64 {
+    if n == 0 { 0.0 } else { failures as f64 / n as f64 * 1000.0 }
+}
+
+fn shown(rate: Option<[u64; 2]>) -> String {
+    rate.map_or_else(|| format::NOT_MEASURED.into(), |rate| format::rounded(per_thousand(rate)))
+}
+
+fn phrase(kind: &ErrorType) -> String {
+    let rose = if kind.rose { ", it rose" } else { "" };
+    format!("{} {} before and {} now{rose}", kind.error_type, shown(kind.before), shown(kind.now))
+}
+
+fn cells(report: &Report, kind: &ErrorType) -> Vec<String> {
+    let counted = |rate: Option<[u64; 2]>| {
+        rate.map_or_else(
+            || format::NOT_MEASURED.to_owned(),
+            |[failures, n]| {
+                format!(
+                    "{} ({} of {})",
+                    format::rounded(per_thousand([failures, n])),
+                    format::count(failures),
+                    report.words.counted(n)
+                )
+            },
+        )
     };
-    let rows =
-        types.iter().take(MOST_ROWS).map(|kind| vec![kind.0.to_owned(), format::count(kind.1), row(kind)]).collect();
-    Some(chart.with_table(&["Error type", "Failures", "By stage"], rows))
+    let rose = if kind.rose { "rose" } else { "–" };
+    vec![kind.error_type.clone(), counted(kind.before), counted(kind.now), rose.into(), format::count(kind.failures)]
+}
+
+fn row(canvas: &Canvas<'_>, kind: &ErrorType, scale: &Scale, middle: f64, (narrow, width): (bool, f64)) {
+    let name = short(&kind.error_type, if narrow { 17 } else { 30 });
+    let (name, colour) = if kind.rose { (format!("▲ {name}"), ALARM) } else { (name, INK) };
+    canvas.text((4.0, middle), &name, Hold::Start, 12, colour);
+    let left = scale.at(0.0);
+    for (rate, colour, y) in [(kind.before, CONTROL, middle - 7.0), (kind.now, TREATED, middle + 7.0)] {
+        let Some(rate) = rate else { continue };
+        let end = scale.at(per_thousand(rate)).max(left + 1.0);
+        canvas.rectangle((left, y - 5.0), (end, y + 5.0), colour);
+        canvas.text((end + 6.0, y), &format::rounded(per_thousand(rate)), Hold::Start, 12, colour);
+    }
+    if kind.rose {
+        canvas.text((width - 4.0, middle), "rose", Hold::End, 12, ALARM);
+    }
 }

@@ -10,6 +10,7 @@ mod errors;
 mod improvements;
 mod latency;
 mod scale;
+mod spreads;
 mod timeline;
 mod trend;
 
@@ -22,6 +23,7 @@ pub use trend::{charts as trends, headline};
 /// The charts that the report has data for.
 pub fn all(report: &Report) -> Vec<Chart> {
     let mut charts: Vec<Chart> = improvements::chart(report).into_iter().collect();
+    charts.extend(spreads::chart(report));
     charts.extend(by_stage::charts(report));
     charts.extend([latency::chart(report), timeline::chart(report), errors::chart(report)].into_iter().flatten());
     charts

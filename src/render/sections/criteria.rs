@@ -68,7 +68,10 @@ pub(crate) fn matrix(report: &Report) -> MatrixView {
         label: (*label).to_owned(),
         cells: stages.iter().map(|stage| cell(label, stage)).collect(),
     };
-    MatrixView { rows: labels.iter().map(row).collect(), stages: stages.iter().map(|&stage| stage.to_owned()).collect() }
+    MatrixView {
+        rows: labels.iter().map(row).collect(),
+        stages: stages.iter().map(|&stage| stage.to_owned()).collect(),
+    }
 }
 
 /// `≥ 99.5 %`

@@ -71,9 +71,8 @@ fn headline(report: &Report, line: &Headline) -> HeadlineView {
     let unit = metric.map_or(&Unit::Count, |metric| &metric.unit);
     let shown = line.change.as_ref().map(|change| change_text(change.ratio, change.ci));
     let within = line.same_hours.as_ref().map(|same| change_text(same.value, same.ci));
-    let groups = [&line.before, &line.now].map(|reading| {
-        reading.as_ref().map(|reading| format!("n = {} ({})", format::count(reading.n), reading.group))
-    });
+    let groups = [&line.before, &line.now]
+        .map(|reading| reading.as_ref().map(|reading| format!("n = {} ({})", format::count(reading.n), reading.group)));
     let about: Vec<String> =
         metric.map(|metric| metric.definition.clone()).into_iter().chain(groups.into_iter().flatten()).collect();
     let target = line.change.as_ref().and_then(|change| change.target).and_then(target_text);

@@ -32,7 +32,10 @@ pub(crate) fn strip(report: &Report) -> Vec<StripView> {
     shown
         .map(|(index, stage)| {
             let after_gap = left_out > 0 && index == left_out + 1;
-            StripView { left_out: after_gap.then(|| format::counted(left_out as u64, "stage")), ..of_stage(report, stage) }
+            StripView {
+                left_out: after_gap.then(|| format::counted(left_out as u64, "stage")),
+                ..of_stage(report, stage)
+            }
         })
         .collect()
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
 use super::judged::{SameHours, Status};
+use crate::metric::Unit;
 
 /// One thing that was measured, before and now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,4 +62,41 @@ pub enum ChangeDirection {
     Worse,
     /// The interval holds no change, or there is none.
     Unsure,
+}
+
+/// How the values of one thing are spread, in the groups that are held against each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Spread {
+    /// `latency`, or the measure's name.
+    pub of: String,
+    pub unit: Unit,
+    /// Before, then now.
+    pub groups: Vec<SpreadGroup>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SpreadGroup {
+    /// `stage/arm`
+    pub group: String,
+    pub treated: bool,
+    /// Records that carry it; of latency the successful ones.
+    pub n: u64,
+    /// [share of the records at or below, value], rising; only shares with at least 5 records beyond them.
+    pub quantiles: Vec<[f64; 2]>,
+    /// Quantiles that have an interval: [share, low, high].
+    pub intervals: Vec<[f64; 3]>,
+}
+
+/// Failures of one type, before and now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorType {
+    pub error_type: String,
+    /// Failures of this type, and records, of the baseline; `null` without one.
+    pub before: Option<[u64; 2]>,
+    /// The same of the treated of the last stage that has some.
+    pub now: Option<[u64; 2]>,
+    /// Failures of this type in all stages and arms.
+    pub failures: u64,
+    /// Whether the share rose by more than chance would (1 %).
+    pub rose: bool,
 }

@@ -310,6 +310,25 @@ pub struct SeriesPoint {
     pub latency_p50_ms: Option<f64>,
     /// `null` below 20 successful records: it would just be the longest.
     pub latency_p95_ms: Option<f64>,
+    /// The arms of it; `null` without a record.
+    #[serde(default)]
+    pub treated: Option<SeriesArm>,
+    #[serde(default)]
+    pub control: Option<SeriesArm>,
+}
+
+/// The records of one arm in one bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeriesArm {
+    pub n: u64,
+    pub successes: u64,
+    /// `null` below 5 successful records.
+    pub latency_p50_ms: Option<f64>,
+    /// `null` below 20 successful records.
+    pub latency_p95_ms: Option<f64>,
+    /// Means of the measures that the plan wants improved, by metric, where at least 5 records carry them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub means: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -49,6 +49,12 @@ pub struct Report {
     /// What changed, at a glance.
     #[serde(default)]
     pub headlines: Vec<Headline>,
+    /// How latency, and the measures that the plan wants improved, are spread before and now.
+    #[serde(default)]
+    pub spreads: Vec<Spread>,
+    /// Failures by type, those that rose first, then those with most failures now.
+    #[serde(default)]
+    pub error_types: Vec<ErrorType>,
     pub improvements: Vec<Improvement>,
     pub criteria: Vec<Criterion>,
     pub comparisons: Vec<Comparison>,

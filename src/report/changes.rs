@@ -1,0 +1,220 @@
+//! What changed, in sentences: from the baseline, so far, and within the same hours. A figure enters a sentence only as
+//! a claim.
+
+use stagegate_stats::Interval;
+
+use super::claims::improvement_id;
+use super::model::{Claim, Headline, Improvement, Reading, Report, Status};
+use super::words::{change_text, join, status_word};
+use crate::format;
+use crate::metric::{Estimator, Metric, Share, Unit};
+
+/// Why no improvement can be claimed where all failed.
+pub const NOTHING_SUCCEEDED: &str = "nothing succeeded in the final stage";
+
+/// Whether a sentence tells intervals, or a table beside it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Digits {
+    Value,
+    Interval,
+}
+
+impl Digits {
+    fn estimate(self, value: f64, ci: Option<Interval>, unit: &Unit) -> String {
+        match self {
+            Self::Value => format::figure(value, ci, unit).0,
+            Self::Interval => format::estimate(value, ci, unit),
+        }
+    }
+}
+
+/// What changed from the baseline, how that stands against the targets, and what was not measured.
+pub(super) fn changed(report: &Report, digits: Digits) -> Option<String> {
+    let Report { claims, improvements, .. } = report;
+    if improvements.iter().any(|improvement| improvement.reason.as_deref() == Some(NOTHING_SUCCEEDED)) {
+        return Some("Nothing succeeded in the final stage: what fell since the baseline is no saving.".into());
+    }
+    let now = report.headlines.iter().find_map(|line| line.now.as_ref());
+    let stage = now.and_then(|now| now.group.rsplit_once('/')).map(|(stage, _)| stage);
+    if let Some(stage) = stage.filter(|stage| report.stages.last().is_some_and(|last| last.name != *stage)) {
+        return so_far(report, stage, digits);
+    }
+    let told: Vec<String> =
+        improvements.iter().filter_map(|improvement| change(report, claims, improvement, digits)).collect();
+    let missing: Vec<String> = improvements
+        .iter()
+        .filter(|improvement| improvement.status == Status::NotMeasured)
+        .map(|improvement| {
+            let reason = improvement.reason.as_deref().unwrap_or("an ingredient is missing");
+            format!("{} ({reason})", noun(report, improvement))
+        })
+        .collect();
+    let measured = improvements.iter().filter(|improvement| improvement.status != Status::NotMeasured);
+    let told: Vec<String> = failures(report).into_iter().chain(told).collect();
+    if told.is_empty() {
+        return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing, "and")));
+    }
+    let mut parts = vec![format!("Compared with the baseline, {}", join(&told, "and"))];
+    parts.extend(against_targets(report, measured));
+    if !missing.is_empty() {
+        parts.push(format!("not measured: {}", join(&missing, "and")));
+    }
+    Some(format!("{}.", parts.join("; ")))
+}
+
+/// How many fail, before and now.
+fn failures(report: &Report) -> Option<String> {
+    let metric = report.metric_by(Estimator::Rate(Share::Failures))?;
+    let line = report.headlines.iter().find(|line| line.metric == metric.id)?;
+    before_and_now(metric, line)
+}
+
+/// `failed uploads fell from 5.1 % to 0.13 %`
+fn before_and_now(metric: &Metric, line: &Headline) -> Option<String> {
+    let show = |reading: &Reading| format::figure(reading.value, reading.ci, &metric.unit).0;
+    let (before, now) = (line.before.as_ref()?, line.now.as_ref()?);
+    let label = line.label.to_lowercase();
+    let (then, since) = (show(before), show(now));
+    Some(match line.change.as_ref().and_then(|change| change.ci) {
+        Some(ends) if ends.low > 1.0 => format!("{label} rose from {then} to {since}"),
+        Some(ends) if ends.high < 1.0 => format!("{label} fell from {then} to {since}"),
+        _ => format!("{label} show no sure change ({then}, now {since})"),
+    })
+}
+
+/// Before the final stage: what the stage that was reached shows.
+fn so_far(report: &Report, stage: &str, digits: Digits) -> Option<String> {
+    let told = report.headlines.iter().filter_map(|line| {
+        let metric = report.metric(&line.metric)?;
+        if metric.estimator == Estimator::Rate(Share::Failures) {
+            return before_and_now(metric, line);
+        }
+        // What is not sure yet stands in the table.
+        let change = line.change.as_ref().filter(|change| change.ci.is_some_and(|ends| !ends.holds(1.0)))?;
+        let label = line.label.replace(", mean", "");
+        let mut letters = label.chars();
+        let label: String = letters.next()?.to_lowercase().chain(letters).collect();
+        let (shown, interval) = change_text(change.ratio, change.ci);
+        let interval = interval.filter(|_| digits == Digits::Interval);
+        Some(format!("{label} {shown}{}", interval.map_or_else(String::new, |ends| format!(" ({ends})"))))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("So far, at stage {stage}, compared with the baseline: {}.", join(&told, "and")))
+}
+
+/// Whether the split explains what changed: said where it explains all of it.
+pub(super) fn within_the_hours(report: &Report, digits: Digits) -> Option<String> {
+    let same = |line: &&Headline| {
+        let (within, since) = (line.same_hours.as_ref()?.ci?, line.change.as_ref()?.ci?);
+        Some((within.is_apart_from(since), within.holds(1.0)))
+    };
+    let known: Vec<&Headline> = report.headlines.iter().filter(|line| same(line).is_some()).collect();
+    let explains = |line: &&Headline| same(line) == Some((false, false));
+    // One line that the hours do not explain is a sentence of its own, where it is told.
+    if known.is_empty() || known.iter().any(|line| same(line).is_some_and(|(apart, _)| apart)) {
+        return None;
+    }
+    let told: Vec<String> = known
+        .into_iter()
+        .filter(explains)
+        .filter_map(|line| {
+            let label = line.label.to_lowercase().replace(", mean", "").replace(',', "");
+            let within = line.same_hours.as_ref()?;
+            Some(format!("{label} {}", change_text(within.value, within.ci).0))
+        })
+        .collect();
+    (!told.is_empty()).then(|| {
+        let figures = match digits {
+            Digits::Value => String::new(),
+            Digits::Interval => format!(" ({})", join(&told, "and")),
+        };
+        format!(
+            "Side by side in the same hours the difference is the same{figures}: it is {} that made it, not the weeks.",
+            report.words.treated
+        )
+    })
+}
+
+/// What changed, as a sentence calls it.
+fn noun(report: &Report, improvement: &Improvement) -> String {
+    match improvement.id.as_str() {
+        "memory_reduction" => "memory".into(),
+        "throughput_ratio" => "throughput".into(),
+        "latency_reduction" => "latency".into(),
+        "timeout_reduction" => "timeouts".into(),
+        _ => report.label(&improvement.metric).to_lowercase().replace(", mean", "").replace(',', ""),
+    }
+}
+
+/// `memory fell by 85.1 % (84.0 to 86.0)`
+fn change(report: &Report, claims: &[Claim], improvement: &Improvement, digits: Digits) -> Option<String> {
+    let told = change_alone(report, claims, improvement, digits)?;
+    if let Some(doubt) = &improvement.reason {
+        return Some(format!("{told}, but {doubt}"));
+    }
+    // Where the hours themselves explain it, the rollout does not.
+    match improvement
+        .same_hours
+        .as_ref()
+        .filter(|same| same.ci.zip(improvement.ci).is_some_and(|(a, b)| a.is_apart_from(b)))
+    {
+        Some(same) => {
+            let explained = digits.estimate(same.value, same.ci, &improvement.unit);
+            Some(format!("{told}, of which the split in the same hours explains {explained}"))
+        }
+        None => Some(told),
+    }
+}
+
+fn change_alone(report: &Report, claims: &[Claim], improvement: &Improvement, digits: Digits) -> Option<String> {
+    let id = improvement_id(improvement);
+    let claim = claims.iter().find(|claim| claim.id == id)?;
+    let unit = &improvement.unit;
+    let noun = noun(report, improvement);
+    let is_ratio = *unit == Unit::Ratio;
+    let same = if is_ratio { 1.0 } else { 0.0 };
+    if claim.ci.is_some_and(|ends| ends.holds(same)) {
+        let estimate = digits.estimate(claim.value, claim.ci, unit);
+        let of = if is_ratio { "of its old level" } else { "less" };
+        let verb = if noun.ends_with('s') { "show" } else { "shows" };
+        return Some(format!("{noun} {verb} no sure change ({estimate} {of})"));
+    }
+    if is_ratio {
+        let direction = if claim.value >= 1.0 { "rose" } else { "fell" };
+        return Some(format!("{noun} {direction} to {} its old level", digits.estimate(claim.value, claim.ci, unit)));
+    }
+    if claim.value >= 0.0 {
+        return Some(format!("{noun} fell by {}", digits.estimate(claim.value, claim.ci, unit)));
+    }
+    // A negative reduction is a rise: the interval turns over with it.
+    let turned = claim.ci.map(|ends| ends.turned(|end| -end));
+    Some(format!("{noun} rose by {}", digits.estimate(-claim.value, turned, unit)))
+}
+
+/// How the judged ones stand; nothing where no target was set.
+fn against_targets<'a>(report: &Report, measured: impl Iterator<Item = &'a Improvement>) -> Option<String> {
+    let judged: Vec<&Improvement> = measured.filter(|improvement| improvement.target.is_some()).collect();
+    let of = |wanted: &[Status]| -> Vec<String> {
+        judged
+            .iter()
+            .filter(|improvement| wanted.contains(&improvement.status))
+            .map(|known| noun(report, known))
+            .collect()
+    };
+    let (reached, missed, open) = (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Open]));
+    match judged.len() {
+        0 => return None,
+        1 if reached.len() == 1 => return Some("the target is reached".into()),
+        count if reached.len() == count => return Some(format!("all {count} targets are reached")),
+        _ => {}
+    }
+    let mut parts = Vec::new();
+    for (names, words) in [(missed, "missed"), (open, status_word(Status::Open)), (reached, "reached")] {
+        match names.len() {
+            0 => {}
+            1 => parts.push(format!("the target of {} is {words}", names[0])),
+            _ => parts.push(format!("the targets of {} are {words}", join(&names, "and"))),
+        }
+    }
+    Some(parts.join(", "))
+}
