@@ -15,6 +15,8 @@ pub const NOTHING_SUCCEEDED: &str = "nothing succeeded in the final stage";
 /// Whether a sentence tells intervals, or a table beside it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Digits {
+    /// Neither the targets.
+    ValueAlone,
     Value,
     Interval,
 }
@@ -22,7 +24,7 @@ pub(super) enum Digits {
 impl Digits {
     fn estimate(self, value: f64, ci: Option<Interval>, unit: &Unit) -> String {
         match self {
-            Self::Value => format::figure(value, ci, unit).0,
+            Self::Value | Self::ValueAlone => format::figure(value, ci, unit).0,
             Self::Interval => format::estimate(value, ci, unit),
         }
     }
@@ -55,7 +57,9 @@ pub(super) fn changed(report: &Report, digits: Digits) -> Option<String> {
         return (!missing.is_empty()).then(|| format!("Not measured: the change of {}.", join(&missing, "and")));
     }
     let mut parts = vec![format!("Compared with the baseline, {}", join(&told, "and"))];
-    parts.extend(against_targets(report, measured));
+    if digits != Digits::ValueAlone {
+        parts.extend(against_targets(report, measured));
+    }
     if !missing.is_empty() {
         parts.push(format!("not measured: {}", join(&missing, "and")));
     }
@@ -125,7 +129,7 @@ pub(super) fn within_the_hours(report: &Report, digits: Digits) -> Option<String
         .collect();
     (!told.is_empty()).then(|| {
         let figures = match digits {
-            Digits::Value => String::new(),
+            Digits::Value | Digits::ValueAlone => String::new(),
             Digits::Interval => format!(" ({})", join(&told, "and")),
         };
         format!(

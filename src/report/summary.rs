@@ -2,7 +2,7 @@
 
 use super::changes::{Digits, changed, within_the_hours};
 use super::model::{
-    Answer, Criterion, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger, TriggerSeverity,
+    Answer, Criterion, DecisionValue, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger, TriggerSeverity,
 };
 use super::words::{
     accepted_text, answer_text, attempt_text, decision_meaning, decision_words, dimensions, join, status_word,
@@ -78,12 +78,15 @@ fn reason(report: &Report) -> Option<String> {
     })
 }
 
-/// What stands beside the decision's own words: its reason, what changed, and whether the hours of the split say the
-/// same. The summary's other sentences are of the whole log.
+/// What stands beside the decision's own words: its reason, what changed, and, where the rollout goes on, whether the hours
+/// of the split say the same. The summary's other sentences are of the whole log.
 pub fn lead(report: &Report) -> Vec<String> {
     let why = reason(report).map(|told| format!("{}.", format::capitalised(&told)));
-    let changed = changed(report, Digits::Value);
-    why.into_iter().chain(changed).chain(within_the_hours(report, Digits::Value)).collect()
+    let goes_on = report.decision.value == DecisionValue::Go;
+    // Against a reason, what was reached beside it is no news: the table has it.
+    let digits = if goes_on { Digits::Value } else { Digits::ValueAlone };
+    let within = within_the_hours(report, digits).filter(|_| goes_on);
+    why.into_iter().chain(changed(report, digits)).chain(within).collect()
 }
 
 /// What does not decide, and must not be missed: an incident that was answered, and what the log leaves open.

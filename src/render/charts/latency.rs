@@ -39,7 +39,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
             let bottom = rows.len() as f64 * ROW + 6.0;
             for tick in scale.ticks(if narrow { 4 } else { 8 }) {
                 canvas.line((scale.at(tick), 6.0), (scale.at(tick), bottom), GRID, 1);
-                canvas.text((scale.at(tick), bottom + 12.0), &duration(tick), Hold::Middle, 11, MUTED);
+                canvas.text((scale.at(tick), bottom + 12.0), &duration(tick), Hold::Middle, 12, MUTED);
             }
             for (index, row) in rows.iter().enumerate() {
                 line(canvas, row, &scale, 6.0 + (index as f64 + 0.5) * ROW, if narrow { 11 } else { 20 });
@@ -91,7 +91,7 @@ fn rows<'a>(words: &Words, stage: &'a Stage) -> Vec<Row<'a>> {
 fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characters: usize) {
     let colour = if row.treated { TREATED } else { CONTROL };
     canvas.text((4.0, middle - 6.0), &short(&row.stage.name, characters), Hold::Start, 13, INK);
-    canvas.text((4.0, middle + 8.0), &short(&row.arm, characters + 2), Hold::Start, 11, colour);
+    canvas.text((4.0, middle + 8.0), &short(&row.arm, characters + 2), Hold::Start, 12, colour);
     let (Some(first), Some(last)) = (row.quantiles.first(), row.quantiles.last()) else {
         canvas.text((scale.at(0.0) + 8.0, middle), format::NOT_MEASURED, Hold::Start, 12, MUTED);
         return;
@@ -114,7 +114,7 @@ fn line(canvas: &Canvas<'_>, row: &Row<'_>, scale: &Scale, middle: f64, characte
         }
         // Labels that would run into each other are left out; the table has them all.
         if x - last_label > 24.0 {
-            canvas.text((x, middle - 12.0), name, Hold::Middle, 11, MUTED);
+            canvas.text((x, middle - 12.0), name, Hold::Middle, 12, MUTED);
             last_label = x;
         }
     }

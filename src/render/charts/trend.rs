@@ -53,7 +53,7 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
     let left = 70.0;
     for tick in scale.ticks(4) {
         canvas.line((left, scale.at(tick)), (width - 10.0, scale.at(tick)), GRID, 1);
-        canvas.text((left - 6.0, scale.at(tick)), &format::value(tick, &metric.unit), Hold::End, 11, MUTED);
+        canvas.text((left - 6.0, scale.at(tick)), &format::value(tick, &metric.unit), Hold::End, 12, MUTED);
     }
     let step = (width - left - 40.0) / (points.len() - 1) as f64;
     let at = |index: usize| left + 20.0 + index as f64 * step;
@@ -69,7 +69,7 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
         }
         canvas.dot((x, scale.at(figure.value)), 4, TREATED);
         if index % every == 0 {
-            canvas.text((x, bottom + 14.0), &short(day.get(5..).unwrap_or(day), 6), Hold::Middle, 11, INK);
+            canvas.text((x, bottom + 14.0), &short(day.get(5..).unwrap_or(day), 6), Hold::Middle, 12, INK);
         }
     }
 }
