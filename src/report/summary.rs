@@ -2,7 +2,8 @@
 
 use super::changes::{Digits, changed, within_the_hours};
 use super::model::{
-    Answer, Criterion, DecisionValue, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger, TriggerSeverity,
+    Answer, Criterion, DecisionValue, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
+    TriggerSeverity,
 };
 use super::words::{
     accepted_text, answer_text, attempt_text, decision_meaning, decision_words, dimensions, join, status_word,
