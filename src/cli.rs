@@ -20,6 +20,9 @@ pub struct Cli {
     /// Also print where the time went.
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Colour what goes to the terminal; auto: where there is one, and NO_COLOR is not set.
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
     /// Worker threads [default: all cores]. The output does not depend on it.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -75,12 +78,20 @@ pub enum Command {
     /// Tell what a plan can show: the records that each stage's rates need. Reads no log.
     #[command(after_help = "Example:\n  stagegate power --per-day 2000")]
     Power(PowerArguments),
+    /// Tell how a figure or finding of a report came about; without an id, list all.
+    #[command(
+        after_help = "Examples:\n  stagegate explain criteria.100%.success_rate\n  stagegate explain | grep latency"
+    )]
+    Explain(ExplainArguments),
     /// List the formats that can be read, or print one.
     #[command(after_help = "Example:\n  stagegate formats k6-json")]
     Formats(FormatsArguments),
     /// Print a JSON Schema.
     #[command(after_help = "Example:\n  stagegate schema report > report.schema.json")]
     Schema(SchemaArguments),
+    /// Write the manual pages, one a command.
+    #[command(after_help = "Example:\n  stagegate man --out /usr/local/share/man/man1")]
+    Man(ManArguments),
     /// Print a shell completion script.
     #[command(after_help = "Example:\n  stagegate completions bash > /etc/bash_completion.d/stagegate")]
     Completions(CompletionsArguments),
@@ -102,6 +113,9 @@ pub struct ReportArguments {
     /// Also write report.pdf, with an installed Chromium (CHROMIUM names another).
     #[arg(long)]
     pub pdf: bool,
+    /// Open report.html in the browser (BROWSER names one).
+    #[arg(long, conflicts_with = "watch")]
+    pub open: bool,
     /// Stay, and write the report anew whenever the log has grown.
     #[arg(long, conflicts_with = "generated_at")]
     pub watch: bool,
@@ -301,6 +315,22 @@ pub struct SchemaArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// As `check` prints it behind a reason, and report.json in claims and findings.
+    pub id: Option<String>,
+    /// Folder of the report.
+    #[arg(short, long, default_value = "out", value_name = "FOLDER")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// Folder that the pages are written to.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub struct CompletionsArguments {
     /// For which shell.
     #[arg(value_enum)]
@@ -355,6 +385,14 @@ pub enum CheckFormat {
     Markdown,
     /// A message in Slack's blocks, as JSON.
     Slack,
+}
+
+/// When what is printed is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
 }
 
 /// From which decision on `check` fails.

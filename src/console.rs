@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::cli::ColorChoice;
 use crate::error::{Error, Result};
 use crate::render::terminal::Colour;
 use crate::run::Run;
@@ -17,6 +18,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Console {
     /// Print nothing but errors and what was asked for.
     pub quiet: bool,
+    /// Of what goes to standard output.
+    pub colour: Colour,
 }
 
 impl Console {
@@ -112,9 +115,13 @@ pub fn print_times(run: &Run) {
 }
 
 /// Whether to colour what goes to standard output.
-pub fn colour() -> Colour {
-    let wanted = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted { Colour::Always } else { Colour::Never }
+pub fn colour(choice: ColorChoice) -> Colour {
+    let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match choice {
+        ColorChoice::Always => Colour::Always,
+        ColorChoice::Auto if io::stdout().is_terminal() && !no_color() => Colour::Always,
+        ColorChoice::Auto | ColorChoice::Never => Colour::Never,
+    }
 }
 
 fn quiet_broken_pipe(outcome: io::Result<()>) -> Result<()> {

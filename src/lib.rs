@@ -2,6 +2,7 @@
 //! measured. The pipeline in one screen; ARCHITECTURE.md has the map.
 
 pub mod analysis;
+pub mod browser;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod daily;
 mod damage;
 pub mod error;
 pub mod evidence;
+pub mod figures;
 pub mod files;
 pub mod format;
 pub mod ingest;

@@ -206,11 +206,11 @@ impl Facts<'_> {
 
     fn performance(&self) -> Completion {
         let of = |status: fn(Status) -> bool| -> Vec<&str> {
-            let judged = self.improvements.iter().filter(|improvement| improvement.target.is_some());
+            let judged = self.improvements.iter().filter(|improvement| improvement.decides());
             let found = judged.filter(|improvement| status(improvement.status));
             found.map(|improvement| improvement.id.as_str()).collect()
         };
-        let judged = self.improvements.iter().filter(|improvement| improvement.target.is_some()).count();
+        let judged = self.improvements.iter().filter(|improvement| improvement.decides()).count();
         let missed = of(|status| status == Status::NotMet);
         let open = of(|status| matches!(status, Status::Open | Status::NotMeasured));
         let (status, evidence) = if !missed.is_empty() {

@@ -10,7 +10,7 @@ use super::figure::{NOTHING, NotMeasured, dependence_warning, figure, rate};
 use super::group::{GroupData, StageData};
 use super::pair::pair_id;
 use super::ratio;
-use crate::config::{self, Bound, HEADLINE_LATENCY, Plan, RECORDS, Scope, THROUGHPUT};
+use crate::config::{self, Bound, HEADLINE_LATENCY, Mode, Plan, RECORDS, Scope, THROUGHPUT};
 use crate::cube::slice::Arm;
 use crate::metric::{Estimator, Metric, Share, Unit};
 use crate::report::model::{Criterion, Direction, FigureWarning, Status};
@@ -128,6 +128,7 @@ impl Question<'_> {
             smallest_detectable: None,
             reason: None,
             standing: None,
+            trial: self.asked.mode == Mode::Trial,
             warnings: Vec::new(),
         }
     }

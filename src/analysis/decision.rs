@@ -202,7 +202,7 @@ impl Judged<'_> {
                 reasons.push(reason(DecisionValue::Review, improvement_id(improvement), text));
             }
         }
-        for improvement in self.improvements.iter().filter(|improvement| improvement.target.is_some()) {
+        for improvement in self.improvements.iter().filter(|improvement| improvement.decides()) {
             let finding = improvement_id(improvement);
             if let Some(level) = self.level(improvement) {
                 let value = improvement.value.map_or_else(

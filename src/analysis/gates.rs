@@ -39,6 +39,7 @@ impl Progress {
                 && criterion.metric == RECORDS
                 && criterion.status == Status::NotMet
                 && !is_near(criterion)
+                && !criterion.trial
         };
         // A day is over when it is told.
         let last = current == Some(plan.final_stage()) && !criteria.iter().any(is_short);
@@ -106,6 +107,10 @@ impl Gates<'_> {
         if self.is_said_by_success(criterion) {
             return None;
         }
+        if criterion.trial {
+            let judged = criterion.status != Status::Met && criterion.status != Status::NotMeasured;
+            return judged.then(|| Standing { level: None, text: format!("on trial: {}", self.status(criterion)) });
+        }
         match self.progress.state(stage, &self.data[stage]) {
             StageState::NotBegun => self.not_begun(stage, criterion),
             StageState::Running => self.running(stage, criterion),
@@ -117,7 +122,8 @@ impl Gates<'_> {
     fn is_said_by_success(&self, criterion: &Criterion) -> bool {
         criterion.metric == "error_rate"
             && self.criteria.iter().any(|other| {
-                other.metric == "success_rate"
+                !other.trial
+                    && other.metric == "success_rate"
                     && (&other.stage, &other.scope) == (&criterion.stage, &criterion.scope)
                     && (other.threshold + criterion.threshold - 1.0).abs() < 1e-9
             })
@@ -262,7 +268,8 @@ impl Gates<'_> {
         let asked = self
             .criteria
             .iter()
-            .find(|criterion| criterion.stage == self.plan.stages[current].name && criterion.metric == "success_rate");
+            .filter(|criterion| criterion.stage == self.plan.stages[current].name && !criterion.trial)
+            .find(|criterion| criterion.metric == "success_rate");
         let pooled = self.pooled(stage..=current).and_then(Rate::interval);
         asked.zip(pooled).is_some_and(|(asked, failed)| 1.0 - failed.low < asked.threshold)
     }

@@ -7,7 +7,7 @@ use super::figure::{NotMeasured, dependence_warning, not_carried, rate};
 use super::group::{GroupData, StageData};
 use super::pair::{pair_id, place};
 use super::ratio::{self, Ratio};
-use crate::config::{self, Form, HEADLINE_LATENCY, Plan, THROUGHPUT};
+use crate::config::{self, Form, HEADLINE_LATENCY, Mode, Plan, THROUGHPUT};
 use crate::cube::slice::Arm;
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::report::model::{
@@ -176,6 +176,7 @@ impl Measured<'_> {
             status: status(ratio.is_some(), interval, target, better),
             same_hours: None,
             reason,
+            trial: self.asked.mode == Mode::Trial,
             warnings,
         }
     }

@@ -120,7 +120,7 @@ fn missed(judged: &Judged<'_>) -> Vec<NextStep> {
     let improvements: Vec<&str> = judged
         .improvements
         .iter()
-        .filter(|improvement| improvement.status == Status::NotMet)
+        .filter(|improvement| improvement.decides() && improvement.status == Status::NotMet)
         .map(|improvement| improvement.id.as_str())
         .collect();
     if let Some(first) = improvements.first() {
@@ -152,7 +152,7 @@ fn fallbacks(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
 
 fn mix(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
     let improvement =
-        judged.improvements.iter().find(|improvement| improvement.mix_changed && improvement.target.is_some())?;
+        judged.improvements.iter().find(|improvement| improvement.mix_changed && improvement.decides())?;
     let text = format!(
         "Read the mix-adjusted figures: the {} of the final stage are not like those of the baseline.",
         words.many
@@ -166,7 +166,8 @@ fn unsettled(words: &Words, judged: &Judged<'_>) -> Option<NextStep> {
     let runs = |criterion: &&Criterion| {
         judged.stages.iter().any(|stage| stage.name == criterion.stage && stage.state == StageState::Running)
     };
-    let open = judged.criteria.iter().filter(|criterion| criterion.status == Status::Open).filter(runs);
+    let open =
+        judged.criteria.iter().filter(|criterion| criterion.status == Status::Open && !criterion.trial).filter(runs);
     let (criterion, more) = open
         .filter_map(|criterion| criterion.more_needed.map(|more| (criterion, more)))
         .max_by_key(|(_, more)| *more)?;
@@ -184,7 +185,7 @@ fn unmeasured(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
     let mut steps = Vec::new();
     let memory = judged.improvements.iter().find(|improvement| {
         plan.metrics.find(&improvement.metric).is_some_and(|metric| metric.estimator.measure() == Some(MEMORY))
-            && improvement.target.is_some()
+            && improvement.decides()
             && improvement.status == Status::NotMeasured
     });
     if let Some(memory) = memory {
@@ -194,10 +195,9 @@ fn unmeasured(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
         );
         steps.push(step(&format!("improvements.{}", memory.id), text));
     }
-    let empty = judged
-        .criteria
-        .iter()
-        .find(|criterion| criterion.status == Status::NotMeasured && criterion.reason.as_deref() == Some(NOTHING));
+    let empty = judged.criteria.iter().find(|criterion| {
+        !criterion.trial && criterion.status == Status::NotMeasured && criterion.reason.as_deref() == Some(NOTHING)
+    });
     if let Some(criterion) = empty {
         let text = format!(
             "Stage {} has no {} in this log: add its files, or run it.",

@@ -1,12 +1,15 @@
 //! `stagegate check`: the decision, printed and as an exit code.
 
+use super::power;
 use super::session::{Session, clock, config_told, load};
 use crate::analysis::up_to::stage_of;
 use crate::cli::{CheckArguments, CheckFormat, FailOn};
+use crate::config::{Plan, Stage};
 use crate::console;
 use crate::error::{Error, Result};
+use crate::render::escape::plain_lines;
 use crate::render::{announce, check, terminal};
-use crate::report::model::DecisionValue;
+use crate::report::model::{self, DecisionValue, Report, StageState};
 
 pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
     let mut plan = load(&arguments.input)?;
@@ -17,7 +20,8 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
     match arguments.format {
         CheckFormat::Text => {
             session.console.tell(&config_told(&plan))?;
-            session.console.tell(&terminal::check(&report, console::colour()))?;
+            session.console.tell(&terminal::check(&report, session.console.colour))?;
+            session.console.tell(&yet_to_begin(&plan, &report))?;
         }
         CheckFormat::Json => console::print(&check::json(&report))?,
         CheckFormat::Github => console::print(&check::github(&report))?,
@@ -26,6 +30,18 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
         CheckFormat::Slack => console::print(&announce::slack(&report, link))?,
     }
     Ok(exit_code(report.decision.value, arguments.fail_on))
+}
+
+/// What the numbers of the stages to come cannot show: while they have not begun, the plan can still be changed.
+fn yet_to_begin(plan: &Plan, report: &Report) -> String {
+    let to_come = |stage: &Stage| {
+        let is_stage = |known: &&model::Stage| known.name == stage.name && known.state == StageState::NotBegun;
+        stage.percentage > 0.0 && report.stages.iter().any(|known| is_stage(&known))
+    };
+    match power::cannot_show(plan, to_come) {
+        none if none.is_empty() => none,
+        lines => plain_lines(&format!("\nStages to come\n{lines}")),
+    }
 }
 
 /// The decision as an exit code.

@@ -5,7 +5,7 @@ use crate::cli::DailyArguments;
 use crate::config::daily::{date_folder, parse_date};
 use crate::error::{Error, Result};
 use crate::render::terminal;
-use crate::{console, daily, output, render};
+use crate::{daily, figures, output, render};
 
 pub(super) fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
     let DailyArguments { input, date, out, generated_at } = arguments;
@@ -14,8 +14,10 @@ pub(super) fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
     let generated_at = clock(generated_at.as_deref())?;
     let (report, day) = session.with_progress(|| daily::report(&plan, day, generated_at, &session.run))?;
     let folder = out.join("daily").join(date_folder(day));
-    output::write(&folder, &render::all(&report))?;
-    session.console.tell(&terminal::summary(&report, console::colour()))?;
+    let mut files = render::all(&report);
+    files.extend(figures::files(&report)?);
+    output::write(&folder, &files)?;
+    session.console.tell(&terminal::summary(&report, session.console.colour))?;
     session.console.tell(&written(&folder, &REPORT_FILES))?;
     Ok(0)
 }

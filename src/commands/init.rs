@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::power;
 use super::session::Session;
 use crate::cli::InitArguments;
 use crate::error::{Error, Position, Result};
@@ -56,6 +57,12 @@ pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
         let _ = writeln!(text, "  {open}");
     }
     text.push_str(&tried(&path, &proposal.text, log));
+    // What does not parse was told already.
+    let plan = config::parse(&path.display().to_string(), &proposal.text, PathBuf::new());
+    let beyond = plan.map_or_else(|_| String::new(), |plan| power::cannot_show(&plan, |_| true));
+    if !beyond.is_empty() {
+        let _ = write!(text, "\nWhat the numbers of its stages cannot show:\n{beyond}");
+    }
     session.console.tell(&plain_lines(&text))?;
     Ok(0)
 }

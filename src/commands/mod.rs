@@ -5,6 +5,7 @@ mod check;
 mod cube;
 mod daily;
 mod diff;
+mod explain;
 mod formats;
 mod generate;
 mod init;
@@ -29,13 +30,17 @@ use session::Session;
 /// What the user can mend.
 pub fn run(cli: &Cli) -> Result<u8> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let session =
-        Session { console: Console { quiet: cli.quiet }, run: Run::new(cli.threads.map_or(cores, usize::from)) };
+    let session = Session {
+        console: Console { quiet: cli.quiet, colour: console::colour(cli.color) },
+        run: Run::new(cli.threads.map_or(cores, usize::from)),
+    };
     let code = match &cli.command {
         Command::Report(arguments) => report::run(&session, arguments),
         Command::Daily(arguments) => daily::run(&session, arguments),
         Command::Status(arguments) => status::run(&session, arguments),
-        Command::Diff(arguments) => diff::run(arguments),
+        Command::Diff(arguments) => diff::run(&session, arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Man(arguments) => print::man(&session, arguments),
         Command::Check(arguments) => check::run(&session, arguments),
         Command::Cube(arguments) => cube::run(&session, arguments),
         Command::Bundle(arguments) => bundle::run(&session, arguments),

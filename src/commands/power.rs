@@ -21,16 +21,8 @@ const HALF: f64 = 0.5;
 pub(super) fn run(arguments: &PowerArguments) -> Result<u8> {
     let plan = load(&arguments.input)?;
     let mut text = String::new();
-    // At the planned number.
-    let level = match plan.analysis.looks {
-        Looks::Every => every_look(1.0, plan.analysis.level()),
-        Looks::Once => plan.analysis.level(),
-    };
     for stage in &plan.stages {
-        let mut bounds: Vec<f64> = stage.criteria().iter().filter_map(|asked| success_bound(&plan, asked)).collect();
-        // An error rate that says the same as a success rate is one fact.
-        bounds.dedup_by(|next, kept| (*next - *kept).abs() < 1e-9);
-        for bound in bounds {
+        for (bound, level) in questions(&plan, stage) {
             let _ = writeln!(text, "{}", told(&plan, stage, (bound, level), arguments.per_day));
         }
     }
@@ -48,6 +40,50 @@ pub(super) fn run(arguments: &PowerArguments) -> Result<u8> {
     }
     console::print(&plain_lines(&text))?;
     Ok(0)
+}
+
+/// The success rates that a stage asks for, each with the level that it is judged at.
+fn questions(plan: &Plan, stage: &Stage) -> Vec<(f64, Level)> {
+    // At the planned number.
+    let level = match plan.analysis.looks {
+        Looks::Every => every_look(1.0, plan.analysis.level()),
+        Looks::Once => plan.analysis.level(),
+    };
+    let mut bounds: Vec<f64> = stage.criteria().iter().filter_map(|asked| success_bound(plan, asked)).collect();
+    // An error rate that says the same as a success rate is one fact.
+    bounds.dedup_by(|next, kept| (*next - *kept).abs() < 1e-9);
+    bounds.into_iter().map(|bound| (bound, level)).collect()
+}
+
+/// What the numbers of these stages cannot show, a line each; empty where they can show all that is asked.
+pub(super) fn cannot_show(plan: &Plan, is_asked: impl Fn(&Stage) -> bool) -> String {
+    let mut text = String::new();
+    for stage in plan.stages.iter().filter(|stage| is_asked(stage)) {
+        for (rate, level) in questions(plan, stage) {
+            let Some(planned) = planned(stage).filter(|planned| *planned < fewest_to_show(rate, level)) else {
+                continue;
+            };
+            let words = &plan.schema.words;
+            let _ = writeln!(
+                text,
+                "  {}: {} cannot show a success rate of {}: it takes {} without a failure (stagegate power)",
+                stage.name,
+                words.counted_as(planned, &words.treated),
+                format::share(rate),
+                format::count(fewest_to_show(rate, level))
+            );
+        }
+    }
+    text
+}
+
+/// The number of records that a stage asks for.
+fn planned(stage: &Stage) -> Option<u64> {
+    let asked = stage.criteria().iter().find(|asked| asked.metric == RECORDS)?;
+    match asked.bound()? {
+        Bound::AtLeast(count) => Some(count.ceil() as u64),
+        _ => None,
+    }
 }
 
 /// The success rate that a criterion asks for, by itself or as an error rate.
@@ -68,13 +104,8 @@ fn told(plan: &Plan, stage: &Stage, (rate, level): (f64, Level), per_day: Option
     let of = |share: f64| needed_for_power(rate, (1.0 - rate) * share, level);
     let (tenth, half) = (of(TENTH), of(HALF));
     let count = |n: Option<u64>| n.map_or_else(|| "more than ten million".into(), format::count);
-    let asked = stage.criteria().iter().find(|asked| asked.metric == RECORDS);
-    let planned = asked.and_then(|asked| match asked.bound()? {
-        Bound::AtLeast(count) => Some(count.ceil() as u64),
-        _ => None,
-    });
     let what = format!("a success rate of {}", format::share(rate));
-    let verdict = match planned {
+    let verdict = match planned(stage) {
         None => format!("{}: no number is planned; to show {what}", stage.name),
         Some(planned) => {
             let records = words.counted_as(planned, &words.treated);

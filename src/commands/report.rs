@@ -8,19 +8,20 @@ use crate::cli::ReportArguments;
 use crate::console;
 use crate::error::Result;
 use crate::render::terminal;
-use crate::{ingest, output, pdf, render};
+use crate::{browser, figures, ingest, output, pdf, render};
 
 /// How often a watched log is looked at.
 const WATCH_PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> {
-    let ReportArguments { input, out, generated_at, summary, pdf, watch, check, fail_on } = arguments;
+    let ReportArguments { input, out, generated_at, summary, pdf, open, watch, check, fail_on } = arguments;
     let plan = load(input)?;
     loop {
         let seen = if *watch { ingest::source::sizes(&plan)? } else { Vec::new() };
         let generated_at = clock(generated_at.as_deref())?;
         let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;
         let mut files = session.run.time("render", || render::all(&report));
+        files.extend(session.run.time("figures", || figures::files(&report))?);
         let mut names = REPORT_FILES.to_vec();
         if *pdf {
             files.push(session.run.time("pdf", || pdf::of(&files))?);
@@ -31,8 +32,11 @@ pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> 
             console::print(&terminal::digest(&report))?;
         } else {
             session.console.tell(&config_told(&plan))?;
-            session.console.tell(&terminal::summary(&report, console::colour()))?;
+            session.console.tell(&terminal::summary(&report, session.console.colour))?;
             session.console.tell(&written(out, &names))?;
+        }
+        if *open {
+            browser::open(&out.join("report.html"))?;
         }
         if !*watch {
             return Ok(if *check { exit_code(report.decision.value, *fail_on) } else { 0 });

@@ -54,4 +54,5 @@ pub(super) fn written(folder: &Path, names: &[&str]) -> String {
 }
 
 /// The files of a report.
-pub(super) const REPORT_FILES: [&str; 4] = ["report.html", "report.md", "report.json", "charts/"];
+pub(super) const REPORT_FILES: [&str; 6] =
+    ["report.html", "report.md", "report.json", "figures.csv", "figures.parquet", "charts/"];

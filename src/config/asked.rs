@@ -26,6 +26,22 @@ pub enum Scope {
     Treated,
 }
 
+/// Whether what is asked decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    Decides,
+    /// On trial: judged and shown, and without a say in the decision.
+    Trial,
+}
+
+impl Mode {
+    fn decides(&self) -> bool {
+        *self == Self::Decides
+    }
+}
+
 /// What a value is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
@@ -65,6 +81,9 @@ pub struct Criterion {
     /// Which records count: `treated` (default) or `all` (default at percentage 0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// `decides` (default), or `trial`: judged and shown, and without a say in the decision.
+    #[serde(default, skip_serializing_if = "Mode::decides")]
+    pub mode: Mode,
 }
 
 impl Criterion {
@@ -76,7 +95,8 @@ impl Criterion {
             Bound::AtLeastTimesBaseline(value) => at_least_times_baseline = Some(value),
             Bound::AtMostTimesBaseline(value) => at_most_times_baseline = Some(value),
         }
-        Self { metric: metric.into(), at_least, at_most, at_least_times_baseline, at_most_times_baseline, scope }
+        let (metric, mode) = (metric.into(), Mode::Decides);
+        Self { metric, at_least, at_most, at_least_times_baseline, at_most_times_baseline, scope, mode }
     }
 
     /// What it is called in the report's ids: the metric, `…_vs_baseline` where the bound is relative.
@@ -254,6 +274,9 @@ pub struct Improvement {
     /// Upper end of the target band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+    /// `decides` (default), or `trial`: judged and shown, and without a say in the decision.
+    #[serde(default, skip_serializing_if = "Mode::decides")]
+    pub mode: Mode,
 }
 
 impl Improvement {
@@ -319,7 +342,8 @@ impl TargetsSection {
                 Some(Setting::On(band)) => band,
                 None => Band { min: None, max: None },
             };
-            Some((key, Improvement { metric: metric.into(), form, min: band.min, max: band.max }))
+            let (metric, mode) = (metric.into(), Mode::Decides);
+            Some((key, Improvement { metric, form, min: band.min, max: band.max, mode }))
         };
         list.into_iter().filter_map(improvement).collect()
     }

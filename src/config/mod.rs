@@ -17,7 +17,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, RECORDS, Scope, THROUGHPUT};
+pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Mode, RECORDS, Scope, THROUGHPUT};
 pub use init::commented_rollout_file;
 pub use plan::{DimensionRule, FoldingRules, Plan, Source, StageRule};
 pub use sections::{

@@ -10,6 +10,7 @@ mod bins;
 pub mod busy;
 mod cells;
 mod check;
+pub mod columns;
 pub mod dimension;
 mod fold;
 mod header;

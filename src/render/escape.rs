@@ -44,15 +44,21 @@ pub(super) fn markdown_code(text: &str) -> String {
 
 /// Text of this program for HTML, what stands between back-ticks as code.
 pub(super) fn html_with_code(text: &str) -> String {
+    with_code(text, xml, |code| format!("<code>{}</code>", xml(code)))
+}
+
+/// The same for Markdown.
+pub(super) fn markdown_with_code(text: &str) -> String {
+    with_code(text, markdown_text, markdown_code)
+}
+
+fn with_code(text: &str, plain: impl Fn(&str) -> String, code: impl Fn(&str) -> String) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // Without its partner a back-tick is a character like others.
     if parts.len().is_multiple_of(2) {
-        return xml(text);
+        return plain(text);
     }
-    let of_part = |(index, part): (usize, &&str)| {
-        if index % 2 == 0 { xml(part) } else { format!("<code>{}</code>", xml(part)) }
-    };
-    parts.iter().enumerate().map(of_part).collect()
+    parts.iter().enumerate().map(|(index, part)| if index % 2 == 0 { plain(part) } else { code(part) }).collect()
 }
 
 /// Text in an XML attribute; characters that XML 1.0 does not have become replacement characters.
@@ -90,6 +96,7 @@ mod tests {
     fn pairs_of_back_ticks_are_code_and_nothing_else_is_markup() {
         assert_eq!(html_with_code("Run `a <b>` & wait"), "Run <code>a &lt;b&gt;</code> &amp; wait");
         assert_eq!(html_with_code("one ` alone"), "one ` alone");
+        assert_eq!(markdown_with_code("Run `a_b` *now*"), "Run ` a_b ` \\*now\\*");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod check;
 pub mod dashboard;
 pub mod diff;
 pub mod escape;
+pub mod explain;
 mod markdown;
 mod marks;
 mod page;

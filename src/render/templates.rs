@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use tera::{Context, Kwargs, State, Tera};
 
-use super::escape::{html_with_code, markdown_code, markdown_text, one_line};
+use super::escape::{html_with_code, markdown_code, markdown_text, markdown_with_code, one_line};
 
 static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::default();
     tera.register_filter("md", |text: &str, _: Kwargs, _: &State| markdown_text(text));
     // To be followed by `safe`: it escapes by itself.
     tera.register_filter("spans", |text: &str, _: Kwargs, _: &State| html_with_code(text));
+    tera.register_filter("md_spans", |text: &str, _: Kwargs, _: &State| markdown_with_code(text));
     tera.register_filter("code", |text: &str, _: Kwargs, _: &State| markdown_code(text));
     tera.register_filter("line", |text: &str, _: Kwargs, _: &State| one_line(text));
     tera.register_filter("json", |text: &str, _: Kwargs, _: &State| serde_json::Value::from(text).to_string());

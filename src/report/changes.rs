@@ -197,7 +197,7 @@ fn change_alone(report: &Report, claims: &[Claim], improvement: &Improvement, di
 
 /// How the judged ones stand; nothing where no target was set.
 fn against_targets<'a>(report: &Report, measured: impl Iterator<Item = &'a Improvement>) -> Option<String> {
-    let judged: Vec<&Improvement> = measured.filter(|improvement| improvement.target.is_some()).collect();
+    let judged: Vec<&Improvement> = measured.filter(|improvement| improvement.decides()).collect();
     let of = |wanted: &[Status]| -> Vec<String> {
         judged
             .iter()

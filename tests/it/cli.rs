@@ -104,6 +104,114 @@ fn schemas_and_completions_are_printed() {
     }
 }
 
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    place.run(&["man", "--out", "man"]).expect(0);
+    let mut pages: Vec<String> = std::fs::read_dir(place.path("man"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pages.sort();
+    let help = place.run(&["--help"]).expect(0).out;
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let commands = listed.lines().take_while(|line| !line.is_empty()).filter_map(|line| {
+        line.strip_prefix("  ").filter(|line| !line.starts_with(' ')).and_then(|line| line.split(' ').next())
+    });
+    let mut wanted: Vec<String> =
+        commands.filter(|name| *name != "help").map(|name| format!("stagegate-{name}.1")).collect();
+    assert!(wanted.len() > 15, "{wanted:?}");
+    wanted.extend(["stagegate.1".to_owned(), "stagegate-validation-record.1".into()]);
+    wanted.sort();
+    assert_eq!(pages, wanted);
+    let page = place.read("man/stagegate-report.1");
+    assert!(page.contains(".TH stagegate-report") && page.contains("\\-\\-generated\\-at"), "{page}");
+}
+
+#[test]
+fn colour_is_asked_for_or_not() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 2000);
+    assert!(place.run(&["check", "--color", "always", "log.jsonl"]).out.contains('\u{1b}'));
+    assert!(!place.run(&["check", "--color", "auto", "log.jsonl"]).out.contains('\u{1b}'), "no terminal");
+    assert!(!place.run(&["check", "--color", "never", "log.jsonl"]).out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_figure_is_explained_by_its_id() {
+    let place = Place::new();
+    place.generate("log.jsonl", "regression", 6000);
+    place.report("out", &["log.jsonl"]);
+    let all = place.run(&["explain"]).expect(0).out;
+    for id in all.lines() {
+        let told = place.run(&["explain", id]).expect(0).out;
+        assert!(told.starts_with(id) && told.lines().count() > 1, "{told}");
+        // Every figure has what it is made of.
+        assert!(!id.starts_with("stages.") || told.contains("  formula    "), "{told}");
+        if !id.starts_with("stages.") && !id.starts_with("criteria.") {
+            continue;
+        }
+        assert!(told.contains("  inputs     log.jsonl"), "{told}");
+    }
+    let missed = place.run(&["explain", "criteria.100%.success_rate"]).expect(0).out;
+    assert!(missed.contains("  threshold  at least 98") && missed.contains("  decides    incomplete: "), "{missed}");
+    let refused = place.run(&["explain", "criteria.100%.sucess_rate"]).expect(2);
+    assert!(refused.err.contains("did you mean criteria.100%.success_rate"), "{}", refused.err);
+    let none = place.run(&["explain", "--out", "nowhere"]).expect(2);
+    assert!(
+        none.err.contains("nowhere/report.json: cannot read") && none.err.contains("stagegate report"),
+        "{}",
+        none.err
+    );
+}
+
+/// The long table says what report.json says, figure by figure.
+#[test]
+fn the_table_of_figures_holds_every_figure_once() {
+    let place = Place::new();
+    place.generate("log.jsonl", "incident", 6000);
+    let report = place.report("out", &["log.jsonl"]);
+    let mut reader = csv::Reader::from_reader(std::io::Cursor::new(place.read("out/figures.csv")));
+    let head: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(head, ["stage", "arm", "metric", "segment", "unit", "value", "low", "high", "n"]);
+    let mut seen = 0;
+    for row in reader.records().map(Result::unwrap).filter(|row| row[3].is_empty()) {
+        let stage = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == row[0]).unwrap();
+        let figure = &stage["groups"][&row[1]][&row[2]];
+        // serde_json reads the last bit of a number now and then otherwise.
+        let same = |a: f64, b: f64| (a - b).abs() <= 4.0 * f64::EPSILON * b.abs();
+        assert!(same(row[5].parse().unwrap(), figure["value"].as_f64().unwrap()), "{row:?}");
+        assert_eq!(row[8].parse::<u64>().unwrap(), figure["n"].as_u64().unwrap());
+        for (cell, end) in [(&row[6], 0), (&row[7], 1)] {
+            match (cell.parse::<f64>().ok(), figure["ci"][end].as_f64()) {
+                (Some(one), Some(other)) => assert!(same(one, other), "{row:?}"),
+                (one, other) => assert_eq!(one, other, "{row:?}"),
+            }
+        }
+        seen += 1;
+    }
+    let figures = report["claims"].as_array().unwrap().iter();
+    assert_eq!(seen, figures.filter(|claim| claim["id"].as_str().unwrap().starts_with("stages.")).count());
+    assert!(std::fs::read(place.path("out/figures.parquet")).unwrap().starts_with(b"PAR1"));
+}
+
+#[test]
+fn a_page_is_opened_by_the_program_that_is_named() {
+    let place = Place::new();
+    place.generate("log.jsonl", "good", 2000);
+    let seen = place.path("seen");
+    place.write("browser", format!("#!/bin/sh\necho \"$1\" > {}\n", seen.display()));
+    let browser = place.path("browser");
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let open = |browser: &std::path::Path| {
+        place.run_with(&["report", "-q", "--open", "log.jsonl"], &[("BROWSER", browser.to_str().unwrap())])
+    };
+    open(&browser).expect(0);
+    assert_eq!(std::fs::read_to_string(&seen).unwrap().trim(), "out/report.html");
+    let refused = open(&place.path("nothing")).expect(2);
+    assert!(refused.err.contains("--open: ") && refused.err.contains("out/report.html yourself"), "{}", refused.err);
+}
+
 /// Runs `report` with the arguments; returns its message. Nothing may have been written.
 #[track_caller]
 fn refused(place: &Place, arguments: &[&str]) -> String {

@@ -56,6 +56,13 @@ impl Place {
         )
     }
 
+    /// As [`Place::run`], with these variables.
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stagegate"));
+        command.args(arguments).envs(variables.iter().copied());
+        Run::of(command.current_dir(self.0.path()).stdin(Stdio::null()))
+    }
+
     /// Simulates a rollout into `name`; returns what was planted.
     fn generate(&self, name: &str, scenario: &str, uploads: u32) -> serde_json::Value {
         let uploads = uploads.to_string();

@@ -230,11 +230,6 @@ fn no_output_speaks_of_uploads_where_the_log_holds_jobs() {
     // Another report, for what compares.
     place.report("before", &["jobs.jsonl"]);
     let mut outputs: Vec<(String, String)> = Vec::new();
-    for folder in ["out", "out/charts"] {
-        for (path, bytes) in files_below(&place.path(folder)) {
-            outputs.push((path.display().to_string(), String::from_utf8(bytes).unwrap()));
-        }
-    }
     for arguments in [
         &["report", "jobs.jsonl", "--out", "again"][..],
         &["check", "jobs.jsonl"],
@@ -250,7 +245,10 @@ fn no_output_speaks_of_uploads_where_the_log_holds_jobs() {
         outputs.push((arguments.join(" "), run.out + &run.err));
     }
     for (path, bytes) in files_below(&place.path("out")) {
-        outputs.push((path.display().to_string(), String::from_utf8(bytes).unwrap()));
+        // The texts of a table of Parquet are those of the CSV beside it.
+        if path.extension().is_none_or(|ending| ending != "parquet") {
+            outputs.push((path.display().to_string(), String::from_utf8(bytes).unwrap()));
+        }
     }
     let mut found = Vec::new();
     for (name, text) in &outputs {

@@ -43,6 +43,7 @@ struct MatrixCell {
     status: Mark,
     value: String,
     needs: String,
+    trial: bool,
 }
 
 pub(crate) fn matrix(report: &Report) -> MatrixView {
@@ -62,6 +63,7 @@ pub(crate) fn matrix(report: &Report) -> MatrixView {
             status: marks::status(criterion.status),
             value: value.unwrap_or_default(),
             needs: needs(criterion),
+            trial: criterion.trial,
         })
     };
     let row = |label: &&str| MatrixRow {

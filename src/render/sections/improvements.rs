@@ -63,7 +63,9 @@ pub(crate) fn improvement(improvement: &Improvement) -> ImprovementView {
     let split = improvement.same_hours.as_ref().map(|same| format!("same hours: {}", join(&same.stages, "and")));
     let every_look = improvement_at_every_look(improvement);
     let warnings = marks::warnings(&improvement.warnings);
-    let notes: Vec<String> = [improvement.reason.clone(), split, every_look, warnings].into_iter().flatten().collect();
+    let trial = improvement.trial.then(|| "on trial: it does not decide".to_owned());
+    let notes: Vec<String> =
+        [trial, improvement.reason.clone(), split, every_look, warnings].into_iter().flatten().collect();
     let adjusted =
         improvement.adjusted.as_ref().map(|adjusted| format::figure(adjusted.value, adjusted.ci, &improvement.unit));
     ImprovementView {

@@ -78,7 +78,7 @@ fn length(stage: &Stage) -> Option<String> {
 
 /// What its criteria mean for the decision, the worst first; a stage without a criterion has none.
 fn status(report: &Report, stage: &Stage) -> Option<Mark> {
-    let of_stage = || report.criteria.iter().filter(|criterion| criterion.stage == stage.name);
+    let of_stage = || report.criteria.iter().filter(|criterion| criterion.stage == stage.name && !criterion.trial);
     let standing = of_stage().filter_map(|criterion| criterion.standing.as_ref()?.level).max();
     let all_met = of_stage().all(|criterion| criterion.status == Status::Met);
     let status = match standing {

@@ -102,8 +102,18 @@ pub struct Improvement {
     pub same_hours: Option<SameHours>,
     /// Why it was not measured.
     pub reason: Option<String>,
+    /// Judged and shown, and without a say in the decision.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub trial: bool,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<FigureWarning>,
+}
+
+impl Improvement {
+    /// Whether the plan holds the rollout to it: it has a target, and is not on trial.
+    pub fn decides(&self) -> bool {
+        self.target.is_some() && !self.trial
+    }
 }
 
 /// The change within stages, pooled over them by the inverse of their variances.
@@ -191,6 +201,9 @@ pub struct Criterion {
     /// What it means for the decision; `null` where there is nothing to say.
     #[serde(default)]
     pub standing: Option<Standing>,
+    /// Judged and shown, and without a say in the decision.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub trial: bool,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<FigureWarning>,
 }
