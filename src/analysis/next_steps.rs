@@ -28,9 +28,10 @@ pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) 
     steps.extend(log_errors(words, judged));
     steps.extend(incidents(judged));
     steps.extend(splits(words, judged));
+    // Causes before what follows from them.
+    steps.extend(fallbacks(words, judged));
     steps.extend(missed(judged));
     steps.extend(regressions(judged));
-    steps.extend(fallbacks(words, judged));
     steps.extend(mix(words, judged));
     steps.extend(unsettled(words, judged));
     steps.extend(unmeasured(plan, judged));
