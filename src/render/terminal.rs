@@ -143,7 +143,7 @@ fn decision_code(value: DecisionValue) -> &'static str {
 
 /// The decision in one line.
 pub(super) fn decision_line(report: &Report) -> String {
-    format!("{}: {}", decision_words(report.decision.value).0, decision_meaning(report))
+    format!("{}: {}", decision_words(report.decision.value).0, plain(&decision_meaning(report)))
 }
 
 fn decision(text: &mut String, report: &Report, colour: Colour) {

@@ -69,12 +69,15 @@ pub fn decision_meaning(report: &Report) -> String {
     else {
         return decision_words(report.decision.value).1.into();
     };
+    // Of a rollout that was asked about as it stood at a stage, later stages are left out.
+    let is_all = report.stages[now].percentage >= 100.0;
     match (report.decision.value, report.stages.get(now + 1)) {
         (DecisionValue::Go, Some(next)) => format!("go on to stage {}", next.name),
-        (DecisionValue::Go, None) => format!("keep it at {}", format::share(report.stages[now].percentage / 100.0)),
-        (DecisionValue::Review, None) => "a person must look before it is kept".into(),
-        (DecisionValue::NoGo, None) => "the rollout must not be kept as it is".into(),
-        (value, Some(_)) | (value, None) => decision_words(value).1.into(),
+        (DecisionValue::Go, None) if is_all => format!("keep it at {}", format::share(1.0)),
+        (DecisionValue::Go, None) => format!("go on from stage {}", report.stages[now].name),
+        (DecisionValue::Review, None) if is_all => "a person must look before it is kept".into(),
+        (DecisionValue::NoGo, None) if is_all => "the rollout must not be kept as it is".into(),
+        (value, _) => decision_words(value).1.into(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Place, repository};
+use super::{Place, repository, verdict};
 
 /// The sample's plan without what a log cannot give.
 const PLAN: &str = r#"
@@ -128,15 +128,35 @@ fn a_report_can_answer_as_check_does_from_a_folder_below_its_config() {
     assert!(place.run(&["report", "--fail-on", "review"]).expect(2).err.contains("--check"));
 }
 
+/// The words of the decision hold the name of a stage, which is text from outside.
+#[test]
+fn the_decision_names_its_stage_and_nothing_of_it_is_markup() {
+    let place = Place::new();
+    place.write("log.jsonl", verdict::log(1, &verdict::PLAN, verdict::healthy));
+    let config = verdict::plan(verdict::LATENCY);
+    place.write("rollout.toml", &config);
+    assert!(place.run(&["check", "--stage", "50%", "log.jsonl"]).expect(0).out.contains("GO: go on from stage 50%\n"));
+    place.write("rollout.toml", config.replace("name = \"50%\"", "name = \"<!channel> [x](http://a.b)\""));
+    let told = |format: &str| place.run(&["check", "--stage", "50", "--format", format, "log.jsonl"]).expect(0).out;
+    let markdown = told("markdown");
+    assert!(markdown.starts_with("### ✅ Go: go on from stage &lt;!channel&gt; \\[x\\](http"), "{markdown}");
+    // The header of a message is plain text; what is read for mentions is not.
+    let message: Value = serde_json::from_str(&told("slack")).unwrap();
+    assert!(message["text"].as_str().unwrap().contains("from stage &lt;!channel&gt;"), "{message}");
+}
+
 #[test]
 fn markdown_and_slack_say_it_and_call_nobody() {
     let place = place("regression");
     let link = "https://ci.example/runs/7/report.html";
     let markdown = place.run(&["check", "--format", "markdown", "--report-url", link]).expect(1).out;
     assert!(markdown.starts_with("### ⛔ No go: ") || markdown.starts_with("### ⏪ Roll back: "), "{markdown}");
-    for part in
-        ["&lt;!here&gt; &amp; more", &format!("[full report]({link})"), "| improvement | value |", "- **No go**: "]
-    {
+    for part in [
+        "&lt;!here&gt; &amp; more",
+        &format!("[full report]({link})"),
+        "| what | before (baseline) | now (",
+        "- **No go**: ",
+    ] {
         assert!(markdown.contains(part), "{part} in {markdown}");
     }
     let message: Value =
