@@ -24,13 +24,7 @@ struct Row<'a> {
 fn rows(report: &Report) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for stage in &report.stages {
-        let groups = &stage.groups;
-        for (arm, group) in [
-            ("all", &groups.all),
-            ("treated", &groups.treated),
-            ("control", &groups.control),
-            ("per_protocol", &groups.per_protocol),
-        ] {
+        for (arm, group) in stage.groups.named() {
             rows.extend(report.metrics.iter().filter_map(|metric| {
                 let figure = group.figure(&metric.id)?;
                 let (stage, metric, unit) = (stage.name.as_str(), metric.id.as_str(), metric.unit.word());

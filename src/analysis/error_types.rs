@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::doubts::rose;
+use super::group::{StageData, last_treated};
 use crate::config::Plan;
 use crate::report::model::{ErrorType, Group, Stage};
 
 /// Every type of the log: those that rose first, then by their share now, then by all their failures.
-pub(super) fn error_types(plan: &Plan, stages: &[Stage]) -> Vec<ErrorType> {
+pub(super) fn error_types(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<ErrorType> {
     let before = plan.baseline().map(|stage| &stages[stage].groups.all).filter(|group| group.n > 0);
-    let treated = |stage: &&Stage| stage.percentage > 0.0 && stage.groups.treated.n > 0;
-    let now = stages.iter().rfind(treated).map(|stage| &stage.groups.treated);
+    let now = last_treated(plan, data).map(|stage| &stages[stage].groups.treated);
     let mut totals: BTreeMap<&String, u64> = BTreeMap::new();
     for (name, failures) in stages.iter().flat_map(|stage| &stage.groups.all.errors) {
         *totals.entry(name).or_default() += failures;

@@ -87,6 +87,12 @@ impl StageData {
     }
 }
 
+/// The last stage above 0 % with treated records: how far the rollout is.
+pub(super) fn last_treated(plan: &Plan, data: &[StageData]) -> Option<usize> {
+    let treated = |stage: &usize| plan.stages[*stage].percentage > 0.0 && data[*stage].arm(Arm::Treated).uploads() > 0;
+    (0..data.len()).rfind(treated)
+}
+
 /// A measure of a group by hour.
 pub(super) struct MeasureData {
     pub source: MeasureSource,

@@ -1,9 +1,9 @@
 //! What changed, at a glance: failures, what the plan wants improved, and the slowest records; the baseline beside the
 //! treated of the last stage that has some.
 
-use super::group::StageData;
+use super::group::{StageData, last_treated};
 use super::pair::{pair_id, place};
-use super::same_hours;
+use super::same_hours::Within;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
@@ -22,19 +22,19 @@ pub(super) fn headlines(
     data: &[StageData],
     stages: &[Stage],
     comparisons: &[Comparison],
-    improvements: &[Improvement],
-    criteria: &[Criterion],
+    within: &Within<'_>,
+    (improvements, criteria): (&[Improvement], &[Criterion]),
 ) -> Vec<Headline> {
-    let treated = |stage: &usize| plan.stages[*stage].percentage > 0.0 && data[*stage].arm(Arm::Treated).uploads() > 0;
     let glance = Glance {
         plan,
         data,
         stages,
         comparisons,
+        within,
         improvements,
         criteria,
         baseline: plan.baseline().filter(|stage| data[*stage].arm(Arm::All).uploads() > 0),
-        now: (0..data.len()).rfind(treated),
+        now: last_treated(plan, data),
     };
     let asked = plan.improvements.iter().filter_map(|asked| plan.metric(&asked.metric));
     let failures = plan.metrics.by(Estimator::Rate(Share::Failures));
@@ -59,6 +59,7 @@ struct Glance<'a> {
     data: &'a [StageData],
     stages: &'a [Stage],
     comparisons: &'a [Comparison],
+    within: &'a Within<'a>,
     improvements: &'a [Improvement],
     criteria: &'a [Criterion],
     baseline: Option<usize>,
@@ -70,7 +71,7 @@ impl Glance<'_> {
     fn headline(&self, metric: &Metric) -> Headline {
         let improvement = self.improvement(metric);
         let change = self.change(metric, improvement);
-        let same_hours = same_hours::told(self.plan, self.data, self.stages, self.comparisons, metric);
+        let same_hours = self.within.told(metric);
         let (status, finding) = self.status(metric, improvement);
         Headline {
             metric: metric.id.clone(),

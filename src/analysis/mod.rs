@@ -49,6 +49,7 @@ use crate::report::model::{Event, Generator, Report, SCHEMA_VERSION};
 use crate::report::{claims, summary};
 use completion::Facts;
 use decision::Judged;
+use same_hours::Within;
 
 /// Events that the report lists: the first ones.
 const EVENTS_LISTED: usize = 500;
@@ -87,7 +88,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         let stages = stages::stages(plan, cube, &data)?;
         let (comparisons, regressions) = comparisons::comparisons(plan, cube, &data, &stages, &segmented);
         let mut improvements = improvements::improvements(plan, &data, &comparisons);
-        same_hours::judge(plan, &data, &stages, &comparisons, &mut improvements);
+        Within::new(plan, &data, &stages, &comparisons).judge(&mut improvements);
         looks::judge(plan, &data, &mut improvements);
         doubts::judge(plan, &data, &stages, &mut improvements);
         Ok::<_, Error>((stages, comparisons, regressions, improvements))
@@ -99,11 +100,12 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     });
     let ((mut stages, comparisons, regressions, improvements), triggers) = (changes?, triggers?);
     let mut criteria = criteria;
-    same_hours::judge_criteria(plan, &data, &stages, &comparisons, &mut criteria);
+    let within = Within::new(plan, &data, &stages, &comparisons);
+    within.judge_criteria(&mut criteria);
     looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
-    let headlines = headlines::headlines(plan, &data, &stages, &comparisons, &improvements, &criteria);
-    let error_types = error_types::error_types(plan, &stages);
+    let headlines = headlines::headlines(plan, &data, &stages, &comparisons, &within, (&improvements, &criteria));
+    let error_types = error_types::error_types(plan, &data, &stages);
     let spreads = spreads::spreads(plan, &data, &stages);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let mut data_quality = quality::quality(plan, cube, &data, &stages, {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::criteria;
 use super::group::StageData;
 use super::improvements::{better, status};
+use super::pair::place_of;
 use super::strata::{LEAST_COVERED, NO_CHANCE_Z};
 use crate::config::{Bound, Form, Plan};
 use crate::cube::slice::Arm;
@@ -32,67 +33,132 @@ struct Effect {
     log_error: f64,
 }
 
-/// Judges improvements by their effect within the stages, where there is one; throughput depends on the share of the
-/// traffic that an arm gets, and has none.
-pub(super) fn judge(
-    plan: &Plan,
-    data: &[StageData],
-    stages: &[Stage],
-    comparisons: &[Comparison],
-    improvements: &mut [Improvement],
-) {
-    for (improvement, asked) in improvements.iter_mut().zip(&plan.improvements) {
-        let Some(metric) = plan.metric(&asked.metric) else { continue };
-        if improvement.value.is_none() {
-            continue;
-        }
-        let Some(ratio) = of_metric(plan, data, stages, comparisons, metric) else { continue };
-        let same = if asked.form == Form::Reduction { reduction(ratio) } else { ratio };
-        if improvement.status != Status::NotJudged && decides(&same, improvement, plan.analysis.level()) {
-            improvement.status = status(true, same.ci, improvement.target, better(asked.form, metric));
-        }
-        improvement.same_hours = Some(same);
-    }
+/// The stages within which control and treated can be compared.
+pub(super) struct Within<'a> {
+    plan: &'a Plan,
+    data: &'a [StageData],
+    comparisons: &'a [Comparison],
+    /// Split as set, with at least 8 hours that both arms share.
+    sound: Vec<usize>,
 }
 
-/// The ratio of treated to control within the stages, where it can be told.
-pub(super) fn of_metric(
-    plan: &Plan,
-    data: &[StageData],
-    stages: &[Stage],
-    comparisons: &[Comparison],
-    metric: &Metric,
-) -> Option<SameHours> {
-    if !is_of_records(metric, data) {
-        return None;
+impl<'a> Within<'a> {
+    pub(super) fn new(plan: &'a Plan, data: &'a [StageData], stages: &[Stage], comparisons: &'a [Comparison]) -> Self {
+        let is_sound = |stage: &usize| {
+            let data = &data[*stage];
+            let hours = |arm| -> BTreeSet<i64> {
+                data.arm(arm).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour).collect()
+            };
+            let shared = hours(Arm::Treated).intersection(&hours(Arm::Control)).count();
+            stages[*stage].split.status != SplitStatus::Mismatch
+                && shared >= FEWEST_CLUSTERS
+                && data.arm(Arm::Treated).uploads() >= FEWEST_TREATED
+        };
+        Self { plan, data, comparisons, sound: (0..stages.len()).filter(is_sound).collect() }
     }
-    let ((ratio, interval), used) = pooled(plan, &effects(plan, data, stages, comparisons, metric))?;
-    let stages = used.into_iter().map(|stage| plan.stages[stage].name.clone()).collect();
-    Some(SameHours { value: ratio, ci: Some(interval.holding(ratio)), stages })
-}
 
-/// The same to be shown: where no stage has events in both arms, so that no logarithm can be pooled, the stage with most
-/// treated records.
-pub(super) fn told(
-    plan: &Plan,
-    data: &[StageData],
-    stages: &[Stage],
-    comparisons: &[Comparison],
-    metric: &Metric,
-) -> Option<SameHours> {
-    let of_largest = || {
-        let known = sound(data, stages, comparisons, metric).into_iter().filter_map(|(stage, comparison)| {
-            let crude = comparison.crude.as_ref()?;
-            let ends = crude.ci.filter(|ends| ends.high.is_finite())?;
-            Some((comparison.n?[1], stage, crude.ratio, ends))
-        });
-        let (_, stage, value, ends) = known.max_by_key(|(treated, ..)| *treated)?;
-        Some(SameHours { value, ci: Some(ends), stages: vec![plan.stages[stage].name.clone()] })
-    };
-    if !is_of_records(metric, data) {
-        return None;
+    /// Judges improvements by their effect within the stages, where there is one; throughput depends on the share of
+    /// the traffic that an arm gets, and has none.
+    pub(super) fn judge(&self, improvements: &mut [Improvement]) {
+        for (improvement, asked) in improvements.iter_mut().zip(&self.plan.improvements) {
+            let Some(metric) = self.plan.metric(&asked.metric) else { continue };
+            if improvement.value.is_none() {
+                continue;
+            }
+            let Some(ratio) = self.of_metric(metric) else { continue };
+            let same = if asked.form == Form::Reduction { reduction(ratio) } else { ratio };
+            if improvement.status != Status::NotJudged && decides(&same, improvement, self.plan.analysis.level()) {
+                improvement.status = status(true, same.ci, improvement.target, better(asked.form, metric));
+            }
+            improvement.same_hours = Some(same);
+        }
     }
-    of_metric(plan, data, stages, comparisons, metric).or_else(of_largest)
+
+    /// The ratio of treated to control within the stages, where it can be told.
+    fn of_metric(&self, metric: &Metric) -> Option<SameHours> {
+        if !is_of_records(metric, self.data) {
+            return None;
+        }
+        let ((ratio, interval), used) = pooled(self.plan, &self.effects(metric))?;
+        let stages = used.into_iter().map(|stage| self.plan.stages[stage].name.clone()).collect();
+        Some(SameHours { value: ratio, ci: Some(interval.holding(ratio)), stages })
+    }
+
+    /// The same to be shown: where no stage has events in both arms, so that no logarithm can be pooled, the stage with
+    /// most treated records.
+    pub(super) fn told(&self, metric: &Metric) -> Option<SameHours> {
+        let of_largest = || {
+            let known = self.of_stages(metric).filter_map(|(stage, comparison)| {
+                let crude = comparison.crude.as_ref()?;
+                let ends = crude.ci.filter(|ends| ends.high.is_finite())?;
+                Some((comparison.n?[1], stage, crude.ratio, ends))
+            });
+            let (_, stage, value, ends) = known.max_by_key(|(treated, ..)| *treated)?;
+            Some(SameHours { value, ci: Some(ends), stages: vec![self.plan.stages[stage].name.clone()] })
+        };
+        if !is_of_records(metric, self.data) {
+            return None;
+        }
+        self.of_metric(metric).or_else(of_largest)
+    }
+
+    /// The comparison of each stage.
+    fn of_stages(&self, metric: &Metric) -> impl Iterator<Item = (usize, &'a Comparison)> {
+        self.sound.iter().filter_map(|&stage| {
+            let candidate = place_of(self.plan, stage, Arm::Treated);
+            let of_stage = self.comparisons.iter().find(|comparison| {
+                comparison.kind == ComparisonKind::Concurrent
+                    && comparison.metric == metric.id
+                    && comparison.segment.is_empty()
+                    && comparison.candidate == candidate
+            });
+            of_stage.map(|comparison| (stage, comparison))
+        })
+    }
+
+    /// Each with the mix held still where most of it can be, else as it is.
+    fn effects(&self, metric: &Metric) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (stage, comparison) in self.of_stages(metric) {
+            let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
+            let adjusted = adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci));
+            let crude = comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
+            let Some((ratio, Some(ends))) = adjusted.filter(|(_, ci)| ci.is_some()).or(crude) else { continue };
+            if ratio > 0.0 && ends.low > 0.0 && ends.high.is_finite() && ends.high > ends.low {
+                let log_error = (ends.high / ends.low).ln() / (2.0 * self.plan.analysis.level().z());
+                effects.push(Effect { stage, log_ratio: ratio.ln(), log_error });
+            }
+        }
+        effects
+    }
+
+    /// Judges what is held against the baseline by the control of the same hours, where a stage has one that knows as much.
+    pub(super) fn judge_criteria(&self, criteria: &mut [Criterion]) {
+        for criterion in criteria {
+            let Some(index) = self.plan.stages.iter().position(|stage| stage.name == criterion.stage) else { continue };
+            let asked = self.plan.stages[index].criteria().iter().find(|asked| asked.word() == criterion.metric);
+            let relative = |bound| matches!(bound, Bound::AtLeastTimesBaseline(_) | Bound::AtMostTimesBaseline(_));
+            let Some(asked) = asked.filter(|asked| asked.bound().is_some_and(relative)) else { continue };
+            let Some(metric) = self.plan.metric(&asked.metric).filter(|metric| is_of_records(metric, self.data)) else {
+                continue;
+            };
+            let (Some(value), Some(since)) = (criterion.value, criterion.ci) else { continue };
+            let effects = self.effects(metric);
+            let Some(effect) = effects.into_iter().find(|effect| effect.stage == index) else { continue };
+            let Some(((ratio, within), _)) = pooled(self.plan, &[effect]) else { continue };
+            if !as_sure(within, since, self.plan.analysis.level()) || criterion.scope != Arm::Treated.name() {
+                continue;
+            }
+            criterion.definition = format!("{} / that of the control in the same hours", metric.label.to_lowercase());
+            criterion.reason = Some(format!(
+                "against the control of the same hours; against the baseline {}",
+                format::estimate(value, Some(since), &Unit::Ratio)
+            ));
+            criterion.value = Some(ratio);
+            criterion.ci = Some(within.holding(ratio));
+            criterion.status = criteria::status(criterion.ci, criterion.direction, criterion.threshold);
+        }
+    }
 }
 
 /// A ratio as what is less of it.
@@ -100,38 +166,6 @@ fn reduction(ratio: SameHours) -> SameHours {
     let value = 1.0 - ratio.value;
     let ci = ratio.ci.map(|ends| ends.turned(|end| 1.0 - end).holding(value));
     SameHours { value, ci, ..ratio }
-}
-
-/// Judges what is held against the baseline by the control of the same hours, where a stage has one that knows as much.
-pub(super) fn judge_criteria(
-    plan: &Plan,
-    data: &[StageData],
-    stages: &[Stage],
-    comparisons: &[Comparison],
-    criteria: &mut [Criterion],
-) {
-    for criterion in criteria {
-        let Some(index) = plan.stages.iter().position(|stage| stage.name == criterion.stage) else { continue };
-        let asked = plan.stages[index].criteria().iter().find(|asked| asked.word() == criterion.metric);
-        let relative = |bound| matches!(bound, Bound::AtLeastTimesBaseline(_) | Bound::AtMostTimesBaseline(_));
-        let Some(asked) = asked.filter(|asked| asked.bound().is_some_and(relative)) else { continue };
-        let Some(metric) = plan.metric(&asked.metric).filter(|metric| is_of_records(metric, data)) else { continue };
-        let (Some(value), Some(since)) = (criterion.value, criterion.ci) else { continue };
-        let effects = effects(plan, data, stages, comparisons, metric);
-        let Some(effect) = effects.into_iter().find(|effect| effect.stage == index) else { continue };
-        let Some(((ratio, within), _)) = pooled(plan, &[effect]) else { continue };
-        if !as_sure(within, since, plan.analysis.level()) || criterion.scope != Arm::Treated.name() {
-            continue;
-        }
-        criterion.definition = format!("{} / that of the control in the same hours", metric.label.to_lowercase());
-        criterion.reason = Some(format!(
-            "against the control of the same hours; against the baseline {}",
-            format::estimate(value, Some(since), &Unit::Ratio)
-        ));
-        criterion.value = Some(ratio);
-        criterion.ci = Some(within.holding(ratio));
-        criterion.status = criteria::status(criterion.ci, criterion.direction, criterion.threshold);
-    }
 }
 
 /// Whether an interval within the hours knows as much as one since the baseline, or contradicts it.
@@ -162,59 +196,6 @@ fn is_of_records(metric: &Metric, data: &[StageData]) -> bool {
                 .all(|measure| measure.source == MeasureSource::Records)
         }),
     }
-}
-
-/// The comparisons within the stages that were split as set, with at least 8 hours that both arms share.
-fn sound<'a>(
-    data: &[StageData],
-    stages: &[Stage],
-    comparisons: &'a [Comparison],
-    metric: &Metric,
-) -> Vec<(usize, &'a Comparison)> {
-    let mut found = Vec::new();
-    for (index, (stage, data)) in stages.iter().zip(data).enumerate() {
-        let hours = |arm| -> BTreeSet<i64> {
-            data.arm(arm).hours.iter().filter(|hour| hour.uploads > 0).map(|hour| hour.hour).collect()
-        };
-        let shared = hours(Arm::Treated).intersection(&hours(Arm::Control)).count();
-        let sound = stage.split.status != SplitStatus::Mismatch
-            && shared >= FEWEST_CLUSTERS
-            && data.arm(Arm::Treated).uploads() >= FEWEST_TREATED;
-        if !sound {
-            continue;
-        }
-        let candidate = format!("{}/{}", stage.name, Arm::Treated.name());
-        let of_stage = comparisons.iter().find(|comparison| {
-            comparison.kind == ComparisonKind::Concurrent
-                && comparison.metric == metric.id
-                && comparison.segment.is_empty()
-                && comparison.candidate == candidate
-        });
-        found.extend(of_stage.map(|comparison| (index, comparison)));
-    }
-    found
-}
-
-/// Each with the mix held still where most of it can be, else as it is.
-fn effects(
-    plan: &Plan,
-    data: &[StageData],
-    stages: &[Stage],
-    comparisons: &[Comparison],
-    metric: &Metric,
-) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    for (stage, comparison) in sound(data, stages, comparisons, metric) {
-        let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
-        let adjusted = adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci));
-        let crude = comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
-        let Some((ratio, Some(ends))) = adjusted.filter(|(_, ci)| ci.is_some()).or(crude) else { continue };
-        if ratio > 0.0 && ends.low > 0.0 && ends.high.is_finite() && ends.high > ends.low {
-            let log_error = (ends.high / ends.low).ln() / (2.0 * plan.analysis.level().z());
-            effects.push(Effect { stage, log_ratio: ratio.ln(), log_error });
-        }
-    }
-    effects
 }
 
 /// The ratio with its interval, and the stages that it is made of.

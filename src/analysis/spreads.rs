@@ -1,7 +1,7 @@
 //! How latency, and the measures that the plan wants improved, are spread: the baseline beside the treated of the last
 //! stage that has some.
 
-use super::group::{GroupData, StageData};
+use super::group::{GroupData, StageData, last_treated};
 use super::pair::place;
 use super::series;
 use crate::config::Plan;
@@ -18,8 +18,7 @@ const FEWEST_BEYOND: f64 = 5.0;
 
 /// Those that both groups have, latency first.
 pub(super) fn spreads(plan: &Plan, data: &[StageData], stages: &[Stage]) -> Vec<Spread> {
-    let treated = |stage: &usize| plan.stages[*stage].percentage > 0.0 && data[*stage].arm(Arm::Treated).uploads() > 0;
-    let (Some(before), Some(now)) = (plan.baseline(), (0..data.len()).rfind(treated)) else { return Vec::new() };
+    let (Some(before), Some(now)) = (plan.baseline(), last_treated(plan, data)) else { return Vec::new() };
     let measures = series::measures(plan).into_iter().map(Distribution::Measure);
     let all = [Distribution::Latency].into_iter().chain(measures);
     let spread = |of| {

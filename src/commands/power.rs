@@ -60,9 +60,8 @@ pub(super) fn cannot_show(plan: &Plan, is_asked: impl Fn(&Stage) -> bool) -> Str
     let mut text = String::new();
     for stage in plan.stages.iter().filter(|stage| is_asked(stage)) {
         for (rate, level) in questions(plan, stage) {
-            let Some(planned) = planned(stage).filter(|planned| *planned < fewest_to_show(rate, level)) else {
-                continue;
-            };
+            let fewest = fewest_to_show(rate, level);
+            let Some(planned) = planned(stage).filter(|planned| *planned < fewest) else { continue };
             let words = &plan.schema.words;
             let _ = writeln!(
                 text,
@@ -70,7 +69,7 @@ pub(super) fn cannot_show(plan: &Plan, is_asked: impl Fn(&Stage) -> bool) -> Str
                 stage.name,
                 words.counted_as(planned, &words.treated),
                 format::share(rate),
-                format::count(fewest_to_show(rate, level))
+                format::count(fewest)
             );
         }
     }

@@ -1,9 +1,10 @@
 //! How one figure or finding of a report came about: formula, inputs, n, interval, threshold, and what would change it.
 
+use super::charts::improvement_target;
 use super::escape::plain;
 use super::marks;
 use crate::format;
-use crate::metric::Metric;
+use crate::metric::{Metric, Unit};
 use crate::report::claims::{criterion_id, improvement_id};
 use crate::report::model::{Comparison, Criterion, Direction, Figure, Group, Improvement, Report, Status};
 use crate::report::words::{answer_text, change_text, completion_word, decision_words, join, status_word};
@@ -42,13 +43,7 @@ pub fn ids(report: &Report) -> Vec<String> {
 
 fn group<'a>(report: &'a Report, stage: &str, arm: &str) -> Option<&'a Group> {
     let groups = &report.stages.iter().find(|known| known.name == stage)?.groups;
-    match arm {
-        "all" => Some(&groups.all),
-        "treated" => Some(&groups.treated),
-        "control" => Some(&groups.control),
-        "per_protocol" => Some(&groups.per_protocol),
-        _ => None,
-    }
+    groups.named().into_iter().find(|(name, _)| *name == arm).map(|(_, group)| group)
 }
 
 /// `stages.STAGE.ARM.METRIC`; a stage's name may hold dots.
@@ -141,7 +136,7 @@ fn improvement(improvement: &Improvement) -> Vec<String> {
         lines.push(format!("  n          {} and {}", format::count(reference), format::count(candidate)));
     }
     lines.extend(improvement.interval_method.map(|used| format!("  interval   {}", marks::method(used))));
-    lines.push(format!("  target     {}", super::charts::improvement_target(improvement)));
+    lines.push(format!("  target     {}", improvement_target(improvement)));
     if let Some(same) = &improvement.same_hours {
         let estimate = format::estimate(same.value, same.ci, unit);
         lines.push(format!(
@@ -170,7 +165,7 @@ fn comparison(report: &Report, comparison: &Comparison) -> Vec<String> {
     )];
     let ratio = |name: &str, ratio: f64, ci| {
         let (change, _) = change_text(ratio, ci);
-        format!("  {name} {}, a change of {change}", format::estimate(ratio, ci, &crate::metric::Unit::Ratio))
+        format!("  {name} {}, a change of {change}", format::estimate(ratio, ci, &Unit::Ratio))
     };
     lines.extend(comparison.crude.as_ref().map(|crude| ratio("ratio     ", crude.ratio, crude.ci)));
     lines.extend(comparison.adjusted.as_ref().map(|adjusted| ratio("same mix  ", adjusted.ratio, adjusted.ci)));

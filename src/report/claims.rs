@@ -22,13 +22,7 @@ pub fn claims(
     let evidence = evidence(inputs);
     let mut claims = Vec::new();
     for stage in stages {
-        let groups = &stage.groups;
-        for (arm, group) in [
-            ("all", &groups.all),
-            ("treated", &groups.treated),
-            ("control", &groups.control),
-            ("per_protocol", &groups.per_protocol),
-        ] {
+        for (arm, group) in stage.groups.named() {
             claims.extend(of_group(metrics, &format!("stages.{}.{arm}", stage.name), group, &evidence));
         }
     }

@@ -1,5 +1,5 @@
-//! A metric of each stage, control and treated on one row, as a ring and a dot with their intervals: success rate with its thresholds, then
-//! throughput, concurrency, memory, timeouts.
+//! A metric of each stage, control and treated on one row, as a ring and a dot with their intervals: success rate with
+//! its thresholds, then throughput, concurrency, memory, timeouts.
 
 use super::canvas::{CONTROL, Canvas, GRID, Hold, INK, LIMIT, MUTED, SHADE, TREATED, draw};
 use super::chart::{Chart, short};
@@ -109,15 +109,10 @@ fn row<'a>(report: &'a Report, kind: &Kind<'_>, stage: &'a Stage) -> Row<'a> {
     }
     // What belongs to no record belongs to no arm.
     if arms.iter().all(|arm| arm.figure.is_none()) {
-        arms = vec![arm_of_all(&format!("all {}", words.many), kind, stage)];
+        arms = vec![arm(&format!("all {}", words.many), stage.percentage > 0.0, &groups.all)];
     }
     let criterion = report.criteria.iter().find(|known| known.stage == stage.name && known.metric == kind.metric.id);
     Row { stage, arms, threshold: criterion.map(|criterion| criterion.threshold) }
-}
-
-fn arm_of_all<'a>(arm: &str, kind: &Kind<'_>, stage: &'a Stage) -> ArmMark<'a> {
-    let figure = stage.groups.all.figure(&kind.metric.id);
-    ArmMark { arm: arm.to_owned(), treated: stage.percentage > 0.0, figure }
 }
 
 /// Low and high end of the axis.

@@ -96,10 +96,11 @@ fn failure_rate(arm: &SeriesArm) -> Option<f64> {
 fn panels(report: &Report, bucket_s: f64) -> Vec<Panel> {
     let words = &report.words;
     let line = |label: &str, treated: bool, width: u32, of: &dyn Fn(&SeriesArm) -> Option<f64>| {
-        let arm = |point: &SeriesPoint| if treated { point.treated.clone() } else { point.control.clone() };
-        let known = report.series.points.iter();
-        let points: Vec<(f64, f64)> =
-            known.filter_map(|point| Some((seconds(&point.at) + bucket_s / 2.0, of(&arm(point)?)?))).collect();
+        let of_point = |point: &SeriesPoint| {
+            let arm = if treated { &point.treated } else { &point.control };
+            Some((seconds(&point.at) + bucket_s / 2.0, of(arm.as_ref()?)?))
+        };
+        let points: Vec<(f64, f64)> = report.series.points.iter().filter_map(of_point).collect();
         (!points.is_empty()).then(|| Line { label: label.to_owned(), treated, width, points })
     };
     let both = |of: &dyn Fn(&SeriesArm) -> Option<f64>| -> Vec<Line> {

@@ -174,6 +174,14 @@ pub struct Groups {
     pub per_protocol: Group,
 }
 
+impl Groups {
+    /// Each with the word by which ids name it.
+    pub fn named(&self) -> [(&'static str, &Group); 4] {
+        let Self { all, treated, control, per_protocol } = self;
+        [("all", all), ("treated", treated), ("control", control), ("per_protocol", per_protocol)]
+    }
+}
+
 /// The records of one arm of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
