@@ -24,6 +24,7 @@ pub mod output;
 pub mod packing;
 pub mod pdf;
 pub mod propose;
+mod quiet;
 pub mod render;
 pub mod report;
 pub mod reports;

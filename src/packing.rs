@@ -1,7 +1,6 @@
 //! Bytes as they lie on disk: how they are packed, their digests, hexadecimal, buffers filled. It knows no
 //! format of ours.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
@@ -80,14 +79,6 @@ impl<R: Read> Read for Unpacked<R> {
             Self::Zstandard(decoder) => decoder.read(buffer),
         }
     }
-}
-
-/// The bytes of a file, unpacked.
-///
-/// # Errors
-/// The file cannot be opened.
-pub fn unpack(path: &Path, compression: Compression) -> io::Result<Unpacked<File>> {
-    Unpacked::new(File::open(path)?, compression)
 }
 
 /// What `write` writes, packed into `out`.

@@ -14,7 +14,8 @@ use super::redact::Redaction;
 use super::repository::{Objects, Repository};
 use super::secrets::{FileScan, Finding, Scanner};
 use crate::error::{Error, Position, Result};
-use crate::packing::{Compression, Unpacked, fill, hex, pack, unpack};
+use crate::ingest::source::Packing;
+use crate::packing::{Compression, fill, hex, pack};
 use crate::run::Run;
 
 const BLOCK: usize = 1 << 20;
@@ -188,28 +189,23 @@ impl Intake<'_> {
                 }
             }
         }
-        let packed = copy.compression();
+        let packed = copy.packing();
         let (payload, mut findings) = copy.finish(&task.name, redacted);
-        if packed != Compression::None {
+        if !packed.is_plain() {
             findings.extend(self.scan_packed(&target, packed, &task.shown, block).map_err(fail)?);
         }
         let leak = |finding| Leak { file: task.shown.clone(), finding };
         Ok((payload, findings.into_iter().map(leak).collect()))
     }
 
-    fn scan_packed(
-        &self,
-        path: &Path,
-        compression: Compression,
-        shown: &str,
-        block: &mut [u8],
-    ) -> io::Result<Vec<Finding>> {
-        let unpacked = unpack(path, compression)?;
+    fn scan_packed(&self, path: &Path, packing: Packing, shown: &str, block: &mut [u8]) -> io::Result<Vec<Finding>> {
         // `settings.yml.gz` is read by the rules of `settings.yml`.
         let inner = shown.strip_suffix(".gz").or_else(|| shown.strip_suffix(".zst")).unwrap_or(shown);
         let mut scan = Copying::new(self.scanner.file(inner));
         // What only looks packed, or is damaged, is searched as far as it unpacks.
-        let _ = scan.all(&mut unpacked.take(MAX_UNPACKED), &mut io::sink(), block);
+        if let Ok(lines) = packing.lines(File::open(path)?) {
+            let _ = scan.all(&mut lines.take(MAX_UNPACKED), &mut io::sink(), block);
+        }
         Ok(scan.scan.finish())
     }
 
@@ -217,9 +213,9 @@ impl Intake<'_> {
     fn redact(&self, path: &Path, target: &Path) -> io::Result<bool> {
         let mut head = [0; 4];
         let read = File::open(path)?.take(4).read(&mut head)?;
-        let compression = Compression::of(&head[..read]);
+        let packing = Packing::of(&head[..read]);
         let fields_are_hidden = !self.redaction.fields().is_empty();
-        let mut lines = Lines::open(path, compression, fields_are_hidden)?;
+        let mut lines = Lines::open(path, packing, fields_are_hidden)?;
         loop {
             match lines.next()? {
                 None => return Ok(false),
@@ -227,8 +223,13 @@ impl Intake<'_> {
                 Some(_) => {}
             }
         }
-        let mut lines = Lines::open(path, compression, fields_are_hidden)?;
+        let mut lines = Lines::open(path, packing, fields_are_hidden)?;
         let out = io::BufWriter::with_capacity(BLOCK, create(target)?);
+        let compression = match packing {
+            Packing::Lines(compression) => compression,
+            // What is no table any more is its rows, which are read as well.
+            Packing::Parquet => Compression::Zstandard,
+        };
         pack(out, compression, ZSTD_LEVEL, |out| {
             while let Some(line) = lines.next()? {
                 out.write_all(&self.redaction.apply(line))?;
@@ -245,14 +246,14 @@ fn create(path: &Path) -> io::Result<File> {
 
 /// Lines with their newline, one at a time, in bounded memory.
 struct Lines {
-    reader: BufReader<Unpacked<File>>,
+    reader: BufReader<Box<dyn Read>>,
     line: Vec<u8>,
     fields_are_hidden: bool,
 }
 
 impl Lines {
-    fn open(path: &Path, compression: Compression, fields_are_hidden: bool) -> io::Result<Self> {
-        let reader = BufReader::with_capacity(BLOCK, unpack(path, compression)?);
+    fn open(path: &Path, packing: Packing, fields_are_hidden: bool) -> io::Result<Self> {
+        let reader = BufReader::with_capacity(BLOCK, packing.lines(File::open(path)?)?);
         Ok(Self { reader, line: Vec::new(), fields_are_hidden })
     }
 
@@ -333,8 +334,8 @@ impl<'a> Copying<'a> {
         }
     }
 
-    fn compression(&self) -> Compression {
-        Compression::of(&self.head[..self.bytes.min(4) as usize])
+    fn packing(&self) -> Packing {
+        Packing::of(&self.head[..self.bytes.min(4) as usize])
     }
 
     fn finish(self, name: &str, redacted: bool) -> (Payload, Vec<Finding>) {

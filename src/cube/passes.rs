@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::ingest::chunks::{self, Content, Outcomes, Pool, Queue};
 use crate::ingest::source::Source;
 use crate::ingest::timeline::{self, GrowingTimeline, Timeline};
-use crate::packing::Compression;
 use crate::run::Run;
 use crate::schema::record::MAX_MEASURES;
 
@@ -49,7 +48,7 @@ fn fold_measures<const M: usize, const L: usize>(
         }
         return Ok(folded);
     }
-    let archives = sources.iter().any(|source| source.compression != Compression::None);
+    let archives = sources.iter().any(|source| !source.packing.is_plain());
     // Uploads of other days are left out by where they are placed: then what was counted cannot be mended.
     if archives
         && plan.by_day.is_none()
@@ -114,7 +113,7 @@ fn fold_unpacking_once<const M: usize, const L: usize>(
 ) -> Result<Option<Folded>> {
     let shared = Shared::new(plan, sources);
     let (plain, packed): (Vec<usize>, Vec<usize>) =
-        (0..sources.len()).partition(|index| sources[*index].compression == Compression::None);
+        (0..sources.len()).partition(|index| sources[*index].packing.is_plain());
     let of_plain = run.time("timeline", || timeline::collect(sources, &plain, run))?;
     let growing = GrowingTimeline::from(known.union(&of_plain));
     let folded =

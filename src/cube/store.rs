@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use polars_core::prelude::*;
 use polars_io::prelude::*;
@@ -22,6 +21,7 @@ use crate::error::{Error, Position, Result};
 use crate::files;
 use crate::ingest::source::CUBE_HEADER;
 use crate::packing::{self, Hashed};
+use crate::quiet::without_panic;
 use crate::staging::{self, Staging};
 
 /// The tables of request ids and of the names of segments, beside those of [`table::specs`].
@@ -288,31 +288,6 @@ fn read_table(path: &Path, expected: Option<&StoredTable>) -> Result<DataFrame> 
     }
     table.rechunk_mut();
     Ok(table)
-}
-
-/// Who reads without a word about panics, and the hook that told them before.
-static QUIET: Mutex<(usize, Option<PanicHook>)> = Mutex::new((0, None));
-
-type PanicHook = Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Sync + Send + 'static>;
-
-/// What `work` gives; `None` where it panics, of which nothing is told.
-fn without_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let quiet = || QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    {
-        let mut quiet = quiet();
-        if quiet.0 == 0 {
-            quiet.1 = Some(std::panic::take_hook());
-            std::panic::set_hook(Box::new(|_| {}));
-        }
-        quiet.0 += 1;
-    }
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
-    let mut quiet = quiet();
-    quiet.0 -= 1;
-    if let (0, Some(hook)) = (quiet.0, quiet.1.take()) {
-        std::panic::set_hook(hook);
-    }
-    outcome
 }
 
 fn read_request_ids(path: &Path, expected: Option<&StoredTable>, truncated: bool) -> Result<RequestIds> {

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use sha2::{Digest, Sha256};
 
+use super::parquet;
 use super::reject::cut_bytes;
 use super::rows::{self, Quoting};
-use super::source::{self, Source};
+use super::source::{self, Packing, Source};
 use crate::error::{Error, Position, Result};
 use crate::packing::{Compression, Hashed, Unpacked, fill, hex};
 use crate::run::Run;
@@ -230,11 +231,23 @@ pub fn read<Mark>(
 /// thread of its own where that is worth one; an archive from its packed bytes.
 fn read_source(source: &Source, pool: &Pool, send: impl FnMut(Content)) -> Result<Outcome> {
     let mut stream = source::open(source)?;
-    if source.compression != Compression::None {
-        let fail = |error: std::io::Error| unreadable(source, &error);
-        let mut unpacked = Unpacked::new(Hashed::new(stream), source.compression).map_err(fail)?;
-        let loss = Cutter::new(source, send).cut(&mut unpacked, pool, |_| {})?;
-        return Ok(Outcome { loss, sha256: unpacked.into_inner().finish().map_err(fail)? });
+    let fail = |error: std::io::Error| unreadable(source, &error);
+    match source.packing {
+        Packing::Lines(Compression::None) => {}
+        Packing::Lines(compression) => {
+            let mut unpacked = Unpacked::new(Hashed::new(stream), compression).map_err(fail)?;
+            let loss = Cutter::new(source, send).cut(&mut unpacked, pool, |_| {})?;
+            return Ok(Outcome { loss, sha256: unpacked.into_inner().finish().map_err(fail)? });
+        }
+        Packing::Parquet => {
+            let sha256 = Hashed::new(stream).finish().map_err(fail)?;
+            let file = source::open(source)?.into_inner();
+            let mut lines = parquet::Lines::open(file, |column| source.wants(column)).map_err(|error| {
+                unreadable(source, &error).help("is it a whole Parquet file? What wrote it must have ended")
+            })?;
+            let loss = Cutter::new(source, send).cut(&mut lines, pool, |_| {})?;
+            return Ok(Outcome { loss, sha256 });
+        }
     }
     if source.bytes < HASHED_ASIDE {
         let mut digest = Sha256::new();
@@ -300,13 +313,17 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
                 self.block(&block);
             }
             if let Some(error) = failed {
-                if self.source.compression == Compression::None {
+                if self.source.packing.is_plain() {
                     return Err(unreadable(self.source, &error));
                 }
                 self.end();
-                return Ok(Some(format!(
-                    "the archive is damaged or cut short after {read} uncompressed bytes ({error}): what follows is lost"
-                )));
+                let damage = match self.source.packing {
+                    Packing::Parquet => format!("the table is damaged ({error})"),
+                    Packing::Lines(_) => {
+                        format!("the archive is damaged or cut short after {read} uncompressed bytes ({error})")
+                    }
+                };
+                return Ok(Some(format!("{damage}: what follows is lost")));
             }
             if filled < CHUNK_BYTES {
                 self.end();

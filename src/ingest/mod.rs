@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod mapped;
 pub mod native;
 pub mod node;
+pub mod parquet;
 pub mod quantity;
 pub mod recognise;
 pub mod record;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use super::parquet;
 use crate::config::{Glob, Plan, Stage};
 use crate::error::{Error, Position, Result};
 use crate::packing::{Compression, Unpacked, fill};
@@ -22,7 +23,7 @@ pub struct Source {
     pub path: PathBuf,
     /// Bytes of the file as it lies on disk.
     pub bytes: u64,
-    pub compression: Compression,
+    pub packing: Packing,
     /// The stage whose `files` globs name it.
     pub stage: Option<usize>,
     /// How its rows are read; `None` for stagegate's own format.
@@ -37,6 +38,42 @@ impl Source {
     /// Whether it came as a stream, of which only this run's copy is left.
     pub fn is_spooled(&self) -> bool {
         self.spool.is_some()
+    }
+
+    /// Whether the rows of a table are read for a column: its mapping looks at it.
+    pub fn wants(&self, column: &str) -> bool {
+        self.mapping.as_ref().is_none_or(|mapping| mapping.looks_at(column))
+    }
+}
+
+/// How the lines of a file are had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    Lines(Compression),
+    /// Its rows are made lines.
+    Parquet,
+}
+
+impl Packing {
+    /// By the first four bytes of a file.
+    pub fn of(head: &[u8]) -> Self {
+        if head == parquet::MAGIC { Self::Parquet } else { Self::Lines(Compression::of(head)) }
+    }
+
+    /// The lines of a file from its beginning, of a table with all columns.
+    ///
+    /// # Errors
+    /// The file is not packed so.
+    pub fn lines(self, file: File) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::Lines(compression) => Box::new(Unpacked::new(file, compression)?),
+            Self::Parquet => Box::new(parquet::Lines::open(file, |_| true)?),
+        })
+    }
+
+    /// Whether the lines lie on disk as they are.
+    pub fn is_plain(self) -> bool {
+        self == Self::Lines(Compression::None)
     }
 }
 
@@ -278,10 +315,11 @@ fn source(
     let bytes = file.metadata().map_err(|error| unreadable(&path, &error))?.len();
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| unreadable(&path, &error))?;
-    let compression = Compression::of(&magic);
+    let packing = Packing::of(&magic);
+    let mapping = if packing == Packing::Parquet { mapping.map(Mapping::of_table) } else { mapping };
     let named_packed = path.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
     let loss = (bytes == 0 && named_packed).then(|| "the archive is empty: not even its header was written".to_owned());
-    Ok(Source { name, path, bytes, compression, stage, mapping, loss, spool })
+    Ok(Source { name, path, bytes, packing, stage, mapping, loss, spool })
 }
 
 /// Whether a path is what can be read only once and has no length: a pipe, a process substitution, a device.
@@ -332,7 +370,7 @@ pub fn later_lines(source: &Source) -> Vec<u8> {
         Ok(bytes[start..end].to_vec())
     };
     let part = HEAD_BYTES as u64;
-    if source.compression != Compression::None || source.bytes < 4 * part {
+    if !source.packing.is_plain() || source.bytes < 4 * part {
         return Vec::new();
     }
     [source.bytes / 2, source.bytes - part].into_iter().filter_map(|from| read(from).ok()).flatten().collect()
@@ -342,10 +380,7 @@ pub fn later_lines(source: &Source) -> Vec<u8> {
 pub fn head(source: &Source) -> Vec<u8> {
     let mut bytes = vec![0; HEAD_BYTES];
     let Ok(raw) = open(source) else { return Vec::new() };
-    let filled = match source.compression {
-        Compression::None => fill(&mut raw.take(HEAD_BYTES as u64), &mut bytes).0,
-        packed => Unpacked::new(raw, packed).map_or(0, |mut stream| fill(&mut stream, &mut bytes).0),
-    };
+    let filled = source.packing.lines(raw.into_inner()).map_or(0, |mut stream| fill(&mut *stream, &mut bytes).0);
     bytes.truncate(filled);
     bytes
 }

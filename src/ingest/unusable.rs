@@ -136,11 +136,8 @@ fn packed(name: &str, head: &[u8]) -> Option<Kind> {
     if let Some((_, what, command)) = found {
         return Some(Kind::new(*what, to_check(command)));
     }
-    if head.starts_with(b"PAR1") {
-        return Some(Kind::new(
-            "it is a Parquet file",
-            "write its rows as JSON, one a line: docs/formats.md has the fields",
-        ));
+    if head.starts_with(b"PARE") {
+        return Some(Kind::new("it is a Parquet file with an encrypted footer", "write its rows without encryption"));
     }
     // Text in UTF-16 without a mark: every other byte of plain words is 0.
     let start = &head[..head.len().min(64)];

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::arms::Arms;
 use super::condition::Condition;
 use super::matcher::pattern;
-use super::path::{Origin, Path};
+use super::path::{Origin, Path, Step};
 use super::presets;
 use super::record::{MEMORY, RecordSection, Schema};
 use super::rule::{Fault, Role, Rule};
@@ -204,6 +204,35 @@ impl Mapping {
         of_rules.chain(self.keep.iter().chain(&self.drop).map(|condition| &condition.path))
     }
 
+    /// The same for a table, whose rows have their columns' names, whatever form a text would have.
+    pub fn of_table(self: Arc<Self>) -> Arc<Self> {
+        match self.form {
+            Form::Json { .. } => self,
+            Form::Csv { .. } | Form::Pattern(_) => {
+                let mut mapping = Self { form: Form::Json { rows: None, unwrap: Vec::new() }, ..Self::clone(&self) };
+                mapping.number_paths();
+                Arc::new(mapping)
+            }
+        }
+    }
+
+    /// Whether it looks at a field of a row that has a name of its own, or may.
+    pub fn looks_at(&self, field: &str) -> bool {
+        let around: &[Path] = match &self.form {
+            Form::Json { rows: Some(rows), .. } => std::slice::from_ref(rows),
+            _ => &[],
+        };
+        let at = |path: &Path| match (path.origin, path.steps.first()) {
+            // The name of a column may have dots, as a path has keys.
+            (Origin::Row | Origin::Parent(_), Some(Step::Key(key))) => {
+                field.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            }
+            (Origin::File, _) => false,
+            _ => true,
+        };
+        field == EVENT_TYPE || self.is_own() || self.paths().chain(around).any(at)
+    }
+
     /// The keys of what it reads of a row; `None` where its rows cannot be read by the layout of a log.
     pub fn slots(&self) -> Option<&[Vec<String>]> {
         self.slots.as_deref()
@@ -241,9 +270,7 @@ impl Mapping {
     /// `^` leads out of a row, and there is nothing around a line.
     fn refuse_parents_of_a_line(&self) -> Result<(), SourceFault> {
         let levels = match &self.form {
-            Form::Json { rows: Some(rows), .. } => {
-                rows.steps.iter().filter(|step| **step == super::path::Step::Each).count()
-            }
+            Form::Json { rows: Some(rows), .. } => rows.steps.iter().filter(|step| **step == Step::Each).count(),
             _ => 0,
         };
         let too_far = self.paths().find(|path| matches!(path.origin, Origin::Parent(up) if up > levels));
@@ -303,7 +330,10 @@ fn missing_field(role: Role, schema: &Schema, preset: Option<&str>) -> SourceFau
 /// # Errors
 /// What cannot be meant, with the keys where it stands.
 pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
-    let parse = section.parse.unwrap_or(Parse::Json);
+    let parse = match section.parse.unwrap_or(Parse::Json) {
+        Parse::Parquet => Parse::Json,
+        parse => parse,
+    };
     let misplaced = [
         ("rows", section.rows.is_some(), Parse::Json),
         ("unwrap", !section.unwrap.is_empty(), Parse::Json),
@@ -314,10 +344,10 @@ pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
     ];
     if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && *of != parse) {
         return Err(SourceFault::new(key, format!("{key} says nothing of a source of this form"))
-            .help("parse is json, csv or regex"));
+            .help("parse is json, csv, regex or parquet"));
     }
     match parse {
-        Parse::Json => json(section),
+        Parse::Json | Parse::Parquet => json(section),
         Parse::Csv => csv(section),
         Parse::Regex => {
             let text = section.pattern.as_deref().ok_or_else(|| {

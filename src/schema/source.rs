@@ -61,6 +61,8 @@ pub enum Parse {
     Json,
     Csv,
     Regex,
+    /// Rows of a table are read as objects of JSON; a file says itself that it is one.
+    Parquet,
 }
 
 /// What a row is.

@@ -279,3 +279,94 @@ fn a_format_that_is_known_needs_no_source() {
         assert_eq!(figures(&recognised), figures(&with_source), "{preset}");
     }
 }
+
+/// What a log of the folder `parquet` needs.
+const TABLE: &str = r#"
+[record]
+noun = ["call", "calls"]
+[record.arms]
+control = ["stable"]
+treated = ["canary"]
+fallback = []
+[[record.dimensions]]
+name = "route"
+field = "request.route"
+[[record.dimensions]]
+name = "region"
+field = "tags.region"
+[[record.measures]]
+name = "cost"
+field = "cost"
+unit = "USD"
+better = "lower"
+[[record.measures]]
+name = "load"
+field = "load"
+unit = "1"
+better = "lower"
+[[record.measures]]
+name = "sent"
+field = { path = "request.bytes", unit = "B" }
+unit = "MB"
+better = "lower"
+[[sources]]
+parse = "parquet"
+[sources.fields]
+timestamp = "at"
+duration = "took_us"
+success = "ok"
+error = "error"
+arm = "variant"
+[[stages]]
+name = "before"
+percentage = 0
+to = 2026-03-02T10:00:00Z
+[[stages]]
+name = "after"
+percentage = 100
+from = 2026-03-02T10:00:00Z
+"#;
+
+/// Tables of four writers (tests/reference/parquet_logs.py): typed times and durations, a dictionary, decimals, objects
+/// in columns, maps, JSON as text, and times of 96 bits.
+#[test]
+fn the_rows_of_a_parquet_file_give_the_figures_of_its_lines() {
+    let of = |name: &str| {
+        let place = Place::new();
+        place.write("rollout.toml", TABLE);
+        let log = std::fs::read(repository(&format!("tests/it/formats/parquet/{name}"))).unwrap();
+        std::fs::write(place.path(name), log).unwrap();
+        let report = place.report("out", &[name]);
+        let input = report["inputs"][0].clone();
+        assert_eq!((&input["records"], &input["rejected"]), (&300.into(), &0.into()), "{name}");
+        (figures(&report), report["comparisons"].clone())
+    };
+    let lines = of("rows.jsonl");
+    assert!(lines.0.len() > 100, "{} figures", lines.0.len());
+    for name in ["pyarrow.parquet", "polars.parquet", "duckdb.parquet", "int96.parquet"] {
+        assert!(lines == of(name), "{name}");
+    }
+}
+
+/// What is not whole is an error that says so, or is told as lost; what has no end is bounded.
+#[test]
+fn a_damaged_table_is_named() {
+    let place = Place::new();
+    place.write("rollout.toml", TABLE);
+    let sound = std::fs::read(repository("tests/it/formats/parquet/pyarrow.parquet")).unwrap();
+    std::fs::write(place.path("cut.parquet"), &sound[..sound.len() - 9]).unwrap();
+    let run = place.run(&["check", "cut.parquet"]).expect(2);
+    assert!(run.err.contains("cut.parquet: cannot read: "), "{}", run.err);
+    assert!(run.err.contains("is it a whole Parquet file?"), "{}", run.err);
+
+    // The pages of the last columns' groups are nothing any more: what came before counts.
+    let mut torn = sound.clone();
+    let end = sound.len() * 3 / 5;
+    torn[sound.len() * 2 / 5..end].fill(0xff);
+    std::fs::write(place.path("torn.parquet"), torn).unwrap();
+    let report = place.report("torn", &["torn.parquet"]);
+    let input = &report["inputs"][0];
+    let finding = report["data_quality"]["findings"][0]["text"].as_str().unwrap();
+    assert!(finding.starts_with("torn.parquet: the table is damaged (row group 2: "), "{finding}");
+    assert_eq!(input["records"], 128);
+}
