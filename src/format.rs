@@ -112,20 +112,42 @@ pub fn figure(value: f64, interval: Option<Interval>, unit: &Unit) -> (String, O
         return (count(value as u64), None);
     }
     let (scale, sign) = scaled(unit, value.abs());
+    let places = places(value, interval, unit, scale);
+    let ends = interval
+        .map(|Interval { low, high }| format!("{} to {}", fixed(low * scale, places), fixed(high * scale, places)));
+    (format!("{}{sign}", fixed(value * scale, places)), ends)
+}
+
+/// The decimals of a figure in its unit times `scale`: those that its interval carries.
+fn places(value: f64, interval: Option<Interval>, unit: &Unit, scale: f64) -> usize {
     match interval {
-        None => {
-            let places = if *unit == Unit::Fraction { 2 } else { decimals(value * scale) };
-            (format!("{}{sign}", fixed(value * scale, places)), None)
-        }
+        None if *unit == Unit::Fraction => 2,
+        None => decimals(value * scale),
         Some(Interval { low, high }) => {
-            let finite_high = if high.is_finite() { high } else { value };
-            let finite_low = if low.is_finite() { low } else { value };
-            let places = decimals_of_interval(finite_low * scale, finite_high * scale)
-                .min(if *unit == Unit::Fraction { 3 } else { 6 });
-            let ends = format!("{} to {}", fixed(low * scale, places), fixed(high * scale, places));
-            (format!("{}{sign}", fixed(value * scale, places)), Some(ends))
+            let finite = |end: f64| if end.is_finite() { end } else { value };
+            decimals_of_interval(finite(low) * scale, finite(high) * scale).min(if *unit == Unit::Fraction {
+                3
+            } else {
+                6
+            })
         }
     }
+}
+
+/// How many times as large a value is of which no digit agrees with another's any more.
+const FAR: f64 = 3.0;
+
+/// Two figures of one metric beside each other: in one unit, and near each other in the decimals that both carry.
+pub fn beside(figures: [(f64, Option<Interval>); 2], unit: &Unit) -> [String; 2] {
+    if *unit == Unit::Count {
+        return figures.map(|(value, _)| count(value as u64));
+    }
+    let sizes = figures.map(|(value, _)| value.abs());
+    let larger = sizes[0].max(sizes[1]);
+    let (scale, sign) = scaled(unit, larger);
+    let own = figures.map(|(value, interval)| places(value, interval, unit, scale));
+    let places = if larger <= FAR * sizes[0].min(sizes[1]) { [own[0].min(own[1]); 2] } else { own };
+    [0, 1].map(|index| format!("{}{sign}", fixed(figures[index].0 * scale, places[index])))
 }
 
 /// A value and its interval in one piece: `98.6 % (98.1 to 99.0)`.
@@ -246,6 +268,21 @@ mod tests {
         assert_eq!(show(12_345.6, 12_000.0, 12_700.0, &Unit::Milliseconds), "12.35 s (12.00 to 12.70)");
         assert_eq!(show(7.31, 6.9, 7.75, &Unit::Ratio), "7.31× (6.90 to 7.75)");
         assert_eq!(show(5.0, 1.0, f64::INFINITY, &Unit::Ratio), "5.0× (1.0 to ∞)");
+    }
+
+    #[test]
+    fn figures_beside_each_other_agree() {
+        let show = |pairs: [(f64, f64, f64); 2], unit| {
+            let figures = pairs.map(|(value, low, high)| (value, Interval::new(low, high)));
+            beside(figures, &unit).map(|text| text.replace('\u{202f}', " "))
+        };
+        let rates = Unit::Of("uploads/s".into());
+        assert_eq!(show([(0.5, 0.4998, 0.5002), (0.5, 0.47, 0.53)], rates), ["0.50 /s", "0.50 /s"]);
+        // Far from each other, or where one is none, each keeps its own.
+        assert_eq!(show([(0.051, 0.048, 0.054), (0.0013, 0.0006, 0.0028)], Unit::Fraction), ["5.1 %", "0.13 %"]);
+        assert_eq!(show([(0.0, 0.0, 0.001), (0.02, 0.01, 0.04)], Unit::Fraction), ["0.00 %", "2.0 %"]);
+        let times = [(29_500.0, 29_000.0, 30_000.0), (9_500.0, 9_400.0, 9_600.0)];
+        assert_eq!(show(times, Unit::Milliseconds), ["29.50 s", "9.50 s"]);
     }
 
     #[test]

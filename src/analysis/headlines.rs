@@ -13,6 +13,8 @@ use crate::report::model::{
 };
 use stagegate_stats::Interval;
 
+/// Quantile of what most users see.
+const MIDDLE: f64 = 0.5;
 /// Quantile of the records that users complain about.
 const SLOWEST: f64 = 0.95;
 
@@ -38,18 +40,21 @@ pub(super) fn headlines(
     };
     let asked = plan.improvements.iter().filter_map(|asked| plan.metric(&asked.metric));
     let failures = plan.metrics.by(Estimator::Rate(Share::Failures));
-    let slowest = plan.metrics.by(Estimator::Quantile(Distribution::Latency, SLOWEST));
+    let latency = |quantile| plan.metrics.by(Estimator::Quantile(Distribution::Latency, quantile));
     let mut metrics: Vec<&Metric> = Vec::new();
     for metric in failures.into_iter().chain(asked) {
         if !metrics.iter().any(|known| known.id == metric.id) {
             metrics.push(metric);
         }
     }
-    if let Some(slowest) = slowest.filter(|slowest| !metrics.iter().any(|known| known.id == slowest.id)) {
-        // Beside the latency that the plan speaks of.
+    // The slowest beside the others, whatever the plan speaks of: one hides what the other shows.
+    for quantile in [MIDDLE, SLOWEST] {
+        let Some(metric) = latency(quantile).filter(|metric| !metrics.iter().any(|known| known.id == metric.id)) else {
+            continue;
+        };
         let of_latency = |metric: &&Metric| matches!(metric.estimator, Estimator::Quantile(Distribution::Latency, _));
-        let place = metrics.iter().position(of_latency).map_or(metrics.len(), |index| index + 1);
-        metrics.insert(place, slowest);
+        let place = metrics.iter().rposition(of_latency).map_or(metrics.len(), |index| index + 1);
+        metrics.insert(place, metric);
     }
     metrics.into_iter().map(|metric| glance.headline(metric)).collect()
 }

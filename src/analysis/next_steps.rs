@@ -37,7 +37,7 @@ pub(super) fn next_steps(plan: &Plan, judged: &Judged<'_>, decision: &Decision) 
     steps.extend(unmeasured(plan, judged));
     steps.extend(evidence(plan, judged));
     if steps.is_empty() && decision.value == DecisionValue::Go {
-        steps.push(step("decision", "Go on. Keep the log running: the next report compares with this one."));
+        steps.push(step("decision", "Nothing is open. Keep the log running: the next report compares with this one."));
     }
     steps.truncate(MOST_STEPS);
     steps

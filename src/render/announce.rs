@@ -93,10 +93,10 @@ pub fn slack(report: &Report, link: Option<&str>) -> String {
         blocks.push(section(listed.join("\n")));
     }
     let fields: Vec<Value> = report
-        .improvements
+        .headlines
         .iter()
         .take(MOST_FIELDS)
-        .map(|improvement| json!({"type": "mrkdwn", "text": escaped(&terminal::improvement_text(improvement), FIELD)}))
+        .map(|line| json!({"type": "mrkdwn", "text": escaped(&terminal::headline_text(report, line), FIELD)}))
         .collect();
     if !fields.is_empty() {
         blocks.push(json!({"type": "section", "fields": fields}));

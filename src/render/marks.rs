@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use crate::format;
-use crate::report::model::{CompletionStatus, DecisionValue, FigureWarning, IntervalMethod, RegressionVerdict, Status};
+use crate::report::model::{
+    ChangeDirection, CompletionStatus, DecisionValue, FigureWarning, Headline, IntervalMethod, RegressionVerdict,
+    Status,
+};
 use crate::report::words::{completion_word, status_word};
 
 /// A status: its class on the page, sign and word.
@@ -30,6 +33,17 @@ pub(super) fn status(status: Status) -> Mark {
         Status::NotMeasured | Status::NotJudged => ("not-measured", "–"),
     };
     Mark::new(class, mark, status_word(status))
+}
+
+/// The mark of a line of what changed: against the plan; where it asks for nothing, which way it went.
+pub(super) fn headline(line: &Headline) -> Mark {
+    match (line.status, line.direction) {
+        (Status::NotJudged, Some(ChangeDirection::Better)) => Mark::new("plain", "✓", "better"),
+        (Status::NotJudged, Some(ChangeDirection::Worse)) => Mark::new("not-met", "✕", "worse"),
+        (Status::NotJudged, Some(ChangeDirection::Unsure)) => Mark::new("plain", "=", "no sure change"),
+        (Status::NotJudged, None) => Mark::new("not-measured", "–", status_word(Status::NotMeasured)),
+        (judged, _) => status(judged),
+    }
 }
 
 /// The mark of a completion criterion.

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use super::escape::plain;
+use super::marks;
 use crate::error::Position;
 use crate::format;
+use crate::report::changes::line_text;
 use crate::report::model::{
-    Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Improvement, Report, Severity, Status,
-    Trigger, TriggerSeverity,
+    Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Headline, Improvement, Report, Severity,
+    Status, Trigger, TriggerSeverity,
 };
 use crate::report::words::{
     accepted_text, answer_text, attempt_text, completion_word, decision_meaning, decision_words, read_as, status_word,
@@ -81,11 +83,7 @@ pub fn digest(report: &Report) -> String {
     if more > 0 {
         lines.push(format!("- and {} more", format::counted(more as u64, "reason")));
     }
-    for improvement in &report.improvements {
-        let mut line = String::new();
-        improvement_line(&mut line, improvement, Colour::Never);
-        lines.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
-    }
+    lines.extend(report.headlines.iter().map(|line| headline_text(report, line)));
     for (index, step) in report.next_steps.iter().take(3).enumerate() {
         lines.push(format!("next {}: {}", index + 1, plain(&step.text)));
     }
@@ -117,10 +115,10 @@ pub fn check(report: &Report, colour: Colour) -> String {
         }
     }
     // What is not asked for has no heading.
-    if !report.improvements.is_empty() {
-        title(&mut text, "Improvements");
+    if !report.headlines.is_empty() {
+        title(&mut text, "What changed");
     }
-    report.improvements.iter().for_each(|improvement| improvement_line(&mut text, improvement, colour));
+    report.headlines.iter().for_each(|line| headline_line(&mut text, report, line, colour));
     title(&mut text, "Criteria");
     report.criteria.iter().for_each(|criterion| criterion_line(&mut text, &report.words, criterion, colour));
     title(&mut text, "Triggers");
@@ -230,10 +228,22 @@ fn heading(report: &Report, colour: Colour) -> String {
     text
 }
 
-/// An improvement in one line, without the columns of a terminal.
-pub(super) fn improvement_text(improvement: &Improvement) -> String {
-    let shown = improvement_shown(improvement);
-    plain(&format!("{}: {shown}, {}", improvement.label, status_word(improvement.status)))
+/// What changed of one thing in one line, without the columns of a terminal.
+pub(super) fn headline_text(report: &Report, line: &Headline) -> String {
+    plain(&format!("{}: {}: {}", line.label, marks::headline(line).word, line_text(report, line)))
+}
+
+fn headline_line(text: &mut String, report: &Report, line: &Headline, colour: Colour) {
+    let mark = marks::headline(line);
+    let code = match mark.class {
+        "met" => GREEN,
+        "not-met" => RED,
+        "open" => YELLOW,
+        _ => DIM,
+    };
+    let word = if line.status == Status::NotMet { mark.word.to_uppercase() } else { mark.word.to_owned() };
+    let (label, told) = (plain(&line.label), plain(&line_text(report, line)));
+    let _ = writeln!(text, "  {} {label:<20} {told}", colour.paint(code, &format!("{word:<12}")));
 }
 
 pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {

@@ -5,7 +5,7 @@ use stagegate_stats::Interval;
 
 use super::claims::improvement_id;
 use super::model::{Claim, Headline, Improvement, Reading, Report, Status};
-use super::words::{change_text, join, status_word};
+use super::words::{change_text, join, status_word, target_text};
 use crate::format;
 use crate::metric::{Estimator, Metric, Share, Unit};
 
@@ -70,15 +70,46 @@ pub(super) fn changed(report: &Report, digits: Digits) -> Option<String> {
 fn failures(report: &Report) -> Option<String> {
     let metric = report.metric_by(Estimator::Rate(Share::Failures))?;
     let line = report.headlines.iter().find(|line| line.metric == metric.id)?;
-    before_and_now(metric, line)
+    fell_or_rose(metric, line)
+}
+
+/// The values of a line in one unit, with the digits that each carries; see [`format::beside`].
+pub fn before_and_now(line: &Headline, unit: &Unit) -> [Option<String>; 2] {
+    let figure = |reading: &Reading| (reading.value, reading.ci);
+    match (&line.before, &line.now) {
+        (Some(before), Some(now)) => format::beside([figure(before), figure(now)], unit).map(Some),
+        (before, now) => [before, now].map(|reading| {
+            let (value, ci) = figure(reading.as_ref()?);
+            Some(format::figure(value, ci, unit).0)
+        }),
+    }
+}
+
+/// A line of what changed without its label: `5.1 % → 0.13 %, −97.5 % (−98.5 to −96.0), in the same hours −95 %`.
+pub fn line_text(report: &Report, line: &Headline) -> String {
+    let unit = report.metric(&line.metric).map_or(&Unit::Count, |metric| &metric.unit);
+    let values = match before_and_now(line, unit) {
+        [Some(before), Some(now)] => format!("{before} → {now}"),
+        [Some(before), None] => format!("{before} before"),
+        [None, Some(now)] => format!("{now} now"),
+        [None, None] => return line.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
+    };
+    let mut parts = vec![values];
+    if let Some(change) = &line.change {
+        let (value, interval) = change_text(change.ratio, change.ci);
+        parts.push(interval.map_or(value.clone(), |interval| format!("{value} ({interval})")));
+        parts.extend(change.target.and_then(target_text).map(|target| format!("target {target}")));
+    }
+    if let Some(same) = &line.same_hours {
+        parts.push(format!("in the same hours {}", change_text(same.value, same.ci).0));
+    }
+    parts.join(", ")
 }
 
 /// `failed uploads fell from 5.1 % to 0.13 %`
-fn before_and_now(metric: &Metric, line: &Headline) -> Option<String> {
-    let show = |reading: &Reading| format::figure(reading.value, reading.ci, &metric.unit).0;
-    let (before, now) = (line.before.as_ref()?, line.now.as_ref()?);
+fn fell_or_rose(metric: &Metric, line: &Headline) -> Option<String> {
+    let [Some(then), Some(since)] = before_and_now(line, &metric.unit) else { return None };
     let label = line.label.to_lowercase();
-    let (then, since) = (show(before), show(now));
     Some(match line.change.as_ref().and_then(|change| change.ci) {
         Some(ends) if ends.low > 1.0 => format!("{label} rose from {then} to {since}"),
         Some(ends) if ends.high < 1.0 => format!("{label} fell from {then} to {since}"),
@@ -91,7 +122,7 @@ fn so_far(report: &Report, stage: &str, digits: Digits) -> Option<String> {
     let told = report.headlines.iter().filter_map(|line| {
         let metric = report.metric(&line.metric)?;
         if metric.estimator == Estimator::Rate(Share::Failures) {
-            return before_and_now(metric, line);
+            return fell_or_rose(metric, line);
         }
         // What is not sure yet stands in the table.
         let change = line.change.as_ref().filter(|change| change.ci.is_some_and(|ends| !ends.holds(1.0)))?;

@@ -91,6 +91,22 @@ pub fn change_text(ratio: f64, ci: Option<Interval>) -> (String, Option<String>)
     (format!("{sign}{value}"), interval)
 }
 
+/// `−90 to −80 %`, `at most −95 %`, `at least 5×`
+pub fn target_text([least, most]: [Option<f64>; 2]) -> Option<String> {
+    // What is to become a multiple is told as one.
+    let multiple = least.or(most).is_some_and(|end| end >= 2.0);
+    let sign = if multiple { "×" } else { "\u{202f}%" };
+    let show = |ratio: f64| {
+        if multiple { format::plain(ratio) } else { format::plain((ratio - 1.0) * 100.0) }
+    };
+    Some(match (least, most) {
+        (Some(least), Some(most)) => format!("{} to {}{sign}", show(least), show(most)),
+        (Some(least), None) => format!("at least {}{sign}", show(least)),
+        (None, Some(most)) => format!("at most {}{sign}", show(most)),
+        (None, None) => return None,
+    })
+}
+
 /// How a rollback incident was answered; `None` for what needs no answer.
 pub fn answer_text(trigger: &Trigger) -> Option<String> {
     let after = || trigger.answered_after_seconds.unwrap_or_default();

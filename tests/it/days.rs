@@ -109,7 +109,7 @@ fn a_summary_has_at_most_fifteen_plain_lines() {
         let run = place.run(&["report", "--summary", "log.jsonl"]).expect(0);
         assert!(run.out.lines().count() <= 15, "{}", run.out);
         assert!(run.out.lines().all(|line| line.chars().count() <= 110));
-        assert!(run.out.contains("Memory reduction") && run.out.contains("next 1: "), "{}", run.out);
+        assert!(run.out.contains("Memory, mean: ") && run.out.contains("next 1: "), "{}", run.out);
     }
 }
 

@@ -186,6 +186,12 @@ fn a_measure_of_the_config_has_all_that_others_have() {
         (&"Cost reduction".into(), &"met".into()),
         "{improvement}"
     );
+    // What the plan speaks of, and what users feel whatever it speaks of.
+    let headlines = report["headlines"].as_array().unwrap().iter().map(|line| line["metric"].as_str().unwrap());
+    assert_eq!(
+        headlines.collect::<Vec<_>>(),
+        ["error_rate", "cost_mean", "throughput_jobs_per_s", "latency_p50_ms", "latency_p95_ms"]
+    );
     let of = |list: &str, key: &str, wanted: &str| -> Vec<Value> {
         let all = report[list].as_array().unwrap().iter();
         all.filter(|item| item[key].as_str().unwrap().starts_with(wanted)).cloned().collect()

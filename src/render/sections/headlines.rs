@@ -7,8 +7,9 @@ use super::super::charts::change_bar;
 use super::super::marks::{self, Mark};
 use crate::format;
 use crate::metric::Unit;
-use crate::report::model::{ChangeDirection, Headline, Reading, Report, Status};
-use crate::report::words::{change_text, join, status_word};
+use crate::report::changes::before_and_now;
+use crate::report::model::{Headline, Reading, Report};
+use crate::report::words::{change_text, join, target_text};
 
 #[derive(Serialize)]
 pub(crate) struct HeadlineView {
@@ -61,11 +62,6 @@ pub(crate) fn headlines(report: &Report) -> HeadlinesView {
     }
 }
 
-/// A value with the digits that its own interval carries.
-fn reading(unit: &Unit, reading: &Reading) -> String {
-    format::figure(reading.value, reading.ci, unit).0
-}
-
 fn headline(report: &Report, line: &Headline) -> HeadlineView {
     let metric = report.metric(&line.metric);
     let unit = metric.map_or(&Unit::Count, |metric| &metric.unit);
@@ -75,48 +71,22 @@ fn headline(report: &Report, line: &Headline) -> HeadlineView {
         .map(|reading| reading.as_ref().map(|reading| format!("n = {} ({})", format::count(reading.n), reading.group)));
     let about: Vec<String> =
         metric.map(|metric| metric.definition.clone()).into_iter().chain(groups.into_iter().flatten()).collect();
+    let [before, now] = before_and_now(line, unit);
     let target = line.change.as_ref().and_then(|change| change.target).and_then(target_text);
     HeadlineView {
         anchor: anchor(&line.finding),
         label: line.label.clone(),
-        before: line.before.as_ref().map(|known| reading(unit, known)),
-        now: line.now.as_ref().map(|known| reading(unit, known)),
+        before,
+        now,
         in_flight: line.in_flight.map(|both| both.map(|one| format!("{one:.1}"))),
         change: shown.as_ref().map(|(value, _)| value.clone()),
         interval: shown.and_then(|(_, interval)| interval),
         target,
         same_hours: within.as_ref().map(|(value, _)| value.clone()),
         same_hours_interval: within.and_then(|(_, interval)| interval),
-        status: status(line),
+        status: marks::headline(line),
         note: line.reason.clone(),
         about: about.join(" · "),
         bar: line.change.as_ref().map_or_else(String::new, change_bar),
     }
-}
-
-/// Against the plan; where it asks for nothing, which way it went.
-fn status(line: &Headline) -> Mark {
-    match (line.status, line.direction) {
-        (Status::NotJudged, Some(ChangeDirection::Better)) => Mark::new("plain", "✓", "better"),
-        (Status::NotJudged, Some(ChangeDirection::Worse)) => Mark::new("not-met", "✕", "worse"),
-        (Status::NotJudged, Some(ChangeDirection::Unsure)) => Mark::new("plain", "=", "no sure change"),
-        (Status::NotJudged, None) => Mark::new("not-measured", "–", status_word(Status::NotMeasured)),
-        (judged, _) => marks::status(judged),
-    }
-}
-
-/// `−90 to −80 %`, `at most −95 %`, `at least 5×`
-fn target_text([least, most]: [Option<f64>; 2]) -> Option<String> {
-    // What is to become a multiple is told as one.
-    let multiple = least.or(most).is_some_and(|end| end >= 2.0);
-    let sign = if multiple { "×" } else { "\u{202f}%" };
-    let show = |ratio: f64| {
-        if multiple { format::plain(ratio) } else { format::plain((ratio - 1.0) * 100.0) }
-    };
-    Some(match (least, most) {
-        (Some(least), Some(most)) => format!("{} to {}{sign}", show(least), show(most)),
-        (Some(least), None) => format!("at least {}{sign}", show(least)),
-        (None, Some(most)) => format!("at most {}{sign}", show(most)),
-        (None, None) => return None,
-    })
 }
