@@ -18,6 +18,7 @@ mod group;
 mod headlines;
 mod improvements;
 mod intention_to_treat;
+mod left_out;
 mod looks;
 mod next_steps;
 mod outages;
@@ -41,16 +42,19 @@ mod variants;
 
 use crate::config::Plan;
 use crate::cube::Cube;
-use crate::cube::slice::CRITICAL_UPLOAD;
+use crate::cube::slice::{CRITICAL_UPLOAD, LoggedEvent};
 use crate::error::{Error, Result};
 use crate::evidence;
 use crate::format::rfc3339;
+use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::report::model::{Event, Generator, Report, SCHEMA_VERSION};
 use crate::report::{claims, summary};
 use completion::Facts;
 use decision::Judged;
 use same_hours::Within;
 
+/// Events that are counted against a baseline, or against nothing.
+const COUNTED_EVENTS: [&str; 2] = ["complaint", "critical_error"];
 /// Events that the report lists: the first ones.
 const EVENTS_LISTED: usize = 500;
 
@@ -59,6 +63,24 @@ const EVENTS_LISTED: usize = 500;
 /// # Errors
 /// The cube is damaged.
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
+    if plan.exclude.is_empty() {
+        return judge(plan, cube, evidence, generated_at);
+    }
+    let minutes = cube.left_out()?;
+    let (without, with) = cube.without_and_with_left_out()?;
+    let whole_plan = Plan { exclude: Vec::new(), ..plan.clone() };
+    let (report, whole) = rayon::join(
+        || judge(plan, &without, evidence, generated_at.clone()),
+        || judge(&whole_plan, &with, evidence, generated_at.clone()),
+    );
+    let mut report = report?;
+    left_out::tell(plan, &minutes, &mut report, whole?);
+    report.summary = summary::summary(&report);
+    Ok(report)
+}
+
+/// The report of a cube in which nothing is left out any more.
+fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let visits = cube.visits()?;
     let up_to = plan.up_to.map(|stage| up_to::up_to(plan, cube, &visits, stage)).transpose()?;
     let whole_plan = plan;
@@ -69,6 +91,10 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
     let ended_at = up_to.as_ref().and_then(|up_to| up_to.ended_at);
     let mut all_events = cube.events()?;
     all_events.retain(|event| ended_at.is_none_or(|ended_at| event.at < ended_at));
+    // What happened stays; what counts against the rollout is left out with its minute.
+    let counts =
+        |event: &LoggedEvent| event.event_type == CRITICAL_UPLOAD || COUNTED_EVENTS.contains(&&*event.event_type);
+    all_events.retain(|event| !counts(event) || !plan.leaves_out(event.at, event.at + NANOS_PER_MINUTE));
     let judged_cube = attempts.cube(cube)?;
     let cube = judged_cube.as_ref().unwrap_or(cube);
     let gather = |cube: &Cube| {
@@ -162,6 +188,7 @@ pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated
         metrics: plan.metrics.to_vec(),
         simulated,
         decision,
+        left_out: None,
         summary: Vec::new(),
         next_steps,
         inputs,

@@ -7,6 +7,7 @@ use super::group::StageData;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format::{self, rfc3339_minute};
+use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::report::model::{Finding, Severity};
 
 /// Records of the emptiest of the other days from which on none is no chance: e^-20 of a Poisson count.
@@ -32,6 +33,9 @@ pub(super) fn findings(plan: &Plan, data: &[StageData]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (stage, data) in plan.stages.iter().zip(data) {
         for pair in data.minutes_with_uploads.windows(2) {
+            if plan.leaves_out(pair[0] * NANOS_PER_MINUTE, pair[1] * NANOS_PER_MINUTE) {
+                continue;
+            }
             // Whole hours without a record.
             let hours = (pair[0].div_euclid(60) + 1, pair[1].div_euclid(60));
             let Some(usual) = least_of_other_days(&by_hour, hours) else { continue };

@@ -5,6 +5,7 @@ mod accept;
 mod asked;
 mod by_day;
 pub mod daily;
+mod exclude;
 mod init;
 mod locate;
 mod overlap;
@@ -18,6 +19,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Mode, RECORDS, Scope, THROUGHPUT};
+pub use exclude::ExcludeSection;
 pub use init::commented_rollout_file;
 pub use plan::{DimensionRule, FoldingRules, Plan, Source, StageRule};
 pub use sections::{

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::accept::AcceptSection;
 use super::asked::{HEADLINE_LATENCY, Improvement, THROUGHPUT};
 use super::by_day::ByDay;
+use super::exclude::ExcludeSection;
 use super::sections::{
     AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, NotesSection, Stage,
     StartSection, TestPhaseSection, ValidationSection, VariantsSection,
@@ -45,6 +46,8 @@ pub struct Plan {
     pub triggers: TriggersSection,
     /// Reasons that people accepted.
     pub accept: Vec<AcceptSection>,
+    /// What people leave out of the figures, in the order of time.
+    pub exclude: Vec<ExcludeSection>,
     pub tests: Vec<TestPhaseSection>,
     pub coverage: CoverageSection,
     pub variants: VariantsSection,
@@ -86,6 +89,16 @@ pub struct FoldingRules {
     pub measures: Vec<String>,
     pub critical_errors: Vec<String>,
     pub stages: Vec<StageRule>,
+    /// First and last moment of what is left out: the last is no part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<(EpochNanos, EpochNanos)>,
+}
+
+impl FoldingRules {
+    /// Numbers of stages: behind those of the stages stand those of what is left out of each, in the same order.
+    pub fn stage_numbers(&self) -> usize {
+        self.stages.len() * if self.exclude.is_empty() { 1 } else { 2 }
+    }
 }
 
 /// What a dimension's values are.
@@ -133,6 +146,11 @@ impl Plan {
     /// Index of the baseline: the first stage with percentage 0.
     pub fn baseline(&self) -> Option<usize> {
         self.stages.iter().position(|stage| stage.percentage == 0.0)
+    }
+
+    /// Whether something of an interval is left out.
+    pub fn leaves_out(&self, from: EpochNanos, to: EpochNanos) -> bool {
+        self.exclude.iter().any(|interval| interval.from.0 < to && from < interval.to.0)
     }
 
     /// Index of the final stage: the last one of the plan.
@@ -186,6 +204,7 @@ impl Plan {
             measures: self.schema.measures.iter().map(|measure| measure.name.clone()).collect(),
             critical_errors: self.analysis.critical_errors.clone(),
             stages: self.stages.iter().map(rule).collect(),
+            exclude: self.exclude.iter().map(|interval| (interval.from.0, interval.to.0)).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use stagegate_stats::Level;
 
 use super::accept::AcceptSection;
 use super::asked::{Criteria, Criterion, Improvement, TargetsSection};
+use super::exclude::ExcludeSection;
 use super::triggers::TriggersSection;
 use super::values::{Glob, Moment};
 use crate::metric::{Distribution, Estimator};
@@ -44,6 +45,8 @@ pub struct RolloutFile {
     pub triggers: TriggersSection,
     /// What people take upon themselves.
     pub accept: Vec<AcceptSection>,
+    /// What people leave out of the figures.
+    pub exclude: Vec<ExcludeSection>,
     /// JUnit XML per phase.
     pub tests: Vec<TestPhaseSection>,
     /// Line coverage of the tests.
@@ -82,6 +85,7 @@ impl Default for RolloutFile {
             improvements: None,
             triggers: TriggersSection::default(),
             accept: Vec::new(),
+            exclude: Vec::new(),
             tests: Vec::new(),
             coverage: CoverageSection::default(),
             variants: VariantsSection::default(),

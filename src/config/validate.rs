@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::accept;
 use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improvement, RECORDS, Scope, THROUGHPUT};
+use super::exclude;
 use super::locate::{Located, Step};
 use super::overlap;
 use super::plan::{Plan, metric_of};
@@ -49,6 +50,12 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         return Err(check.fail(format!("{key} is empty"), &path).help("say what is accepted, why, and by whom"));
     }
     check.different(file.accept.iter().map(|accept| accept.finding.clone()), "waivers", &[Key("accept")])?;
+    if let Some((index, key, why)) = exclude::first_wrong(&file.exclude) {
+        let path = [Key("exclude"), Index(index), Key(key)];
+        return Err(check.fail(why, &path).help("say from when to when is left out, and why, each moment once"));
+    }
+    let mut exclude = file.exclude.clone();
+    exclude.sort_by_key(|interval| interval.from);
     let sources = sources::read(&file, &schema, located)?;
     let presets = sources::presets(&file, &schema);
     let mut input = file.input;
@@ -97,6 +104,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         improvements,
         triggers: file.triggers,
         accept: file.accept,
+        exclude,
         tests: file.tests,
         coverage: file.coverage,
         variants: file.variants,

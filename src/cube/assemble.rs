@@ -42,7 +42,7 @@ pub(super) fn assemble<const M: usize>(
     let specs = &table::specs(&header.rules.measures);
     let parts = parts.into_iter().reduce(Parts::join).unwrap_or_default();
     (header.placed_span, header.numbered_span) = (parts.placed_span, parts.numbered_span);
-    let visits = Visits { stages: header.rules.stages.len() };
+    let visits = Visits { stages: header.rules.stage_numbers() };
     let (mut segments, mut errors) = rayon::join(|| merge_cells(parts.segments), || merge_cells(parts.errors));
     let used_errors = used_error_types(&errors);
     let (error_types, error_numbers) = interned.error_types.finish(|number| used_errors[usize::from(number)]);

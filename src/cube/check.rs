@@ -35,7 +35,7 @@ pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header, 
         _ => DataType::UInt8,
     };
     let below = |name: &str| match name {
-        "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stages.len()),
+        "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stage_numbers()),
         "period" if spec.name != "memory_samples" => Some(usize::from(NO_STAGE)),
         "execution_type" => Some(3),
         "metric" => Some(METRIC_MEASURES + header.rules.measures.len()),

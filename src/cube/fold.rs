@@ -110,7 +110,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             last_place: None,
             placed_by: Vec::new(),
             unplaced: false,
-            visits: Visits { stages: shared.plan.stages.len() },
+            visits: Visits { stages: shared.plan.folding_rules().stage_numbers() },
         }
     }
 
@@ -302,7 +302,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         let failed = !record.success;
         let place = Place {
             stage: stage as u8,
-            visit: self.visits.number(placed.period, stage),
+            visit: self.visits.number(placed.period, self.left_out(stage, start)),
             segment: self.segment(record),
             error_type: failed.then(|| self.error_types.number(record.error_type.as_deref())),
             start,
@@ -313,6 +313,13 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             self.critical_record(record, &place);
         }
         Ok(())
+    }
+
+    /// The number of a stage, or that of what is left out of it.
+    #[inline]
+    fn left_out(&self, stage: usize, at: EpochNanos) -> usize {
+        let plan = self.shared.plan;
+        if plan.exclude.iter().any(|interval| interval.holds(at)) { plan.stages.len() + stage } else { stage }
     }
 
     #[inline]
@@ -353,7 +360,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
                 stage => stage,
             },
         };
-        let visit = placed.zip(stage).map(|(placed, stage)| self.visits.number(placed.period, stage));
+        let visit =
+            placed.zip(stage).map(|(placed, stage)| self.visits.number(placed.period, self.left_out(stage, at)));
         let stage = stage.map_or(NO_STAGE, |stage| stage as u8);
         let value = match event.kind {
             EventKind::MemorySample { rss_mb } => {

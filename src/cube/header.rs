@@ -126,6 +126,8 @@ pub(super) fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Res
         "[analysis] critical_errors"
     } else if made_with.stages != wanted.stages {
         "[[stages]] (names, percentages, files, from or to)"
+    } else if made_with.exclude != wanted.exclude {
+        "[[exclude]]"
     } else {
         return Ok(());
     };

@@ -11,7 +11,7 @@ pub(super) const NO_STAGE: u8 = 255;
 /// Stages in a period of the timeline, by number: together they fit a byte below [`NO_STAGE`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visits {
-    /// Stages of the plan.
+    /// Numbers of stages: see `FoldingRules::stage_numbers`.
     pub stages: usize,
 }
 

@@ -11,6 +11,7 @@ use crate::report::model::{
     Completion, CompletionStatus, Criterion, DecisionValue, Direction, Gate, Headline, Improvement, Report, Severity,
     Status, Trigger, TriggerSeverity,
 };
+use crate::report::summary::left_out;
 use crate::report::words::{
     accepted_text, answer_text, attempt_text, completion_word, decision_meaning, decision_words, read_as, status_word,
 };
@@ -103,6 +104,9 @@ pub fn check(report: &Report, colour: Colour) -> String {
     let mut text = heading(report, colour);
     decision(&mut text, report, colour);
     accepted(&mut text, report, colour);
+    if let Some(told) = left_out(report) {
+        let _ = writeln!(text, "  {} {}", colour.paint(YELLOW, &format!("{:<12}", "left out")), plain(&told));
+    }
     let title = |text: &mut String, words: &str| {
         let _ = writeln!(text, "\n{}", colour.paint(BOLD, words));
     };

@@ -1,17 +1,21 @@
 //! The executive summary: three to six plain sentences. A figure enters a sentence only as a claim.
 
-use super::changes::{Digits, changed, within_the_hours};
+use super::changes::{Digits, before_and_now, changed, within_the_hours};
 use super::model::{
     Answer, Criterion, DecisionValue, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
     TriggerSeverity,
 };
 use super::words::{
-    accepted_text, answer_text, attempt_text, decision_meaning, decision_words, dimensions, join, status_word,
+    accepted_text, answer_text, attempt_text, decision_meaning, decision_words, dimensions, join,
+    left_out_interval_text, status_word,
 };
 use crate::format;
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
+
+/// Figures that are told to be others with what is left out.
+const MOST_DIFFERENCES: usize = 3;
 
 /// Most sentences: a reader has one minute.
 const MOST_SENTENCES: usize = 6;
@@ -52,9 +56,35 @@ pub fn rest(report: &Report) -> Vec<String> {
 }
 
 fn decision(report: &Report) -> String {
-    let told = reasons(report);
+    let told: Vec<String> = std::iter::once(reasons(report)).chain(left_out(report)).collect();
+    let told = told.join(" ");
     let accepted: Vec<String> = report.decision.accepted.iter().map(accepted_text).collect();
     if accepted.is_empty() { told } else { format!("{told} Accepted by people: {}.", accepted.join("; ")) }
+}
+
+/// What people left out, and what would be different with it; `None` where nothing is.
+pub fn left_out(report: &Report) -> Option<String> {
+    let left_out = report.left_out.as_ref()?;
+    let intervals: Vec<String> =
+        left_out.intervals.iter().map(|interval| left_out_interval_text(interval, &report.words)).collect();
+    let decision = match left_out.decision.value {
+        same if same == report.decision.value => "the decision would be the same".to_owned(),
+        other => format!("the decision would be {}", decision_words(other).0),
+    };
+    let other = report.headlines.iter().filter_map(|line| {
+        let with = left_out.headlines.iter().find(|other| other.metric == line.metric)?;
+        let unit = &report.metric(&line.metric)?.unit;
+        let [own, with] = [line, with].map(|line| before_and_now(line, unit));
+        let label = line.label.to_lowercase();
+        let differ = |when: usize| own[when].as_ref().zip(with[when].as_ref()).filter(|(own, with)| own != with);
+        match (differ(1), differ(0)) {
+            (Some((own, with)), _) => Some(format!("{label} {with} instead of {own}")),
+            (None, Some((own, with))) => Some(format!("{label} {with} before instead of {own}")),
+            (None, None) => None,
+        }
+    });
+    let other: Vec<String> = std::iter::once(decision).chain(other.take(MOST_DIFFERENCES)).collect();
+    Some(format!("Left out by people: {}. With them {}.", intervals.join("; "), join(&other, "and")))
 }
 
 fn reasons(report: &Report) -> String {
@@ -87,7 +117,7 @@ pub fn lead(report: &Report) -> Vec<String> {
     // Against a reason, what was reached beside it is no news: the table has it.
     let digits = if goes_on { Digits::Value } else { Digits::ValueAlone };
     let within = within_the_hours(report, digits).filter(|_| goes_on);
-    why.into_iter().chain(changed(report, digits)).chain(within).collect()
+    why.into_iter().chain(changed(report, digits)).chain(within).chain(left_out(report)).collect()
 }
 
 /// What does not decide, and must not be missed: an incident that was answered, and what the log leaves open.

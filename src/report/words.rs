@@ -2,7 +2,7 @@
 
 use super::model::{
     Accepted, Answer, Attempt, AttemptEnd, Comparison, CompletionStatus, Criterion, DecisionValue, Improvement, Input,
-    Report, Status, Trigger,
+    LeftOutInterval, Report, Status, Trigger,
 };
 use crate::format;
 use crate::metric::Unit;
@@ -133,6 +133,16 @@ pub fn attempt_text(attempt: &Attempt, words: &Words) -> String {
 }
 
 /// `a gate that was not met: accepted by Ada until 1 Feb 2026, 00:00 UTC, because "known"`
+/// `38 uploads of 12 Nov 2025, 05:10 to 05:55 UTC, 31 of them failed ("deploy of the proxy")`
+pub fn left_out_interval_text(interval: &LeftOutInterval, words: &Words) -> String {
+    let when = format::period(&interval.from, &interval.to);
+    let failed = match interval.failures {
+        0 => String::new(),
+        failures => format!(", {} of them failed", format::count(failures)),
+    };
+    format!("{} of {when}{failed} ({:?})", words.counted(interval.n), interval.because)
+}
+
 pub fn accepted_text(accepted: &Accepted) -> String {
     let until = accepted.until.as_deref().map_or_else(String::new, |at| format!(" until {}", format::date_time(at)));
     format!(

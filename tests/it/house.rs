@@ -33,6 +33,7 @@ const HOUSE: &[&str] = &[
     // the validated sections are the plan
     "config/values.rs",
     "config/accept.rs",
+    "config/exclude.rs",
     "config/asked.rs",
     "config/triggers.rs",
     "config/sections.rs",

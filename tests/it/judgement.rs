@@ -331,3 +331,76 @@ fn the_same_mix_turns_a_paradox_over() {
     assert!((comparison["adjusted"]["ratio"].as_f64().unwrap() - adjusted).abs() < 1e-9, "{comparison:#}");
     assert_eq!((&comparison["mix_changed"], &comparison["adjusted"]["mix_covered"]), (&true.into(), &1.0.into()));
 }
+
+/// What a person leaves out is counted, and the report says what it would be with it; a cube says the same.
+#[test]
+fn what_is_left_out_is_told_with_what_it_would_change() {
+    let place = Place::new();
+    place.run(&["generate", "--scenario", "incident", "-o", "all.jsonl"]).expect(0);
+    // Nobody answers the incident.
+    let log: String = place
+        .read("all.jsonl")
+        .lines()
+        .filter(|line| !line.contains("\"rollback\""))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let half = log.len() / 2 + log[log.len() / 2..].find('\n').unwrap() + 1;
+    place.write("x.jsonl", &log);
+    place.write("x1.jsonl", &log[..half]);
+    place.write("x2.jsonl", &log[half..]);
+    let exclude = "[[exclude]]\nfrom = 2025-11-13T12:00:00Z\nto = 2025-11-13T14:00:00Z\nreason = \"a load balancer\"\n";
+    place.write("rollout.toml", exclude);
+    let report = place.report("out", &["x.jsonl"]);
+
+    // Against a reading of the same lines.
+    let mut told = [0_u64; 4];
+    for line in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let Some(kind) = line["execution_type"].as_str() else { continue };
+        let end = chrono::NaiveDateTime::parse_from_str(line["timestamp"].as_str().unwrap(), "%FT%T%.f").unwrap();
+        let start = end - chrono::TimeDelta::microseconds((line["duration_ms"].as_f64().unwrap() * 1e3).round() as i64);
+        if !("2025-11-13 12:00:00".."2025-11-13 14:00:00").contains(&&*start.to_string()) {
+            continue;
+        }
+        let (failed, treated) = (u64::from(line["success"] == false), u64::from(kind != "sync"));
+        told = [told[0] + 1, told[1] + failed, told[2] + treated, told[3] + failed * treated];
+    }
+    let interval = &report["left_out"]["intervals"][0];
+    assert!(told[0] > 100 && told[3] > 10, "{told:?}");
+    let counted = ["n", "failures", "treated", "treated_failures"].map(|key| interval[key].as_u64().unwrap());
+    assert_eq!(counted, told);
+
+    // With it, the report is the one of a config that leaves nothing out.
+    place.write("whole.toml", "");
+    place.run(&["report", "--config", "whole.toml", "-o", "whole", "x.jsonl"]).expect(0);
+    let whole: Value = serde_json::from_str(&place.read("whole/report.json")).unwrap();
+    assert_eq!(report["left_out"]["headlines"], whole["headlines"]);
+    assert_eq!(report["left_out"]["decision"], whole["decision"]);
+    assert_eq!((&whole["decision"]["value"], &report["decision"]["value"]), (&"no_go".into(), &"go".into()));
+    let n = |report: &Value| report["stages"][3]["groups"]["all"]["n"].as_u64().unwrap();
+    assert_eq!(n(&whole) - n(&report), told[0]);
+    assert!(report["triggers"].as_array().unwrap().iter().all(|trigger| trigger["fired"] == false));
+    let check = place.run(&["check", "x.jsonl"]).expect(0).out;
+    assert!(
+        check.contains("left out     Left out by people: ") && check.contains("decision would be No go"),
+        "{check}"
+    );
+
+    // Cubes of halves, merged.
+    place.run(&["cube", "x1.jsonl", "--timeline", "x2.jsonl", "-o", "1.cube"]).expect(0);
+    place.run(&["cube", "x2.jsonl", "--timeline", "x1.jsonl", "-o", "2.cube"]).expect(0);
+    let merged = place.report("merged", &["1.cube", "2.cube"]);
+    assert_eq!((&merged["stages"], &merged["left_out"]), (&report["stages"], &report["left_out"]));
+    place.write("rollout.toml", "");
+    let other = place.run(&["check", "1.cube", "2.cube"]).expect(2).err;
+    assert!(other.contains("the cube was made with another [[exclude]]"), "{other}");
+
+    for (wrong, why) in [
+        (exclude.replace("14:00", "11:00"), "rollout.toml:3:1: to is not later than from"),
+        (exclude.replace("a load balancer", " "), "rollout.toml:4:1: reason is empty"),
+        (format!("{exclude}{exclude}"), "rollout.toml:6:1: two intervals that are left out have a moment in common"),
+    ] {
+        place.write("rollout.toml", wrong);
+        let told = place.run(&["check", "x.jsonl"]).expect(2).err;
+        assert!(told.contains(why), "{told}");
+    }
+}

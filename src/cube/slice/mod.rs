@@ -13,4 +13,4 @@ pub use answers::{CRITICAL_UPLOAD, HourMeasure, HourSums, LoggedEvent, MeasureSu
 pub use arm::Arm;
 pub use minutes::{MinuteMemory, MinuteSums};
 pub use segments::SegmentHour;
-pub use visits::Visit;
+pub use visits::{LeftOutMinute, Visit};

@@ -3,7 +3,8 @@
 use polars_core::prelude::*;
 
 use super::super::header::{Cube, damaged};
-use super::super::table::MINUTES;
+use super::super::key::NO_STAGE;
+use super::super::table::{self, MINUTES, TableSpec};
 use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
@@ -24,6 +25,16 @@ pub struct Visit {
     pub treated_failures: u64,
     /// Records, and treated ones, that ended later than ten minutes after the first.
     pub settled: (u64, u64),
+}
+
+/// Records of a minute that are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOutMinute {
+    /// Since 1970-01-01T00:00Z.
+    pub minute: i64,
+    pub treated: bool,
+    pub records: u64,
+    pub failures: u64,
 }
 
 impl Cube {
@@ -67,6 +78,65 @@ impl Cube {
         }
         visits.sort_by_key(|visit| (visit.period, visit.minutes.0));
         Ok(visits)
+    }
+
+    /// The cube without what is left out, and the cube in which it counts like all else.
+    pub fn without_and_with_left_out(&self) -> Result<(Self, Self)> {
+        let stages = self.header.rules.stages.len();
+        let mut header = self.header.clone();
+        header.rules.exclude.clear();
+        let of = |tables: PolarsResult<Vec<DataFrame>>| {
+            let tables = tables.map_err(damaged)?.try_into().expect("as many tables as there are");
+            Ok(Self { header: header.clone(), tables, ..self.clone() })
+        };
+        let is_of_records = |table: &DataFrame| table.schema().contains("period");
+        let without = |table: &DataFrame| -> PolarsResult<DataFrame> {
+            if !is_of_records(table) {
+                return Ok(table.clone());
+            }
+            let numbers = View::whole(table).numbers("stage")?;
+            let counts = numbers.into_iter().map(|number| usize::from(number) < stages || number == NO_STAGE);
+            let mut table = table.filter(&BooleanChunked::new("kept".into(), counts.collect::<Vec<_>>()))?;
+            table.rechunk_mut();
+            Ok(table)
+        };
+        let with = |(spec, table): (&TableSpec, &DataFrame)| -> PolarsResult<DataFrame> {
+            if !is_of_records(table) {
+                return Ok(table.clone());
+            }
+            let stage = |number: u8| if number == NO_STAGE { number } else { (usize::from(number) % stages) as u8 };
+            let numbers: Vec<u8> = View::whole(table).numbers("stage")?.into_iter().map(stage).collect();
+            let mut table = table.clone();
+            table.with_column(UInt8Chunked::from_vec("stage".into(), numbers).into_series().into())?;
+            let mut table = table::normalise(spec, table)?;
+            table.rechunk_mut();
+            Ok(table)
+        };
+        Ok((
+            of(self.tables.iter().map(without).collect())?,
+            of(self.specs().iter().zip(&self.tables).map(with).collect())?,
+        ))
+    }
+
+    /// Records that are left out, by the minute in which they ended: rising.
+    pub fn left_out(&self) -> Result<Vec<LeftOutMinute>> {
+        let stages = self.header.rules.stages.len();
+        let read = || -> PolarsResult<Vec<LeftOutMinute>> {
+            let view = View::whole(&self.tables[MINUTES]);
+            let (numbers, kinds) = (view.numbers("stage")?, view.numbers("execution_type")?);
+            let (records, successes) = (view.counts("n")?, view.counts("successes")?);
+            let rows = view.times("minute")?.into_iter().enumerate();
+            let left_out = rows.filter(|(row, _)| usize::from(numbers[*row]) >= stages && numbers[*row] != NO_STAGE);
+            Ok(left_out
+                .map(|(row, minute)| LeftOutMinute {
+                    minute,
+                    treated: Arm::Treated.holds(kinds[row]),
+                    records: records[row],
+                    failures: records[row] - successes[row],
+                })
+                .collect())
+        };
+        read().map_err(damaged)
     }
 
     /// The cube without the records and samples of other visits than these, each a period and a stage.

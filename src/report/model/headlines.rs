@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
-use super::judged::{SameHours, Status};
+use super::judged::{Decision, SameHours, Status};
 use crate::metric::Unit;
 
 /// One thing that was measured, before and now.
@@ -99,4 +99,30 @@ pub struct ErrorType {
     pub failures: u64,
     /// Whether the share rose by more than chance would (1 %).
     pub rose: bool,
+}
+
+/// What people left out of all figures, and what the report would say with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// In the order of time.
+    pub intervals: Vec<LeftOutInterval>,
+    /// The decision with it.
+    pub decision: Decision,
+    /// What changed, with it.
+    pub headlines: Vec<Headline>,
+}
+
+/// An interval that is left out, by the times at which its records began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOutInterval {
+    pub from: String,
+    /// Not part of it any more.
+    pub to: String,
+    /// In the person's words.
+    pub because: String,
+    /// Records.
+    pub n: u64,
+    pub failures: u64,
+    pub treated: u64,
+    pub treated_failures: u64,
 }

@@ -36,6 +36,9 @@ pub struct Report {
     /// What the log says of its simulation; `null` for a log that was measured.
     pub simulated: Option<String>,
     pub decision: Decision,
+    /// What people left out of all figures; `null` where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// Plain sentences; each figure is one of `claims`.
     pub summary: Vec<String>,
     /// What would settle what speaks against going on, the most urgent first. Derived, not written by people.
