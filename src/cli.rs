@@ -83,6 +83,9 @@ pub enum Command {
         after_help = "Examples:\n  stagegate explain criteria.100%.success_rate\n  stagegate explain | grep latency"
     )]
     Explain(ExplainArguments),
+    /// Tell what this installation is and finds, and what would keep it from working. Writes nothing.
+    #[command(after_help = "Exit code:\n  0  nothing is wrong\n  2  something is\n\nExample:\n  stagegate doctor")]
+    Doctor(DoctorArguments),
     /// List the formats that can be read, or print one.
     #[command(after_help = "Example:\n  stagegate formats k6-json")]
     Formats(FormatsArguments),
@@ -295,6 +298,12 @@ pub struct PowerArguments {
     pub per_day: Option<f64>,
 }
 
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    #[command(flatten)]
+    pub input: InputArguments,
+}
+
 /// A number above 0.
 fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
@@ -365,7 +374,7 @@ pub struct InputArguments {
     /// rollout.toml [default: that of the working directory or the nearest above it, else the built-in rollout].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Logs (globs, .gz, .zst, - for standard input) or cubes; they replace the files of the config.
+    /// Logs (globs, .gz, .zst, Parquet, - for standard input) or cubes; they replace the files of the config.
     #[arg(value_name = "FILES")]
     pub files: Vec<String>,
     /// Read only the rows for which this holds, such as 'service == "upload"'; several must all hold.

@@ -277,7 +277,7 @@ mod tests {
             beside(figures, &unit).map(|text| text.replace('\u{202f}', " "))
         };
         let rates = Unit::Of("uploads/s".into());
-        assert_eq!(show([(0.5, 0.4998, 0.5002), (0.5, 0.47, 0.53)], rates), ["0.50 /s", "0.50 /s"]);
+        assert_eq!(show([(0.5, 0.4998, 0.5002), (0.5, 0.47, 0.53)], rates), ["0.500 /s", "0.500 /s"]);
         // Far from each other, or where one is none, each keeps its own.
         assert_eq!(show([(0.051, 0.048, 0.054), (0.0013, 0.0006, 0.0028)], Unit::Fraction), ["5.1 %", "0.13 %"]);
         assert_eq!(show([(0.0, 0.0, 0.001), (0.02, 0.01, 0.04)], Unit::Fraction), ["0.00 %", "2.0 %"]);

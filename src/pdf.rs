@@ -54,8 +54,8 @@ pub fn of(files: &[OutputFile]) -> Result<OutputFile> {
     Ok(OutputFile::new("report.pdf", pdf))
 }
 
-/// CHROMIUM, else the first of the usual names on the PATH.
-fn browser() -> Option<PathBuf> {
+/// The browser that prints: CHROMIUM, else the first of the usual names on the PATH.
+pub fn browser() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM").filter(|name| !name.is_empty()) {
         return Some(named.into());
     }

@@ -5,6 +5,7 @@ mod check;
 mod cube;
 mod daily;
 mod diff;
+mod doctor;
 mod explain;
 mod formats;
 mod generate;
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Command::Init(arguments) => init::run(&session, arguments),
         Command::Inspect(arguments) => inspect::run(&session, arguments),
         Command::Power(arguments) => power::run(arguments),
+        Command::Doctor(arguments) => doctor::run(&session, arguments),
         Command::Formats(arguments) => formats::run(arguments),
         Command::Schema(arguments) => print::schema(arguments),
         Command::Completions(arguments) => print::completions(arguments),

@@ -20,10 +20,14 @@ pub struct AcceptSection {
     pub until: Option<Moment>,
 }
 
-/// The first waiver that leaves a text empty, and which.
-pub(super) fn first_empty(accept: &[AcceptSection]) -> Option<(usize, &'static str)> {
+/// What is wrong with an entry of a list: its position, the key, why, and what to do.
+pub(super) type Wrong = (usize, &'static str, String, &'static str);
+
+/// The first waiver that leaves a text empty.
+pub(super) fn first_wrong(accept: &[AcceptSection]) -> Option<Wrong> {
     accept.iter().enumerate().find_map(|(index, accept)| {
         let texts = [("finding", &accept.finding), ("reason", &accept.reason), ("by", &accept.by)];
-        texts.into_iter().find(|(_, text)| text.trim().is_empty()).map(|(key, _)| (index, key))
+        let (key, _) = texts.into_iter().find(|(_, text)| text.trim().is_empty())?;
+        Some((index, key, format!("{key} is empty"), "say what is accepted, why, and by whom"))
     })
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::accept::Wrong;
 use super::values::{EpochNanos, Moment};
 
 /// `[[exclude]]`: records that began in an interval are counted and no part of any figure. The report says what the
@@ -25,8 +26,14 @@ impl ExcludeSection {
     }
 }
 
-/// The first interval that cannot be meant, its key, and why.
-pub(super) fn first_wrong(exclude: &[ExcludeSection]) -> Option<(usize, &'static str, String)> {
+/// The intervals in the order of time.
+pub(super) fn in_order(mut exclude: Vec<ExcludeSection>) -> Vec<ExcludeSection> {
+    exclude.sort_by_key(|interval| interval.from);
+    exclude
+}
+
+/// The first interval that cannot be meant.
+pub(super) fn first_wrong(exclude: &[ExcludeSection]) -> Option<Wrong> {
     exclude.iter().enumerate().find_map(|(index, interval)| {
         let before = &exclude[..index];
         let wrong = if interval.reason.trim().is_empty() {
@@ -38,6 +45,6 @@ pub(super) fn first_wrong(exclude: &[ExcludeSection]) -> Option<(usize, &'static
         } else {
             return None;
         };
-        Some((index, wrong.0, wrong.1))
+        Some((index, wrong.0, wrong.1, "say from when to when is left out, and why, each moment once"))
     })
 }

@@ -45,17 +45,13 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     for (index, start) in file.starts.iter().enumerate() {
         check.within(start.percentage, 0.0, 100.0, &[Key("starts"), Index(index), Key("percentage")])?;
     }
-    if let Some((index, key)) = accept::first_empty(&file.accept) {
-        let path = [Key("accept"), Index(index), Key(key)];
-        return Err(check.fail(format!("{key} is empty"), &path).help("say what is accepted, why, and by whom"));
+    let of_people = [("accept", accept::first_wrong(&file.accept)), ("exclude", exclude::first_wrong(&file.exclude))];
+    for (list, wrong) in of_people {
+        if let Some((index, key, why, help)) = wrong {
+            return Err(check.fail(why, &[Key(list), Index(index), Key(key)]).help(help));
+        }
     }
     check.different(file.accept.iter().map(|accept| accept.finding.clone()), "waivers", &[Key("accept")])?;
-    if let Some((index, key, why)) = exclude::first_wrong(&file.exclude) {
-        let path = [Key("exclude"), Index(index), Key(key)];
-        return Err(check.fail(why, &path).help("say from when to when is left out, and why, each moment once"));
-    }
-    let mut exclude = file.exclude.clone();
-    exclude.sort_by_key(|interval| interval.from);
     let sources = sources::read(&file, &schema, located)?;
     let presets = sources::presets(&file, &schema);
     let mut input = file.input;
@@ -104,7 +100,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         improvements,
         triggers: file.triggers,
         accept: file.accept,
-        exclude,
+        exclude: exclude::in_order(file.exclude),
         tests: file.tests,
         coverage: file.coverage,
         variants: file.variants,

@@ -300,3 +300,22 @@ fn test_results_coverage_and_notes_stand_in_every_output() {
     place.write("two.xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><testsuite/>");
     assert!(place.run(&["check", "log.jsonl"]).expect(2).err.contains("two.xml:1:1: a document type is refused"));
 }
+
+#[test]
+fn the_doctor_tells_what_is_found_and_what_is_wrong() {
+    let place = Place::new();
+    place.write("log.jsonl", upload_line(1));
+    let well = place.run(&["doctor", "log.jsonl"]).expect(0).out;
+    for part in
+        ["ok    version      stagegate ", "ok    log          log.jsonl, ", "ok    time zones   ", "ok    temporary"]
+    {
+        assert!(well.contains(part), "{part} in\n{well}");
+    }
+    assert!(well.contains("no rollout.toml here or above"), "{well}");
+    place.write("rollout.toml", "x = [");
+    let ill = place.run(&["doctor"]).expect(2).out;
+    assert!(ill.contains("FAULT config       rollout.toml:1:6: unclosed array"), "{ill}");
+    place.write("rollout.toml", "[input]\nfiles = [\"gone.jsonl\"]\n");
+    let ill = place.run(&["doctor"]).expect(2).out;
+    assert!(ill.contains("FAULT log          no file matches"), "{ill}");
+}

@@ -166,6 +166,7 @@ const HOUSE: &[&str] = &[
     "analysis/same_hours.rs",
     "analysis/looks.rs",
     "analysis/headlines.rs",
+    "analysis/left_out.rs",
     "analysis/variants.rs",
     "analysis/error_scenarios.rs",
     "analysis/completion.rs",
@@ -265,6 +266,7 @@ const HOUSE: &[&str] = &[
     // one file a command
     "commands/session.rs",
     "commands/power.rs",
+    "commands/doctor.rs",
     "commands/init.rs",
     "commands/inspect.rs",
     "commands/formats.rs",
@@ -497,4 +499,41 @@ fn files_stay_readable() {
         assert!(lines <= MOST_LINES, "{} has {lines} lines: split it", path.display());
         assert!(!text.contains("use polars"), "{}: the statistics know nothing of tables", path.display());
     }
+}
+
+/// The picture of the house in CONTRIBUTING.md: an arrow where a room uses another, but for those that the others imply.
+#[test]
+fn the_picture_of_the_house_is_true() {
+    let sources = sources();
+    let modules: BTreeMap<Vec<String>, String> =
+        sources.keys().filter(|path| *path != "main.rs").map(|path| (module(path), path.clone())).collect();
+    let room = |path: &str| match path.split_once('/') {
+        Some((folder, _)) => folder.to_owned(),
+        None if path.contains("console") || path.contains("cli") || path.contains("main") => "commands".into(),
+        // What every room stands on, or what puts the rooms together.
+        None => String::new(),
+    };
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, code) in &sources {
+        for used in paths(code).iter().filter_map(|used| target(path, used, &modules)) {
+            let (from, to) = (room(path), room(&used));
+            if !from.is_empty() && !to.is_empty() && from != to {
+                uses.entry(from).or_default().insert(to);
+            }
+        }
+    }
+    fn reaches(uses: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+        uses.get(from).is_some_and(|next| next.iter().any(|room| room == to || reaches(uses, room, to)))
+    }
+    let mut picture = String::from("```mermaid\nflowchart TD\n");
+    for (from, next) in &uses {
+        for to in next {
+            if !next.iter().any(|other| other != to && reaches(&uses, other, to)) {
+                picture.push_str(&format!("    {from} --> {to}\n"));
+            }
+        }
+    }
+    picture.push_str("```\n");
+    let told = std::fs::read_to_string(repository("CONTRIBUTING.md")).unwrap();
+    assert!(told.contains(&picture), "CONTRIBUTING.md should hold\n{picture}");
 }

@@ -100,11 +100,12 @@ impl Cube {
             table.rechunk_mut();
             Ok(table)
         };
+        let of_stages = u8::try_from(stages).unwrap_or(NO_STAGE);
         let with = |(spec, table): (&TableSpec, &DataFrame)| -> PolarsResult<DataFrame> {
             if !is_of_records(table) {
                 return Ok(table.clone());
             }
-            let stage = |number: u8| if number == NO_STAGE { number } else { (usize::from(number) % stages) as u8 };
+            let stage = |number: u8| if number == NO_STAGE { number } else { number % of_stages };
             let numbers: Vec<u8> = View::whole(table).numbers("stage")?.into_iter().map(stage).collect();
             let mut table = table.clone();
             table.with_column(UInt8Chunked::from_vec("stage".into(), numbers).into_series().into())?;
