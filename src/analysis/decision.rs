@@ -134,7 +134,9 @@ impl Judged<'_> {
     fn review_incidents(&self) -> Vec<Reason> {
         let last = self.last().map(|stage| stage.name.as_str());
         let new = |trigger: &&Trigger| !self.fired(TriggerSeverity::Rollback).any(|worse| same_time(worse, trigger));
-        let history = |trigger: &Trigger| self.last_rollback_at.is_some_and(|at| trigger.from.as_str() <= at);
+        let history = |trigger: &Trigger| {
+            trigger.answer.is_some() || self.last_rollback_at.is_some_and(|at| trigger.from.as_str() <= at)
+        };
         let counts = |trigger: &&Trigger| {
             let is_last = Some(trigger.stage.as_str()) == last;
             !trigger.control_only && (is_last || trigger.scope == Arm::Treated.name() && !history(trigger))

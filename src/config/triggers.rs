@@ -75,6 +75,8 @@ pub struct TriggersSection {
     pub success_rate_degraded: Setting<f64>,
     /// Review: headline latency surely above so many times the baseline's.
     pub latency_degraded: Setting<f64>,
+    /// Review: more failures of the treated within an hour than they had so far would explain.
+    pub failure_burst: bool,
     /// Rollback: memory above so many times that of the hour before.
     pub memory_spike: Setting<f64>,
     /// Review: complaints of a day above so many times the baseline's.
@@ -96,6 +98,7 @@ impl Default for TriggersSection {
             error_rate_high: Setting::On(0.05),
             success_rate_degraded: Setting::On(0.97),
             latency_degraded: Setting::On(1.20),
+            failure_burst: true,
             memory_spike: Setting::On(1.20),
             complaints_rising: Setting::On(2.0),
             critical_error: true,

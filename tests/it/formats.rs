@@ -370,3 +370,23 @@ fn a_damaged_table_is_named() {
     assert!(finding.starts_with("torn.parquet: the table is damaged (row group 2: "), "{finding}");
     assert_eq!(input["records"], 128);
 }
+
+/// Two requests of OpenTelemetry's own exporter (tests/reference/otlp_traces.mjs), as a collector's file has them.
+#[test]
+fn spans_as_an_exporter_writes_them_are_read() {
+    let place = Place::new();
+    let arm = PRESETS.iter().find(|(name, _)| *name == "otlp-traces").unwrap().1;
+    place.write("rollout.toml", format!("{ARMS}[[sources]]\npreset = 'otlp-traces'\n[sources.fields]\n{arm}\n"));
+    place.write("spans.jsonl", lines_of("otlp-traces-js"));
+    let told = place.run(&["inspect", "spans.jsonl"]).expect(0).out;
+    assert!(told.contains("spans.jsonl: 2 lines, 6 uploads\n"), "{told}");
+    for arm in ["control", "treated"] {
+        for (at, what) in [
+            ("00.000Z", "success · 512.25 ms"),
+            ("01.000Z", "success · 513.25 ms"),
+            ("02.000Z", "failure · 514.25 ms · error Timeout"),
+        ] {
+            assert!(told.contains(&format!("-> 2026-03-02T09:00:{at} · {arm} · {what} · id ")), "{at} {arm}\n{told}");
+        }
+    }
+}

@@ -142,6 +142,7 @@ const HOUSE: &[&str] = &[
     "analysis/error_types.rs",
     "analysis/intention_to_treat.rs",
     "analysis/triggers/watched.rs",
+    "analysis/triggers/burst.rs",
     "analysis/triggers/rates.rs",
     "analysis/triggers/control.rs",
     "analysis/triggers/critical.rs",

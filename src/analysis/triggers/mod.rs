@@ -1,5 +1,6 @@
 //! Did a trigger of the plan fire, and was it answered (methodology 10)?
 
+mod burst;
 mod control;
 mod critical;
 mod crossings;
@@ -59,6 +60,9 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
                 let level = if alarm.severity() == TriggerSeverity::Rollback { level } else { REVIEW_LEVEL };
                 found.extend(alarm.incidents(&watched, alarms.window_minutes(alarm.severity()), level));
             }
+            if let Some(limits) = alarms.burst_limits(REVIEW_LEVEL).filter(|_| arm == Arm::Treated) {
+                found.extend(burst::incidents(plan, data, (stage, &minutes), limits));
+            }
             if let Some(spike) = spike {
                 found.extend(memory::spikes(&watched, cube, spike, level)?);
             }
@@ -117,6 +121,15 @@ fn answer(triggers: &mut [Trigger], events: &[LoggedEvent], within_seconds: f64)
             });
         }
         start = next;
+    }
+    // A burst asks for a person; one that was rolled back has had one.
+    for burst in triggers.iter_mut().filter(|trigger| trigger.fired && trigger.trigger == burst::WORD) {
+        let from = seconds(&burst.from);
+        let known = burst.first_fired_at.as_deref().map_or(from, seconds);
+        let Some(at) = rollbacks.iter().find(|at| **at >= from - ONSET_SECONDS) else { continue };
+        let after = (at - known).max(0) as f64;
+        burst.answered_after_seconds = Some(after);
+        burst.answer = Some(if after <= within_seconds { Answer::InTime } else { Answer::Late });
     }
 }
 

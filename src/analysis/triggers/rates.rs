@@ -3,6 +3,7 @@
 use stagegate_stats::clusters::squared_variation_of_rates;
 use stagegate_stats::scan::{Alarm, Minute, Ordinary, Reach, Verdict, Window, incidents, spent, windows};
 
+use super::burst::Limits;
 use super::watched::{Kind, Told, Watched, WindowRun, crossings_text};
 use crate::analysis::figure::point;
 use crate::analysis::group::{GroupData, StageData};
@@ -21,6 +22,8 @@ pub(super) struct RateAlarms {
     rollback_minutes: i64,
     review_minutes: i64,
     fewest_uploads: u64,
+    /// Whether bursts of failures are looked for.
+    bursts: bool,
     /// Failures of the baseline, and all of its records.
     baseline_errors: (u64, u64),
     /// Squared coefficient of variation of the baseline's hourly error rates.
@@ -111,6 +114,7 @@ impl RateAlarms {
             rollback_minutes: i64::from(plan.triggers.rollback_minutes),
             review_minutes: i64::from(plan.triggers.review_minutes),
             fewest_uploads: plan.analysis.min_window_uploads,
+            bursts: plan.triggers.failure_burst,
             baseline_errors: (failed, uploads),
             error_variation: squared_variation_of_rates(hours.into_iter()),
         }
@@ -118,6 +122,17 @@ impl RateAlarms {
 
     fn baseline_error_rate(&self) -> f64 {
         self.baseline_errors.0 as f64 / self.baseline_errors.1.max(1) as f64
+    }
+
+    /// What bursts of failures are held against; `None` where the plan asks for no rollback by failures, or does not look
+    /// for bursts.
+    pub(super) fn burst_limits(&self, level: f64) -> Option<Limits> {
+        let shares = self.rules.iter().filter_map(|rule| match rule.what {
+            What::Failures(share) if rule.kind.severity == TriggerSeverity::Rollback => Some(share),
+            _ => None,
+        });
+        let share = shares.min_by(f64::total_cmp).filter(|_| self.bursts)?;
+        Some(Limits { share, squared_variation: self.error_variation, level })
     }
 
     /// How many different questions ask for a rollback: two triggers on one share of failures are one.
