@@ -279,10 +279,10 @@ mod tests {
         let rates = Unit::Of("uploads/s".into());
         assert_eq!(show([(0.5, 0.4998, 0.5002), (0.5, 0.47, 0.53)], rates), ["0.500 /s", "0.500 /s"]);
         // Far from each other, or where one is none, each keeps its own.
-        assert_eq!(show([(0.051, 0.048, 0.054), (0.0013, 0.0006, 0.0028)], Unit::Fraction), ["5.1 %", "0.13 %"]);
+        assert_eq!(show([(0.051, 0.044, 0.058), (0.0013, 0.0006, 0.0028)], Unit::Fraction), ["5.1 %", "0.13 %"]);
         assert_eq!(show([(0.0, 0.0, 0.001), (0.02, 0.01, 0.04)], Unit::Fraction), ["0.00 %", "2.0 %"]);
         let times = [(29_500.0, 29_000.0, 30_000.0), (9_500.0, 9_400.0, 9_600.0)];
-        assert_eq!(show(times, Unit::Milliseconds), ["29.50 s", "9.50 s"]);
+        assert_eq!(show(times, Unit::Milliseconds), ["29.5 s", "9.50 s"]);
     }
 
     #[test]
