@@ -7,6 +7,7 @@ use crate::cube::Cube;
 use crate::cube::histogram::{Extremes, Histogram};
 use crate::cube::slice::{Arm, HourMeasure, HourSums, MeasureSum, Measured, MinuteCounts};
 use crate::error::Result;
+use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::metric::Distribution;
 use crate::report::model::MeasureSource;
 use crate::schema::record::MEMORY;
@@ -84,6 +85,13 @@ impl StageData {
     /// The data of an arm.
     pub(super) fn arm(&self, arm: Arm) -> &GroupData {
         &self.groups[arm as usize]
+    }
+
+    /// Minutes with uploads that follow each other with none between, but for those between which people left something
+    /// out.
+    pub(super) fn quiet(&self, plan: &Plan) -> impl Iterator<Item = (i64, i64)> {
+        let pairs = self.minutes_with_uploads.windows(2).map(|pair| (pair[0], pair[1]));
+        pairs.filter(|(last, next)| !plan.leaves_out(last * NANOS_PER_MINUTE, next * NANOS_PER_MINUTE))
     }
 }
 

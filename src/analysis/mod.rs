@@ -54,7 +54,7 @@ use decision::Judged;
 use same_hours::Within;
 
 /// Events that are counted against a baseline, or against nothing.
-const COUNTED_EVENTS: [&str; 2] = ["complaint", "critical_error"];
+const COUNTED_EVENTS: [&str; 3] = ["complaint", "critical_error", CRITICAL_UPLOAD];
 /// Events that the report lists: the first ones.
 const EVENTS_LISTED: usize = 500;
 
@@ -63,23 +63,25 @@ const EVENTS_LISTED: usize = 500;
 /// # Errors
 /// The cube is damaged.
 pub fn report(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
-    if plan.exclude.is_empty() {
-        return judge(plan, cube, evidence, generated_at);
-    }
-    let minutes = cube.left_out()?;
-    let (without, with) = cube.without_and_with_left_out()?;
-    let whole_plan = Plan { exclude: Vec::new(), ..plan.clone() };
-    let (report, whole) = rayon::join(
-        || judge(plan, &without, evidence, generated_at.clone()),
-        || judge(&whole_plan, &with, evidence, generated_at.clone()),
-    );
-    let mut report = report?;
-    left_out::tell(plan, &minutes, &mut report, whole?);
+    let mut report = if plan.exclude.is_empty() {
+        judge(plan, cube, evidence, generated_at)?
+    } else {
+        let minutes = cube.left_out()?;
+        let (without, with) = cube.without_and_with_left_out()?;
+        let whole_plan = Plan { exclude: Vec::new(), ..plan.clone() };
+        let (report, whole) = rayon::join(
+            || judge(plan, &without, evidence, generated_at.clone()),
+            || judge(&whole_plan, &with, evidence, generated_at.clone()),
+        );
+        let mut report = report?;
+        left_out::tell(plan, &minutes, &mut report, whole?);
+        report
+    };
     report.summary = summary::summary(&report);
     Ok(report)
 }
 
-/// The report of a cube in which nothing is left out any more.
+/// The report of a cube in which nothing is left out any more, without its summary.
 fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: String) -> Result<Report> {
     let visits = cube.visits()?;
     let up_to = plan.up_to.map(|stage| up_to::up_to(plan, cube, &visits, stage)).transpose()?;
@@ -92,8 +94,7 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
     let mut all_events = cube.events()?;
     all_events.retain(|event| ended_at.is_none_or(|ended_at| event.at < ended_at));
     // What happened stays; what counts against the rollout is left out with its minute.
-    let counts =
-        |event: &LoggedEvent| event.event_type == CRITICAL_UPLOAD || COUNTED_EVENTS.contains(&&*event.event_type);
+    let counts = |event: &LoggedEvent| COUNTED_EVENTS.contains(&&*event.event_type);
     all_events.retain(|event| !counts(event) || !plan.leaves_out(event.at, event.at + NANOS_PER_MINUTE));
     let judged_cube = attempts.cube(cube)?;
     let cube = judged_cube.as_ref().unwrap_or(cube);
@@ -179,7 +180,7 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
     data_quality.findings.extend(of_waivers);
     let simulated = all_events.iter().find(|event| event.event_type == "simulation").map(|event| event.text.clone());
     let told = all_events.into_iter().filter(|event| event.event_type != CRITICAL_UPLOAD).take(EVENTS_LISTED);
-    let mut report = Report {
+    Ok(Report {
         schema_version: SCHEMA_VERSION,
         generator: Generator { name: "stagegate".into(), version: env!("CARGO_PKG_VERSION").into() },
         title: plan.title.clone(),
@@ -217,7 +218,5 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
         completion,
         validation,
         claims,
-    };
-    report.summary = summary::summary(&report);
-    Ok(report)
+    })
 }

@@ -7,7 +7,6 @@ use super::group::StageData;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format::{self, rfc3339_minute};
-use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::report::model::{Finding, Severity};
 
 /// Records of the emptiest of the other days from which on none is no chance: e^-20 of a Poisson count.
@@ -32,20 +31,17 @@ pub(super) fn findings(plan: &Plan, data: &[StageData]) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for (stage, data) in plan.stages.iter().zip(data) {
-        for pair in data.minutes_with_uploads.windows(2) {
-            if plan.leaves_out(pair[0] * NANOS_PER_MINUTE, pair[1] * NANOS_PER_MINUTE) {
-                continue;
-            }
+        for (last, next) in data.quiet(plan) {
             // Whole hours without a record.
-            let hours = (pair[0].div_euclid(60) + 1, pair[1].div_euclid(60));
+            let hours = (last.div_euclid(60) + 1, next.div_euclid(60));
             let Some(usual) = least_of_other_days(&by_hour, hours) else { continue };
-            let minutes = (pair[1] - pair[0] - 1) as u64;
+            let minutes = (next - last - 1) as u64;
             let text = format!(
                 "no {} for {} in stage {} ({}), where the same hours of other days hold at least {}: an outage, or a log that was lost",
                 plan.schema.words.one,
                 format::seconds(minutes as f64 * 60.0),
                 stage.name,
-                format::period(&rfc3339_minute(pair[0] + 1), &rfc3339_minute(pair[1])),
+                format::period(&rfc3339_minute(last + 1), &rfc3339_minute(next)),
                 format::count(usual)
             );
             let severity = if hours.1 - hours.0 >= LONG_HOURS { Severity::Error } else { Severity::Warning };

@@ -13,7 +13,6 @@ use crate::cube::slice::Arm;
 use crate::format::{self, rfc3339_minute};
 use crate::ingest::ledger::{Example, FileLedger};
 use crate::ingest::reject::RejectReason;
-use crate::ingest::timestamp::NANOS_PER_MINUTE;
 use crate::report::model::{
     DataQuality, Finding, Gap, Gate, Input, Rejected, RejectedExample, Severity, SplitStatus, Stage,
 };
@@ -118,14 +117,13 @@ fn shown(file: &FileLedger, example: &Example) -> RejectedExample {
 fn gaps(plan: &Plan, data: &[StageData]) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for (stage, data) in plan.stages.iter().zip(data) {
-        for pair in data.minutes_with_uploads.windows(2) {
-            let missing = pair[1] - pair[0] - 1;
-            let left_out = plan.leaves_out(pair[0] * NANOS_PER_MINUTE, pair[1] * NANOS_PER_MINUTE);
-            if missing >= GAP_MINUTES && !left_out {
+        for (last, next) in data.quiet(plan) {
+            let missing = next - last - 1;
+            if missing >= GAP_MINUTES {
                 gaps.push(Gap {
                     stage: stage.name.clone(),
-                    from: rfc3339_minute(pair[0] + 1),
-                    to: rfc3339_minute(pair[1]),
+                    from: rfc3339_minute(last + 1),
+                    to: rfc3339_minute(next),
                     minutes: missing as u64,
                 });
             }

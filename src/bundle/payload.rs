@@ -203,7 +203,7 @@ impl Intake<'_> {
         let inner = shown.strip_suffix(".gz").or_else(|| shown.strip_suffix(".zst")).unwrap_or(shown);
         let mut scan = Copying::new(self.scanner.file(inner));
         // What only looks packed, or is damaged, is searched as far as it unpacks.
-        if let Ok(lines) = packing.lines(File::open(path)?) {
+        if let Ok(lines) = packing.lines(File::open(path)?.take(u64::MAX)) {
             let _ = scan.all(&mut lines.take(MAX_UNPACKED), &mut io::sink(), block);
         }
         Ok(scan.scan.finish())
@@ -253,7 +253,7 @@ struct Lines {
 
 impl Lines {
     fn open(path: &Path, packing: Packing, fields_are_hidden: bool) -> io::Result<Self> {
-        let reader = BufReader::with_capacity(BLOCK, packing.lines(File::open(path)?)?);
+        let reader = BufReader::with_capacity(BLOCK, packing.lines(File::open(path)?.take(u64::MAX))?);
         Ok(Self { reader, line: Vec::new(), fields_are_hidden })
     }
 

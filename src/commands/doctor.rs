@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use super::session::{Session, load};
 use crate::cli::DoctorArguments;
-use crate::config::Plan;
+use crate::config::{MAX_STAGES, Plan};
 use crate::console;
 use crate::error::{Error, Result};
 use crate::format;
@@ -66,7 +66,7 @@ pub(super) fn run(session: &Session, arguments: &DoctorArguments) -> Result<u8> 
     }
     found.ok(
         "limits",
-        &format!("lines of {}, {MAX_DIMENSIONS} dimensions, 64 stages", format::bytes(MAX_LINE_BYTES as u64)),
+        &format!("lines of {}, {MAX_DIMENSIONS} dimensions, {MAX_STAGES} stages", format::bytes(MAX_LINE_BYTES as u64)),
     );
     console::print(&plain_lines(&found.text))?;
     Ok(if found.faulty { FAULTY } else { 0 })

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::accept::Wrong;
-use super::values::{EpochNanos, Moment};
+use super::values::Moment;
 
 /// `[[exclude]]`: records that began in an interval are counted and no part of any figure. The report says what the
 /// figures were with them.
@@ -17,13 +17,6 @@ pub struct ExcludeSection {
     pub to: Moment,
     /// Why it is left out.
     pub reason: String,
-}
-
-impl ExcludeSection {
-    /// Whether something that began then is left out.
-    pub fn holds(&self, at: EpochNanos) -> bool {
-        (self.from.0..self.to.0).contains(&at)
-    }
 }
 
 /// The intervals in the order of time.

@@ -26,6 +26,7 @@ pub use sections::{
     AnalysisSection, CompletionCriterion, Looks, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
 };
 pub use triggers::{Severity, Watch};
+pub use validate::MAX_STAGES;
 pub use values::{EpochNanos, Glob, Moment};
 
 pub use crate::schema::source::TimestampMarks;

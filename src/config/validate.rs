@@ -19,7 +19,7 @@ use crate::schema::record::{RecordFault, Schema};
 use Step::{Index, Key};
 
 /// Most stages of a plan: with the periods of the log they fill a byte of the cube's keys.
-const MAX_STAGES: usize = 64;
+pub const MAX_STAGES: usize = 64;
 /// Most size bounds: with "above the last" and "unknown" they fill four bits.
 const MAX_SIZE_BOUNDS: usize = 14;
 /// Most names of a dimension that a config may list: with `max_distinct` others they fill nine bits.

@@ -319,7 +319,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
     #[inline]
     fn left_out(&self, stage: usize, at: EpochNanos) -> usize {
         let plan = self.shared.plan;
-        if plan.exclude.iter().any(|interval| interval.holds(at)) { plan.stages.len() + stage } else { stage }
+        if plan.leaves_out(at, at + 1) { plan.stages.len() + stage } else { stage }
     }
 
     #[inline]

@@ -64,10 +64,11 @@ impl Packing {
     ///
     /// # Errors
     /// The file is not packed so.
-    pub fn lines(self, file: File) -> io::Result<Box<dyn Read>> {
+    pub fn lines(self, file: io::Take<File>) -> io::Result<Box<dyn Read>> {
         Ok(match self {
             Self::Lines(compression) => Box::new(Unpacked::new(file, compression)?),
-            Self::Parquet => Box::new(parquet::Lines::open(file, |_| true)?),
+            // What it holds stands at its end.
+            Self::Parquet => Box::new(parquet::Lines::open(file.into_inner(), |_| true)?),
         })
     }
 
@@ -380,7 +381,7 @@ pub fn later_lines(source: &Source) -> Vec<u8> {
 pub fn head(source: &Source) -> Vec<u8> {
     let mut bytes = vec![0; HEAD_BYTES];
     let Ok(raw) = open(source) else { return Vec::new() };
-    let filled = source.packing.lines(raw.into_inner()).map_or(0, |mut stream| fill(&mut *stream, &mut bytes).0);
+    let filled = source.packing.lines(raw).map_or(0, |mut stream| fill(&mut *stream, &mut bytes).0);
     bytes.truncate(filled);
     bytes
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::escape::plain;
-use super::marks;
+use super::marks::{self, Mark};
 use crate::error::Position;
 use crate::format;
 use crate::report::changes::line_text;
@@ -40,16 +40,18 @@ impl Colour {
 }
 
 fn status(status: Status, colour: Colour) -> String {
-    let code = match status {
-        Status::Met | Status::Exceeded => GREEN,
-        Status::NotMet => RED,
-        Status::Open => YELLOW,
-        Status::NotMeasured | Status::NotJudged => DIM,
+    painted(&marks::status(status), colour)
+}
+
+/// The word of a mark as a column; what misses its target is loud.
+fn painted(mark: &Mark, colour: Colour) -> String {
+    let code = match mark.class {
+        "met" => GREEN,
+        "not-met" => RED,
+        "open" => YELLOW,
+        _ => DIM,
     };
-    let word = match status {
-        Status::NotMet => status_word(status).to_uppercase(),
-        _ => status_word(status).to_owned(),
-    };
+    let word = if mark.word == status_word(Status::NotMet) { mark.word.to_uppercase() } else { mark.word.to_owned() };
     colour.paint(code, &format!("{word:<12}"))
 }
 
@@ -238,16 +240,8 @@ pub(super) fn headline_text(report: &Report, line: &Headline) -> String {
 }
 
 fn headline_line(text: &mut String, report: &Report, line: &Headline, colour: Colour) {
-    let mark = marks::headline(line);
-    let code = match mark.class {
-        "met" => GREEN,
-        "not-met" => RED,
-        "open" => YELLOW,
-        _ => DIM,
-    };
-    let word = if line.status == Status::NotMet { mark.word.to_uppercase() } else { mark.word.to_owned() };
     let (label, told) = (plain(&line.label), plain(&line_text(report, line)));
-    let _ = writeln!(text, "  {} {label:<20} {told}", colour.paint(code, &format!("{word:<12}")));
+    let _ = writeln!(text, "  {} {label:<20} {told}", painted(&marks::headline(line), colour));
 }
 
 pub(super) fn improvement_line(text: &mut String, improvement: &Improvement, colour: Colour) {

@@ -96,8 +96,10 @@ pub fn line_text(report: &Report, line: &Headline) -> String {
     };
     let mut parts = vec![values];
     if let Some(change) = &line.change {
-        let (value, interval) = change_text(change.ratio, change.ci);
-        parts.push(interval.map_or(value.clone(), |interval| format!("{value} ({interval})")));
+        parts.push(match change_text(change.ratio, change.ci) {
+            (value, Some(interval)) => format!("{value} ({interval})"),
+            (value, None) => value,
+        });
         parts.extend(change.target.and_then(target_text).map(|target| format!("target {target}")));
     }
     if let Some(same) = &line.same_hours {

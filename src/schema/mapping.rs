@@ -330,10 +330,9 @@ fn missing_field(role: Role, schema: &Schema, preset: Option<&str>) -> SourceFau
 /// # Errors
 /// What cannot be meant, with the keys where it stands.
 pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
-    let parse = match section.parse.unwrap_or(Parse::Json) {
-        Parse::Parquet => Parse::Json,
-        parse => parse,
-    };
+    let parse = section.parse.unwrap_or(Parse::Json);
+    // The rows of a table are objects of JSON.
+    let is_of = |of: Parse| of == parse || of == Parse::Json && parse == Parse::Parquet;
     let misplaced = [
         ("rows", section.rows.is_some(), Parse::Json),
         ("unwrap", !section.unwrap.is_empty(), Parse::Json),
@@ -342,7 +341,7 @@ pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
         ("columns", !section.columns.is_empty(), Parse::Csv),
         ("header", section.header.is_some(), Parse::Csv),
     ];
-    if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && *of != parse) {
+    if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && !is_of(*of)) {
         return Err(SourceFault::new(key, format!("{key} says nothing of a source of this form"))
             .help("parse is json, csv, regex or parquet"));
     }

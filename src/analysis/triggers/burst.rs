@@ -1,13 +1,14 @@
 //! Failures of the treated that come together: too few for a window of the other triggers, beyond what the plan allows,
-//! and far more than the treated had so far. A quiet hour with three failures of seven is no noise where two of a thousand failed before.
+//! and far more than the treated had so far. A quiet hour with three failures of seven is no noise where two of a
+//! thousand failed before.
 
 use stagegate_stats::distributions::{beta_binomial_upper_tail, binomial_upper_tail};
+use stagegate_stats::scan::Window;
 
-use super::watched::seconds;
+use super::watched::{Kind, Told, Watched, WindowRun};
 use crate::analysis::group::StageData;
-use crate::config::Plan;
 use crate::cube::slice::{Arm, MinuteSums};
-use crate::format::{self, rfc3339_minute};
+use crate::format;
 use crate::report::model::{Trigger, TriggerSeverity};
 
 pub(super) const WORD: &str = "failure_burst";
@@ -27,13 +28,10 @@ struct Known {
     n: u64,
 }
 
-/// A minute with a failure at which those of the time up to it are too many.
+/// Failures of a window that are too many: from the first of them to the minute of the last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Burst {
-    /// The first and the last minute with a failure.
-    minutes: (i64, i64),
-    failures: u64,
-    n: u64,
+    window: Window,
     known: Known,
     p_value: f64,
 }
@@ -50,74 +48,45 @@ pub(super) struct Limits {
 }
 
 /// The incidents of the treated in a stage.
-pub(super) fn incidents(
-    plan: &Plan,
-    data: &[StageData],
-    (stage, minutes): (usize, &[MinuteSums]),
-    limits: Limits,
-) -> Vec<Trigger> {
-    let treated = data[..stage].iter().map(|stage| stage.arm(Arm::Treated));
+pub(super) fn incidents(watched: &Watched<'_>, data: &[StageData], limits: Limits) -> Vec<Trigger> {
+    let treated = data[..watched.stage].iter().map(|stage| stage.arm(Arm::Treated));
     let before = treated.fold(Known { failures: 0, n: 0 }, |sum, group| Known {
         failures: sum.failures + group.hours.iter().map(|hour| hour.uploads - hour.successes).sum::<u64>(),
         n: sum.n + group.uploads(),
     });
-    let bursts = bursts(minutes, before, limits);
-    let mut found: Vec<Trigger> = Vec::new();
-    for burst in bursts {
-        let (from, to) = (rfc3339_minute(burst.minutes.0), rfc3339_minute(burst.minutes.1 + 1));
-        match found.last_mut().filter(|last| seconds(&from) <= seconds(&last.to)) {
-            // Told as it was when it was worst.
-            Some(last) => {
-                last.to = to;
-                last.windows += 1;
-                if last.p_value.is_none_or(|known| burst.p_value < known) {
-                    tell(last, &burst, plan);
-                }
-            }
-            None => {
-                let name = &plan.stages[stage].name;
-                let mut trigger = Trigger {
-                    id: format!("triggers.{name}.{}.{WORD}.{from}", Arm::Treated.name()),
-                    trigger: WORD.into(),
-                    severity: TriggerSeverity::Review,
-                    fired: true,
-                    stage: name.clone(),
-                    scope: Arm::Treated.name().into(),
-                    from,
-                    first_fired_at: Some(to.clone()),
-                    to,
-                    windows: 1,
-                    worst: 0.0,
-                    threshold: 0.0,
-                    n: 0,
-                    p_value: None,
-                    answer: None,
-                    answered_after_seconds: None,
-                    control_only: false,
-                    text: String::new(),
-                };
-                tell(&mut trigger, &burst, plan);
-                found.push(trigger);
-            }
-        }
-    }
-    found
+    let bursts = bursts(watched.minutes, before, limits);
+    let runs = bursts.chunk_by(|burst, next| next.window.from <= burst.window.to);
+    runs.filter_map(|run| incident(watched, run)).collect()
 }
 
-fn tell(trigger: &mut Trigger, burst: &Burst, plan: &Plan) {
-    let Known { failures, n } = burst.known;
-    trigger.n = burst.n;
-    trigger.worst = burst.failures as f64 / burst.n as f64;
-    trigger.threshold = failures as f64 / n as f64;
-    trigger.p_value = Some(burst.p_value);
-    trigger.text = format!(
+/// Bursts that overlap, told as they were when they were worst.
+fn incident(watched: &Watched<'_>, run: &[Burst]) -> Option<Trigger> {
+    let worst = run.iter().min_by(|a, b| a.p_value.total_cmp(&b.p_value))?;
+    let Known { failures, n } = worst.known;
+    let kind = Kind {
+        word: WORD.into(),
+        severity: TriggerSeverity::Review,
+        threshold: failures as f64 / n as f64,
+        told: Told::ErrorRate,
+        falls: false,
+    };
+    let windows: Vec<Window> = run.iter().map(|burst| burst.window).collect();
+    let text = format!(
         "{} of {} failed, where {} of {} {} did before",
-        format::count(burst.failures),
-        format::count(burst.n),
+        format::count(worst.window.events),
+        format::count(worst.window.n),
         format::count(failures),
         format::count(n),
-        plan.schema.words.treated
+        watched.plan.schema.words.treated
     );
+    let run = WindowRun {
+        windows: &windows,
+        fired: true,
+        worst: worst.window.share(),
+        p_value: Some(worst.p_value),
+        uploads: worst.window.n,
+    };
+    watched.trigger(&kind, &run, text)
 }
 
 /// The failing minutes of a stage at which the failures up to them are too many for chance.
@@ -150,7 +119,8 @@ fn bursts(minutes: &[MinuteSums], before: Known, limits: Limits) -> Vec<Burst> {
             let p_value =
                 asks.then(|| known.p_value(failed - 1, n - 1, limits.squared_variation) * WINDOWS.len() as f64)?;
             let from = minutes[first..].iter().find(|other| failures(other) > 0)?.minute;
-            Some(Burst { minutes: (from, minute.minute), failures: failed, n, known, p_value })
+            let window = Window { from, to: minute.minute + 1, uploads: n, n, events: failed, first, last };
+            Some(Burst { window, known, p_value })
         };
         let least = WINDOWS.into_iter().filter_map(of_window).min_by(|a, b| a.p_value.total_cmp(&b.p_value));
         let spent = limits.level * 6.0 / ((questions + 5.0) * (questions + 6.0));
@@ -185,7 +155,8 @@ mod tests {
         let quiet: Vec<MinuteSums> = (0..13).map(|at| minute(at * 3, 1, u64::from([5, 7, 8].contains(&at)))).collect();
         let found = bursts(&quiet, before, LIMITS);
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].minutes, found[0].failures, found[0].n), ((15, 24), 3, 5));
+        let window = found[0].window;
+        assert_eq!((window.from, window.to, window.events, window.n), (15, 25, 3, 5));
         // scipy 1.17.1: 3 * betabinom.sf(1, 4, 2.5, 1231.5)
         assert!((found[0].p_value / 1.028_462_848_511_324_3e-4 - 1.0).abs() < 1e-6, "{}", found[0].p_value);
         // Where as many fail as ever, or hours differ by themselves, or nothing is known, it is none.
@@ -210,7 +181,7 @@ mod tests {
         assert!(whole.len() > 10);
         for end in [120, 140, 200, 400] {
             let cut = bursts(&minutes[..end], before, LIMITS);
-            let until: Vec<Burst> = whole.iter().copied().filter(|burst| burst.minutes.1 < end as i64).collect();
+            let until: Vec<Burst> = whole.iter().copied().filter(|burst| burst.window.to <= end as i64).collect();
             assert_eq!(cut, until, "{end}");
         }
     }

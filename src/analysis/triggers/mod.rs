@@ -61,7 +61,7 @@ pub(super) fn triggers(plan: &Plan, cube: &Cube, data: &[StageData], events: &[L
                 found.extend(alarm.incidents(&watched, alarms.window_minutes(alarm.severity()), level));
             }
             if let Some(limits) = alarms.burst_limits(REVIEW_LEVEL).filter(|_| arm == Arm::Treated) {
-                found.extend(burst::incidents(plan, data, (stage, &minutes), limits));
+                found.extend(burst::incidents(&watched, data, limits));
             }
             if let Some(spike) = spike {
                 found.extend(memory::spikes(&watched, cube, spike, level)?);
