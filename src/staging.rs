@@ -71,7 +71,7 @@ impl Staging {
         let new = self.path().join(NEW);
         let mut decided = Vec::new();
         for path in files_below(&new)? {
-            let digest = Hashed::new(File::open(new.join(&path))?).finish()?;
+            let digest = Hashed::new(File::open(new.join(&path))?, sha2::Sha256::default()).finish()?;
             writeln!(decided, "{digest} {}", path.display())?;
         }
         let draft = self.path().join("draft");

@@ -30,7 +30,7 @@ pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
     let input = |file: &FileLedger| Input {
         path: file.path.clone(),
         bytes: file.bytes,
-        sha256: file.sha256.clone(),
+        digest: file.digest.clone(),
         lines: file.lines,
         records: file.uploads,
         events: file.events,
@@ -231,9 +231,9 @@ fn log_findings(words: &Words, quality: &DataQuality, files: &[FileLedger]) -> V
 fn read_twice(quality: &DataQuality, files: &[FileLedger]) -> Option<Finding> {
     let counts = |file: &FileLedger| (file.lines, file.uploads, file.events, file.blank, file.rejected_total());
     let repeats = |file: &FileLedger| quality.duplicate_request_ids >= file.uploads;
-    let same = |a: &FileLedger, b: &FileLedger| a.sha256 == b.sha256 || counts(a) == counts(b) && repeats(a);
+    let same = |a: &FileLedger, b: &FileLedger| a.digest == b.digest || counts(a) == counts(b) && repeats(a);
     let mut sorted: Vec<&FileLedger> = files.iter().filter(|file| file.uploads > 0).collect();
-    sorted.sort_by_key(|file| (counts(file), &file.sha256));
+    sorted.sort_by_key(|file| (counts(file), &file.digest));
     let pair = sorted.windows(2).find(|pair| same(pair[0], pair[1]))?;
     let text = format!(
         "{} and {} hold the same {}: all of them are counted twice",

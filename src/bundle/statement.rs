@@ -22,14 +22,14 @@ const BUILD_TYPE: &str = "urn:stagegate:validation-bundle:v1";
 /// Something a bundle was made of: URI, algorithm, digest.
 pub struct Material {
     pub uri: String,
-    pub algorithm: &'static str,
+    pub algorithm: String,
     pub digest: String,
 }
 
 /// The statement's text.
 pub fn statement(files: &[Payload], materials: &[Material], parameters: &Value, finished_on: &str) -> String {
     let subject = |file: &Payload| json!({"name": file.name, "digest": {"sha256": file.sha256}});
-    let material = |material: &Material| json!({"uri": material.uri, "digest": {material.algorithm: material.digest}});
+    let material = |material: &Material| json!({"uri": material.uri, "digest": {&material.algorithm: material.digest}});
     let value = json!({
         "_type": STATEMENT_TYPE,
         "subject": files.iter().map(subject).collect::<Vec<_>>(),

@@ -64,18 +64,17 @@ fn materials(content: &Content<'_>, report: &Report, config: Option<&String>) ->
     let mut materials: Vec<Material> = report
         .inputs
         .iter()
-        .map(|input| Material {
-            uri: format!("file:{}", input.path),
-            algorithm: "sha256",
-            digest: input.sha256.clone(),
+        .map(|input| {
+            let (algorithm, digest) = input.digest.split_once(':').unwrap_or(("sha256", &input.digest));
+            Material { uri: format!("file:{}", input.path), algorithm: algorithm.into(), digest: digest.to_owned() }
         })
         .collect();
     if let Some(repository) = content.repository {
         let digest = repository.commit.clone();
-        materials.push(Material { uri: "git:code".into(), algorithm: "gitCommit", digest });
+        materials.push(Material { uri: "git:code".into(), algorithm: "gitCommit".into(), digest });
     }
     if let Some(digest) = config {
-        materials.push(Material { uri: "file:config".into(), algorithm: "sha256", digest: digest.clone() });
+        materials.push(Material { uri: "file:config".into(), algorithm: "sha256".into(), digest: digest.clone() });
     }
     materials
 }

@@ -35,7 +35,7 @@ impl Cube {
         let (dimensions, segments, segment_numbers) = merge_segments(&cubes, plan);
         let numbers: Vec<_> = segment_numbers.into_iter().zip(error_numbers).collect();
         let mut files: Vec<FileLedger> = cubes.iter().flat_map(|cube| cube.header.files.iter().cloned()).collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.sha256.cmp(&b.sha256)));
+        files.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.digest.cmp(&b.digest)));
         let header = Header {
             format: cubes[0].header.format.clone(),
             version: cubes[0].header.version,
@@ -112,7 +112,7 @@ fn no_shared_file(cubes: &[Cube]) -> Result<()> {
     let mut seen = FxHashMap::default();
     let files = cubes.iter().enumerate().flat_map(|(cube, of)| of.header.files.iter().map(move |file| (cube, file)));
     for (cube, file) in files.filter(|(_, file)| file.bytes > 0) {
-        let known = *seen.entry((&file.sha256, &file.path)).or_insert(cube);
+        let known = *seen.entry((&file.digest, &file.path)).or_insert(cube);
         if known != cube {
             return Err(Error::new(format!("{} is in two of the inputs", file.path))
                 .help("its uploads would count twice: leave one of the inputs out"));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use polars_core::prelude::*;
 use polars_io::prelude::*;
 use rayon::prelude::*;
+use sha2::Sha256;
 
 use super::check::{check_header, check_table};
 use super::header::{CUBE_VERSION, Cube, Header, same_rules};
@@ -130,7 +131,7 @@ impl StoredTable {
     fn of(folder: &Path, name: &str, rows: u64) -> Result<Self> {
         let path = table_file(folder, name);
         let file = File::open(&path).map_err(|error| cannot("read", &path, error))?;
-        let sha256 = Hashed::new(file).finish().map_err(|error| cannot("read", &path, error))?;
+        let sha256 = Hashed::new(file, Sha256::default()).finish().map_err(|error| cannot("read", &path, error))?;
         Ok(Self { name: name.into(), rows, sha256 })
     }
 }

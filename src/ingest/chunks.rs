@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use sha2::{Digest, Sha256};
 
 use super::parquet;
 use super::reject::cut_bytes;
 use super::rows::{self, Quoting};
 use super::source::{self, Packing, Source};
 use crate::error::{Error, Position, Result};
-use crate::packing::{Compression, Hashed, Unpacked, fill, hex};
+use crate::packing::{Hashed, Unpacked, fill};
 use crate::run::Run;
 use crate::schema::mapping::Form;
 
@@ -23,10 +22,6 @@ use crate::schema::mapping::Form;
 pub const MAX_LINE_BYTES: usize = 16 << 20;
 /// Bytes read before a chunk is cut at its last newline.
 const CHUNK_BYTES: usize = 1 << 20;
-/// A plain file of this size is hashed by a thread of its own.
-const HASHED_ASIDE: u64 = 4 << 20;
-/// Blocks that wait for it.
-const BLOCKS_TO_HASH: usize = 4;
 
 /// Where a chunk stands among all that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,8 +89,8 @@ impl Drop for Block {
 pub struct Outcome {
     /// What was lost because the file is damaged.
     pub loss: Option<String>,
-    /// SHA-256 of the file as it lies on disk, in lower-case hexadecimal.
-    pub sha256: String,
+    /// Of the file as it lies on disk, as [`Digest::text`] writes it.
+    pub digest: String,
 }
 
 /// The outcomes of sources, with their numbers.
@@ -227,49 +222,26 @@ pub fn read<Mark>(
     })
 }
 
-/// Cuts one source into chunks, and hashes it on the way: a plain file from the blocks that are read anyway, by a
-/// thread of its own where that is worth one; an archive from its packed bytes.
+/// Cuts one source into chunks, and hashes it on the way, as it lies on disk.
 fn read_source(source: &Source, pool: &Pool, send: impl FnMut(Content)) -> Result<Outcome> {
-    let mut stream = source::open(source)?;
     let fail = |error: std::io::Error| unreadable(source, &error);
+    let stream = Hashed::new(source::open(source)?, blake3::Hasher::new());
     match source.packing {
-        Packing::Lines(Compression::None) => {}
         Packing::Lines(compression) => {
-            let mut unpacked = Unpacked::new(Hashed::new(stream), compression).map_err(fail)?;
-            let loss = Cutter::new(source, send).cut(&mut unpacked, pool, |_| {})?;
-            return Ok(Outcome { loss, sha256: unpacked.into_inner().finish().map_err(fail)? });
+            let mut unpacked = Unpacked::new(stream, compression).map_err(fail)?;
+            let loss = Cutter::new(source, send).cut(&mut unpacked, pool)?;
+            Ok(Outcome { loss, digest: unpacked.into_inner().finish().map_err(fail)? })
         }
         Packing::Parquet => {
-            let sha256 = Hashed::new(stream).finish().map_err(fail)?;
+            let digest = stream.finish().map_err(fail)?;
             let file = source::open(source)?.into_inner();
             let mut lines = parquet::Lines::open(file, |column| source.wants(column)).map_err(|error| {
                 unreadable(source, &error).help("is it a whole Parquet file? What wrote it must have ended")
             })?;
-            let loss = Cutter::new(source, send).cut(&mut lines, pool, |_| {})?;
-            return Ok(Outcome { loss, sha256 });
+            let loss = Cutter::new(source, send).cut(&mut lines, pool)?;
+            Ok(Outcome { loss, digest })
         }
     }
-    if source.bytes < HASHED_ASIDE {
-        let mut digest = Sha256::new();
-        let hash = |block: &Arc<Block>| digest.update(&block.bytes[..block.filled]);
-        let loss = Cutter::new(source, send).cut(&mut stream, pool, hash)?;
-        return Ok(Outcome { loss, sha256: hex(&digest.finalize()) });
-    }
-    std::thread::scope(|scope| {
-        let (blocks, to_hash) = bounded::<Arc<Block>>(BLOCKS_TO_HASH);
-        let hasher = scope.spawn(move || {
-            let mut digest = Sha256::new();
-            to_hash.iter().for_each(|block| digest.update(&block.bytes[..block.filled]));
-            hex(&digest.finalize())
-        });
-        let hash = |block: &Arc<Block>| {
-            let _ = blocks.send(Arc::clone(block));
-        };
-        let loss = Cutter::new(source, send).cut(&mut stream, pool, hash);
-        drop(blocks);
-        let sha256 = join(hasher);
-        Ok(Outcome { loss: loss?, sha256 })
-    })
 }
 
 fn unreadable(source: &Source, error: &std::io::Error) -> Error {
@@ -298,9 +270,9 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
         Self { source, send, carried: Vec::new(), too_long: None, first: true, quoting }
     }
 
-    /// Reads to the end; `see` is shown every block. A damaged archive ends the stream: what was read counts, and the
+    /// Reads to the end. A damaged archive ends the stream: what was read counts, and the
     /// loss is returned as a sentence.
-    fn cut(mut self, stream: &mut impl Read, pool: &Pool, mut see: impl FnMut(&Arc<Block>)) -> Result<Option<String>> {
+    fn cut(mut self, stream: &mut impl Read, pool: &Pool) -> Result<Option<String>> {
         let mut read = 0;
         loop {
             let mut bytes = pool.1.try_recv().unwrap_or_default();
@@ -309,7 +281,6 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
             read += filled as u64;
             if filled > 0 {
                 let block = Arc::new(Block { bytes, filled, pool: pool.0.clone() });
-                see(&block);
                 self.block(&block);
             }
             if let Some(error) = failed {
@@ -444,7 +415,7 @@ mod tests {
             Content::TooLong(text) => found.push(text),
         };
         let mut stream = Trickle(bytes, steps.iter().cycle());
-        Cutter::new(source, each).cut(&mut stream, &Pool::default(), |_| {}).unwrap();
+        Cutter::new(source, each).cut(&mut stream, &Pool::default()).unwrap();
         found
     }
 

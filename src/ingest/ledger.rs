@@ -11,6 +11,7 @@ use super::chunks::MAX_LINE_BYTES;
 use super::record::Record;
 use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
+use crate::packing::digest_with_algorithm;
 
 /// Examples that are kept of each reason, per file: the first ones.
 pub const EXAMPLES_PER_REASON: usize = 5;
@@ -35,7 +36,9 @@ pub struct FileLedger {
     pub path: String,
     /// As it lies on disk.
     pub bytes: u64,
-    pub sha256: String,
+    /// Of its bytes, with the algorithm in front: `blake3:…`; `sha256:…` in cubes of before.
+    #[serde(alias = "sha256", deserialize_with = "digest_with_algorithm")]
+    pub digest: String,
     pub lines: u64,
     pub uploads: u64,
     pub events: u64,
@@ -173,7 +176,7 @@ pub struct FileFacts {
     /// See [`FileLedger::format`].
     pub format: String,
     pub bytes: u64,
-    pub sha256: String,
+    pub digest: String,
     pub loss: Option<String>,
 }
 
@@ -190,12 +193,12 @@ impl FileLedgerBuilder {
 
     /// The ledger of the whole file.
     pub fn finish(mut self, of: FileFacts) -> FileLedger {
-        let FileFacts { path, format, bytes, sha256, loss } = of;
+        let FileFacts { path, format, bytes, digest, loss } = of;
         self.chunks.sort_by_key(|(sequence, _)| *sequence);
         let mut file = FileLedger {
             path,
             bytes,
-            sha256,
+            digest,
             lines: 0,
             uploads: 0,
             events: 0,
@@ -305,7 +308,7 @@ mod tests {
                 path: "a".into(),
                 format: "native".into(),
                 bytes: 1,
-                sha256: String::new(),
+                digest: String::new(),
                 loss: None,
             })
         };

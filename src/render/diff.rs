@@ -199,14 +199,18 @@ fn completion(before: &Report, after: &Report) -> Vec<Change> {
 
 fn inputs(before: &Report, after: &Report) -> Vec<Change> {
     let digest = |report: &Report| -> BTreeMap<String, String> {
-        report.inputs.iter().map(|input| (input.path.clone(), input.sha256.clone())).collect()
+        report.inputs.iter().map(|input| (input.path.clone(), input.digest.clone())).collect()
     };
+    // Digests of two kinds tell nothing of each other.
+    let algorithm = |digest: &str| digest.split_once(':').map(|(algorithm, _)| algorithm.to_owned());
     let (then, now) = (digest(before), digest(after));
     let mut changes = Vec::new();
-    for (path, sha256) in &now {
+    for (path, digest) in &now {
         match then.get(path) {
             None => changes.push(change(Direction::Other, format!("new input: {path}"))),
-            Some(old) if old != sha256 => changes.push(change(Direction::Other, format!("changed input: {path}"))),
+            Some(old) if old != digest && algorithm(old) == algorithm(digest) => {
+                changes.push(change(Direction::Other, format!("changed input: {path}")))
+            }
             Some(_) => {}
         }
     }

@@ -55,14 +55,16 @@ pub fn figures_digest(claims: &[Claim]) -> String {
 
 /// The digests of the inputs; of many, one digest over theirs.
 fn evidence(inputs: &[Input]) -> Vec<String> {
-    let mut digests: Vec<&str> = inputs.iter().map(|input| input.sha256.as_str()).collect();
+    let mut digests: Vec<&str> = inputs.iter().map(|input| input.digest.as_str()).collect();
     if digests.len() <= INPUTS_NAMED {
-        return digests.into_iter().map(|digest| format!("sha256:{digest}")).collect();
+        return digests.into_iter().map(str::to_owned).collect();
     }
     digests.sort_unstable();
-    let mut hasher = Sha256::new();
-    digests.iter().for_each(|digest| hasher.update(digest));
-    vec![format!("sha256-list:{}", hex(&hasher.finalize()))]
+    let mut hasher = blake3::Hasher::new();
+    digests.iter().for_each(|digest| {
+        hasher.update(digest.as_bytes());
+    });
+    vec![format!("blake3-list:{}", hasher.finalize())]
 }
 
 fn of_group<'a>(

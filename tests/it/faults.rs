@@ -191,8 +191,8 @@ fn a_pipe_is_a_file_like_any_other() {
     for (other, name) in [(of_pipe, "pipe"), (of_stdin, "/dev/stdin")] {
         assert_eq!(other["stages"], of_file["stages"]);
         assert_eq!(
-            (&other["inputs"][0]["path"], &other["inputs"][0]["sha256"]),
-            (&name.into(), &of_file["inputs"][0]["sha256"])
+            (&other["inputs"][0]["path"], &other["inputs"][0]["digest"]),
+            (&name.into(), &of_file["inputs"][0]["digest"])
         );
     }
 }

@@ -88,7 +88,7 @@ impl<'p> Shared<'p> {
                     .map_or("native", |mapping| if mapping.is_own() { "native" } else { &mapping.name })
                     .to_owned();
                 let (path, bytes) = (source.name.clone(), source.bytes);
-                builder.finish(FileFacts { path, format, bytes, sha256: outcome.sha256, loss })
+                builder.finish(FileFacts { path, format, bytes, digest: outcome.digest, loss })
             })
             .collect();
         let mut request_ids = self.request_ids.into_inner().expect("no worker panicked");

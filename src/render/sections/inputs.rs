@@ -17,7 +17,7 @@ pub(crate) struct InputView {
     blank: String,
     /// How it was read, where it is not stagegate's own format.
     read_as: Option<String>,
-    sha256: String,
+    digest: String,
 }
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ pub(crate) fn input(input: &Input) -> InputView {
         rejected: format::count(input.rejected),
         blank: format::count(input.blank),
         read_as: read_as(input),
-        sha256: input.sha256.clone(),
+        digest: input.digest.clone(),
     }
 }
 

@@ -6,12 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stagegate_stats::Interval;
 
+use crate::packing::digest_with_algorithm;
+
 /// One file of the log: records + events + rejected + other_rows + blank = lines, where a line is one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
     pub path: String,
     pub bytes: u64,
-    pub sha256: String,
+    /// Of the file as it lies on disk, with the algorithm in front: `blake3:…`; `sha256:…` in reports of before.
+    #[serde(alias = "sha256", deserialize_with = "digest_with_algorithm")]
+    pub digest: String,
     pub lines: u64,
     #[serde(alias = "uploads")]
     pub records: u64,
@@ -371,6 +375,6 @@ pub struct Claim {
     pub unit: String,
     pub n: u64,
     pub definition: String,
-    /// `sha256:…` of each input; of more than 16, one digest over theirs, sorted, as `sha256-list:…`.
+    /// The digest of each input; of more than 16, one over theirs, sorted, as `blake3-list:…`.
     pub inputs: Vec<String>,
 }
