@@ -91,16 +91,19 @@ impl Redaction {
             None => Cow::Borrowed(text),
             Some(fields) => {
                 // A key may be written with escapes; then the line is written anew without them.
-                let plain = match memchr::memmem::find(text, b"\\u") {
-                    Some(_) => match serde_json::from_slice::<serde_json::Value>(text) {
-                        Ok(value) => Cow::Owned(value.to_string().into_bytes()),
-                        Err(_) => Cow::Borrowed(text),
-                    },
-                    None => Cow::Borrowed(text),
+                let is_escaped = memchr::memmem::find(text, b"\\u").is_some();
+                let anew = |text: &[u8]| {
+                    let value = serde_json::from_slice::<serde_json::Value>(text).ok().filter(|_| is_escaped);
+                    value.map(|value| value.to_string().into_bytes())
                 };
-                match self.without_values(fields, &plain) {
-                    Some(hidden) => Cow::Owned(hidden),
-                    None => plain,
+                match (anew(text), self.without_values(fields, text)) {
+                    (Some(plain), _) => Cow::Owned(self.without_values(fields, &plain).unwrap_or(plain)),
+                    (None, None) => Cow::Borrowed(text),
+                    // What tore the line may have been hidden: then there is a line with escapes now.
+                    (None, Some(hidden)) => match anew(&hidden) {
+                        Some(plain) => Cow::Owned(self.without_values(fields, &plain).unwrap_or(plain)),
+                        None => Cow::Owned(hidden),
+                    },
                 }
             }
         };
@@ -250,6 +253,7 @@ mod tests {
             r#"{"request_id" : "r\"-qz}", "a": 1}"#,
             r#"{"a": {"request_id": "r-qz"}}"#,
             r#"{"request\u005fid": "r-qz"}"#,
+            r#"{"request_id": r-1, "request\u005fid": "r-qz"}"#,
             r#"{"request_id": 98765432109, "broken"#,
             r#"{"request_id": "r-qz cut"#,
             r#"{"user": {"name": "r-qz"}, "b": 2}"#,
