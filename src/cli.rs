@@ -1,9 +1,15 @@
 //! The command line: clap structs, nothing else.
 
+mod input;
+mod shards;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use input::InputArguments;
+pub use shards::{CubeArguments, Index, PlanArguments, ShardArguments, TimelineArguments};
 
 use crate::simulate::Scenario;
 
@@ -49,9 +55,15 @@ pub enum Command {
     Check(CheckArguments),
     /// Fold logs into a cube: report and check take it in place of the logs.
     #[command(
-        after_help = "Example:\n  stagegate cube data/*.jsonl.gz -o week1.cube\n  stagegate report week1.cube week2.cube"
+        after_help = "Examples:\n  stagegate cube data/*.jsonl.gz -o week1.cube\n  stagegate report week1.cube week2.cube\n  stagegate cube --plan plan.json --part 3 -o parts/3.cube\n  stagegate cube --plan plan.json parts/*.cube -o all.cube"
     )]
     Cube(CubeArguments),
+    /// Plan a fold by many processes or machines: which of them folds what (docs/cluster.md).
+    #[command(after_help = "Example:\n  stagegate plan 'logs/*.jsonl' --split 1GB -o plan.json")]
+    Plan(PlanArguments),
+    /// Print the rollout_stage and rollback events of logs, one JSON object a line, as --timeline takes them.
+    #[command(after_help = "Example:\n  stagegate timeline logs/*.jsonl > events.jsonl")]
+    Timeline(TimelineArguments),
     /// Pack code, metrics, test results and reports for an outside reviewer.
     #[command(
         after_help = "Nothing is written when a secret is found (exit code 2). The clock is --generated-at, else SOURCE_DATE_EPOCH, else the time of the commit, so that the same tree gives the same bytes.\n\nExample:\n  stagegate bundle --sign-key release.pem --redact request_id"
@@ -179,18 +191,6 @@ pub struct CheckArguments {
     /// Where the whole report lies, for the link in markdown and slack.
     #[arg(long, value_name = "URL")]
     pub report_url: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct CubeArguments {
-    #[command(flatten)]
-    pub input: InputArguments,
-    /// Folder that the cube is written to.
-    #[arg(short, long, value_name = "FOLDER")]
-    pub output: PathBuf,
-    /// Further logs that are searched for rollout_stage events only.
-    #[arg(long, value_name = "FILES", num_args = 1..)]
-    pub timeline: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -366,20 +366,6 @@ pub struct RecordArguments {
     /// Time of the record, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
     #[arg(long, value_name = "TIME")]
     pub generated_at: Option<String>,
-}
-
-/// What is read.
-#[derive(Debug, Args)]
-pub struct InputArguments {
-    /// rollout.toml [default: that of the working directory or the nearest above it, else the built-in rollout].
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Logs (globs, .gz, .zst, Parquet, - for standard input) or cubes; they replace the files of the config.
-    #[arg(value_name = "FILES")]
-    pub files: Vec<String>,
-    /// Read only the rows for which this holds, such as 'service == "upload"'; several must all hold.
-    #[arg(long, value_name = "CONDITION")]
-    pub keep: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

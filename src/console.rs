@@ -31,6 +31,14 @@ impl Console {
         if self.quiet { Ok(()) } else { print(text) }
     }
 
+    /// As [`Self::tell`], beside standard output: that holds what was asked for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn note(self, text: &str) -> Result<()> {
+        if self.quiet { Ok(()) } else { quiet_broken_pipe(writeln!(io::stderr(), "{text}")) }
+    }
+
     /// Runs `work` on the run's threads, with a sign of life on a terminal after a second.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod cube;
 pub mod daily;
 #[cfg(test)]
 mod damage;
+pub mod digest;
 pub mod error;
 pub mod evidence;
 pub mod figures;
@@ -30,15 +31,20 @@ pub mod report;
 pub mod reports;
 pub mod run;
 pub mod schema;
+pub mod shards;
 pub mod simulate;
 pub mod staging;
 
+use std::path::PathBuf;
+
 use config::Plan;
-use cube::Cube;
-use error::Result;
-use ingest::source::Inputs;
+use cube::merge::Input;
+use cube::opened::Opened;
+use cube::{Cube, Events};
+use error::{Error, Result};
+use ingest::chunks::{self, Queue};
+use ingest::inputs::Inputs;
 use ingest::timeline::Timeline;
-use rayon::prelude::*;
 use report::model::Report;
 use run::Run;
 
@@ -56,8 +62,9 @@ pub fn report(plan: &Plan, generated_at: String, run: &Run) -> Result<Report> {
 /// A report of nothing would be one that nobody should get.
 ///
 /// # Errors
-/// No line of the logs can be used.
+/// No line of the logs can be used, or a part of them is missing.
 pub fn usable(inputs: &Inputs, cube: &Cube) -> Result<()> {
+    cube.whole()?;
     if cube.has_uploads() { Ok(()) } else { Err(ingest::unusable::error(&inputs.logs, &cube.header.files)) }
 }
 
@@ -66,6 +73,7 @@ pub fn usable(inputs: &Inputs, cube: &Cube) -> Result<()> {
 /// # Errors
 /// The cube is damaged; evidence that the plan names cannot be read.
 pub fn report_of(plan: &Plan, cube: &Cube, generated_at: String, run: &Run) -> Result<Report> {
+    cube.whole()?;
     let evidence = evidence::read(plan)?;
     run.time("analysis", || analysis::report(plan, cube, &evidence, generated_at))
 }
@@ -83,21 +91,50 @@ pub fn cube(plan: &Plan, timeline_files: &[String], run: &Run) -> Result<Cube> {
 /// # Errors
 /// See [`cube()`].
 pub fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], run: &Run) -> Result<Cube> {
-    let beside = ingest::source::resolve_beside(plan, timeline_files)?;
-    let mut cubes = run.time("cubes", || {
-        let cubes = inputs.cubes.par_iter();
-        let read: Vec<_> = cubes.map(|(name, path)| cube::store::read(name, path, plan)).collect();
-        // Of several errors the first is told, whichever came first.
-        read.into_iter().collect::<Result<Vec<Cube>>>()
-    })?;
-    let beside = run.time("timeline", || ingest::timeline::collect_all(&beside, run))?;
+    let mut cubes = run.time("cubes", || open(&inputs.cubes, plan, run))?;
+    let beside = events_beside(plan, timeline_files, run)?;
     // The events of a cube hold for the logs beside it, too.
     let known = Timeline::of_plan(plan).union(&beside);
-    let known = cubes.iter().fold(known, |timeline, cube| timeline.union(&cube.header.timeline));
+    let known = cubes.iter().fold(known, |timeline, cube| timeline.union(&cube.header().timeline));
     // Cubes alone need no fold, but for the events beside them.
     if cubes.is_empty() || !inputs.logs.is_empty() || !timeline_files.is_empty() {
-        let folded = cube::fold(plan, &inputs.logs, known, run)?;
-        cubes.push(run.time("tables", || folded.into_cube())?);
+        let folded = cube::fold(plan, &inputs.logs, Events::Of(known), run)?;
+        cubes.push(run.time("tables", || folded.into_cube())?.into());
     }
     run.time("merge", || Cube::merge(cubes, plan))
+}
+
+/// Opens cubes, each by one thread. Not by rayon: a thread that waits for a table would open the next cube meanwhile, and
+/// of many cubes one within the other.
+fn open(cubes: &[(String, PathBuf)], plan: &Plan, run: &Run) -> Result<Vec<Input>> {
+    let queue = &Queue::new((0..cubes.len()).collect());
+    let opening = || {
+        queue.map(|index| {
+            let (name, path) = &cubes[index];
+            Ok((index, Input::Opened(Box::new(Opened::open(name, path, plan)?))))
+        })
+    };
+    let opened: Result<Vec<Vec<(usize, Input)>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..run.threads.min(cubes.len())).map(|_| scope.spawn(opening)).collect();
+        threads.into_iter().map(chunks::join).collect()
+    });
+    let mut opened: Vec<(usize, Input)> = opened?.into_iter().flatten().collect();
+    opened.sort_by_key(|(index, _)| *index);
+    Ok(opened.into_iter().map(|(_, input)| input).collect())
+}
+
+/// The stage events of logs, lists of events, and cubes, that are searched for nothing else.
+///
+/// # Errors
+/// A file is missing or unreadable, or none of them holds an event.
+pub fn events_beside(plan: &Plan, files: &[String], run: &Run) -> Result<Timeline> {
+    let Some(inputs) = ingest::inputs::resolve_beside(plan, files)? else { return Ok(Timeline::default()) };
+    let of_logs = run.time("timeline", || ingest::timeline::collect_all(&inputs.logs, run))?;
+    let headers = inputs.cubes.iter().map(|(name, path)| cube::opened::header(name, path));
+    let all = headers.into_iter().try_fold(of_logs, |all, header| Ok(all.union(&header?.timeline)))?;
+    if all.events().is_empty() {
+        return Err(Error::new(format!("{}: no rollout_stage or rollback event", files.join(", ")))
+            .help("--timeline wants the logs, a list of events (stagegate timeline LOGS) or a cube that hold them"));
+    }
+    Ok(all)
 }

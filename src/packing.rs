@@ -171,20 +171,29 @@ pub fn digest_with_algorithm<'de, D: serde::Deserializer<'de>>(from: D) -> Resul
 pub struct Hashed<R, D> {
     raw: R,
     digest: D,
+    bytes: u64,
 }
 
 impl<R: Read, D: Digest> Hashed<R, D> {
     pub fn new(raw: R, digest: D) -> Self {
-        Self { raw, digest }
+        Self { raw, digest, bytes: 0 }
     }
 
     /// The digest of all bytes: what was not read yet is read for it.
     ///
     /// # Errors
     /// The rest cannot be read.
-    pub fn finish(mut self) -> io::Result<String> {
+    pub fn finish(self) -> io::Result<String> {
+        Ok(self.finish_with_length()?.0)
+    }
+
+    /// As [`Self::finish`], with how many bytes there were.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish_with_length(mut self) -> io::Result<(String, u64)> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok(self.digest.text())
+        Ok((self.digest.text(), self.bytes))
     }
 }
 
@@ -192,6 +201,7 @@ impl<R: Read, D: Digest> Read for Hashed<R, D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.raw.read(buffer)?;
         self.digest.update(&buffer[..read]);
+        self.bytes += read as u64;
         Ok(read)
     }
 }

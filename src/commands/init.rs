@@ -7,6 +7,7 @@ use super::power;
 use super::session::Session;
 use crate::cli::InitArguments;
 use crate::error::{Error, Position, Result};
+use crate::ingest::inputs;
 use crate::ingest::recognise::recognise;
 use crate::ingest::sample::sample;
 use crate::ingest::source::{self, Source};
@@ -38,7 +39,7 @@ pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
     let mut plan = config::parse("built-in rollout", "", PathBuf::new())?;
     plan.input.files.clone_from(&logs);
     plan.files_from_command_line = true;
-    let sources = source::resolve(&plan)?.logs;
+    let sources = inputs::resolve(&plan)?.logs;
     let log = sources.first().ok_or_else(|| Error::new("no log to look at").help("give the files of a log"))?;
     let head = source::head(log);
     if let Some(error) = unusable::of_head(log, &head) {
@@ -83,7 +84,7 @@ fn tried(path: &Path, text: &str, log: &Source) -> String {
     plan.input.files = vec![log.path.display().to_string()];
     plan.files_from_command_line = true;
     plan.sources.iter_mut().for_each(|source| source.files.clear());
-    let Ok(inputs) = source::resolve(&plan) else { return String::new() };
+    let Ok(inputs) = inputs::resolve(&plan) else { return String::new() };
     let Some(log) = inputs.logs.first() else { return String::new() };
     let rows = sample(log, ROWS_TRIED);
     let rejected = rows.iter().filter(|shown| shown.became.starts_with("rejected")).count();

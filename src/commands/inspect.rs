@@ -11,10 +11,11 @@ use crate::cube::dimension::NameList;
 use crate::cube::slice::Arm;
 use crate::error::{Position, Result};
 use crate::format;
+use crate::ingest::inputs::Inputs;
 use crate::ingest::ledger::FileLedger;
 use crate::ingest::recognise;
 use crate::ingest::sample::{Shown, sample};
-use crate::ingest::source::{Inputs, Source};
+use crate::ingest::source::Source;
 use crate::render::escape::plain_lines;
 use crate::schema::record::UNKNOWN;
 

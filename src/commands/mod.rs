@@ -11,11 +11,14 @@ mod formats;
 mod generate;
 mod init;
 mod inspect;
+mod plan;
 mod power;
 mod print;
 mod report;
 mod session;
+mod shard;
 mod status;
+mod timeline;
 mod validation;
 mod verify;
 
@@ -44,6 +47,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Command::Man(arguments) => print::man(&session, arguments),
         Command::Check(arguments) => check::run(&session, arguments),
         Command::Cube(arguments) => cube::run(&session, arguments),
+        Command::Plan(arguments) => plan::run(&session, arguments),
+        Command::Timeline(arguments) => timeline::run(&session, arguments),
         Command::Bundle(arguments) => bundle::run(&session, arguments),
         Command::Verify(arguments) => verify::run(&session, arguments),
         Command::Validation(arguments) => validation::run(&session, arguments),

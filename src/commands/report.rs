@@ -17,7 +17,7 @@ pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> 
     let ReportArguments { input, out, generated_at, summary, pdf, open, watch, check, fail_on } = arguments;
     let plan = load(input)?;
     loop {
-        let seen = if *watch { ingest::source::sizes(&plan)? } else { Vec::new() };
+        let seen = if *watch { ingest::inputs::sizes(&plan)? } else { Vec::new() };
         let generated_at = clock(generated_at.as_deref())?;
         let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;
         let mut files = session.run.time("render", || render::all(&report));
@@ -41,7 +41,7 @@ pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> 
         if !*watch {
             return Ok(if *check { exit_code(report.decision.value, *fail_on) } else { 0 });
         }
-        while ingest::source::sizes(&plan)? == seen {
+        while ingest::inputs::sizes(&plan)? == seen {
             std::thread::sleep(WATCH_PAUSE);
         }
     }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub use asked::{Bound, Criterion, Form, HEADLINE_LATENCY, Improvement, Mode, RECORDS, Scope, THROUGHPUT};
 pub use exclude::ExcludeSection;
 pub use init::commented_rollout_file;
-pub use plan::{DimensionRule, FoldingRules, Plan, Source, StageRule};
+pub use plan::{DimensionRule, FoldingRules, Plan, Source, StageRule, Stream};
 pub use sections::{
     AnalysisSection, CompletionCriterion, Looks, ProviderSection, RolloutFile, Stage, TestPhaseSection, schema,
 };
@@ -69,6 +69,16 @@ pub fn load(config: Option<&Path>, files: &[String], keep: &[String]) -> Result<
         plan.input.files = files.to_vec();
         plan.files_from_command_line = true;
     }
+    sources::keep(&mut plan, keep)?;
+    Ok(plan)
+}
+
+/// As [`parse`], with conditions that all rows must fulfil, beside those of the config; relative to the working directory.
+///
+/// # Errors
+/// See [`parse`]; a condition that is none.
+pub fn parse_kept(name: &str, text: &str, keep: &[String]) -> Result<Plan> {
+    let mut plan = parse(name, text, PathBuf::new())?;
     sources::keep(&mut plan, keep)?;
     Ok(plan)
 }

@@ -63,12 +63,25 @@ pub struct Plan {
     pub file_found_above: bool,
     /// Whether `input.files` came from the command line (then relative to the working directory).
     pub files_from_command_line: bool,
+    /// How standard input is read.
+    pub stream: Stream,
     /// Of a daily plan: how uploads find its stages.
     pub by_day: Option<ByDay>,
     /// The stage up to which is asked; what came after it is left out.
     pub up_to: Option<usize>,
     /// Of a plan that ends with that stage: all stages of the rollout, which place a record.
     pub rollout_stages: Option<Vec<Stage>>,
+}
+
+/// How standard input is read.
+#[derive(Debug, Clone, Default)]
+pub struct Stream {
+    /// What the log is called; `-` without one.
+    pub name: Option<String>,
+    /// How many bytes it must have.
+    pub bytes: Option<u64>,
+    /// Whether it is read as it comes: all stage events that place its records are known, or stand before them.
+    pub once: bool,
 }
 
 /// How files of another format are read.

@@ -8,10 +8,10 @@ use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improveme
 use super::exclude;
 use super::locate::{Located, Step};
 use super::overlap;
-use super::plan::{Plan, metric_of};
+use super::plan::{Plan, Stream, metric_of};
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
 use super::sources;
-use super::triggers::Watch;
+use super::triggers::{TriggersSection, Watch};
 use crate::error::{Error, Result, did_you_mean};
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::schema::metrics::Metrics;
@@ -79,12 +79,13 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     }
     let names = file.triggers.watched().into_iter().map(|watch| watch.name);
     check.different(names, "triggers", &[Key("triggers"), Key("watch")])?;
-    for key in ["rollback_minutes", "review_minutes", "answer_minutes"] {
-        let value = match key {
-            "rollback_minutes" => file.triggers.rollback_minutes,
-            "review_minutes" => file.triggers.review_minutes,
-            _ => file.triggers.answer_minutes,
-        };
+    let TriggersSection { rollback_minutes, review_minutes, answer_minutes, .. } = file.triggers;
+    let minutes = [
+        ("rollback_minutes", rollback_minutes),
+        ("review_minutes", review_minutes),
+        ("answer_minutes", answer_minutes),
+    ];
+    for (key, value) in minutes {
         check.within(f64::from(value), 1.0, 60.0, &[Key("triggers"), Key(key)])?;
     }
     Ok(Plan {
@@ -111,6 +112,7 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
         base,
         file: None,
         files_from_command_line: false,
+        stream: Stream::default(),
         by_day: None,
         up_to: None,
         file_found_above: false,
@@ -229,10 +231,7 @@ impl Check<'_> {
         if (low..=high).contains(&value) {
             return Ok(());
         }
-        let key = path.iter().rev().find_map(|step| match step {
-            Key(key) => Some(*key),
-            Index(_) => None,
-        });
+        let key = path.iter().rev().find_map(|step| if let Key(key) = step { Some(*key) } else { None });
         Err(self.fail(format!("{} is {value}; it must lie between {low} and {high}", key.unwrap_or("value")), path))
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use polars_core::prelude::*;
 use rustc_hash::FxHashSet;
 
+use super::add_up::add_up;
 use super::busy::BusySeconds;
 use super::cells::{RecordSums, merge_cells};
 use super::dimension::Interner;
@@ -334,7 +335,7 @@ fn event_table(spec: &TableSpec, events: BTreeMap<EventKey, u64>) -> PolarsResul
         texts("text", |key| &key.4),
         count_column("count", events.iter().map(|(_, count)| *count).collect()),
     ])?;
-    table::normalise(spec, table)
+    add_up(spec, vec![table])
 }
 
 const _: () = assert!(DURATION_SCALE == 6 && UNIT_SCALE == 9, "the sums above are in nanoseconds and 10^-9 of a unit");

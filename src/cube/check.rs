@@ -8,6 +8,7 @@ use super::header::Header;
 use super::histogram::{Grid, MAX_FINE_BIN};
 use super::key::{METRIC_MEASURES, NO_STAGE};
 use super::table::{Add, Bins, Field, HistogramRows, TableSpec, Value};
+use crate::config::FoldingRules;
 use crate::ingest::ledger::FileLedger;
 use crate::schema::record::{MAX_DIMENSIONS, MAX_MEASURES};
 
@@ -22,10 +23,8 @@ const MOST_OF_FILE: u64 = 1 << 50;
 /// Largest sum, in units of its last digit.
 const MOST_SUM: i128 = 1 << 100;
 
-/// Columns, types, no nulls, and numbers that stand for something: a cube may come from
-/// another program, or from nobody's friend.
-pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header, segments: usize) -> PolarsResult<()> {
-    let want = |name: &str| match name {
+fn key_type(name: &str) -> DataType {
+    match name {
         "minute" | "hour" => DataType::Int32,
         "at_ns" => DataType::Int64,
         "error_type" => DataType::UInt16,
@@ -33,18 +32,62 @@ pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header, 
         "event_type" | "text" => DataType::String,
         "value" => DataType::Float64,
         _ => DataType::UInt8,
-    };
+    }
+}
+
+fn value_type(add: Add) -> DataType {
+    match add {
+        Add::Count => DataType::UInt64,
+        Add::Sum { scale } => DataType::Decimal(38, scale),
+        Add::Max => DataType::Float64,
+        Add::Bits => DataType::Binary,
+    }
+}
+
+/// A table with integers of the types that stagegate writes: other engines have no unsigned ones, or write wider ones.
+///
+/// # Errors
+/// A number does not fit.
+pub(super) fn with_own_integers(spec: &TableSpec, mut table: DataFrame) -> PolarsResult<DataFrame> {
+    let lists = [("bins", DataType::UInt16), ("counts", DataType::UInt32)];
+    let lists = lists.map(|(name, inner)| (name, DataType::List(Box::new(inner))));
+    let keys = spec.keys.iter().map(|key| (*key, key_type(key)));
+    let values = spec.values.iter().map(|value| (value.name.as_ref(), value_type(value.add)));
+    for (name, wanted) in keys.chain(values).chain(lists) {
+        let Ok(column) = table.column(name) else { continue };
+        let is_whole = |dtype: &DataType| dtype.is_integer() || matches!(dtype, DataType::Decimal(_, 0));
+        let turns = match (column.dtype(), &wanted) {
+            (DataType::List(is), DataType::List(_)) => is.is_integer(),
+            (is, wanted) => is_whole(is) && wanted.is_integer(),
+        };
+        if turns && *column.dtype() != wanted {
+            let own = column.as_materialized_series().strict_cast(&wanted)?;
+            table.with_column(own.into())?;
+        }
+    }
+    Ok(table)
+}
+
+/// Columns, types, no nulls, and numbers that stand for something: a cube may come from
+/// another program, or from nobody's friend.
+///
+/// Beside the rules the numbers of error types and of segments that there are.
+pub(super) fn check_table(
+    spec: &TableSpec,
+    table: &DataFrame,
+    (rules, error_types, segments): (&FoldingRules, usize, usize),
+) -> PolarsResult<()> {
     let below = |name: &str| match name {
-        "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(header.rules.stage_numbers()),
+        "stage" if spec.name != "events" && spec.name != "memory_samples" => Some(rules.stage_numbers()),
         "period" if spec.name != "memory_samples" => Some(usize::from(NO_STAGE)),
         "execution_type" => Some(3),
-        "metric" => Some(METRIC_MEASURES + header.rules.measures.len()),
+        "metric" => Some(METRIC_MEASURES + rules.measures.len()),
         "segment" => Some(segments),
-        "error_type" => Some(header.error_types.names.len()),
+        "error_type" => Some(error_types),
         _ => None,
     };
     for key in spec.keys {
-        check_type(table, key, &want(key))?;
+        check_type(table, key, &key_type(key))?;
         let limit = below(key).map_or(f64::INFINITY, |limit| limit as f64);
         let largest = if table.height() == 0 || limit.is_infinite() {
             -1.0
@@ -54,13 +97,7 @@ pub(super) fn check_table(spec: &TableSpec, table: &DataFrame, header: &Header, 
         polars_ensure!(largest < limit, ComputeError: "{} {} is none of the header's", key, largest);
     }
     for Value { name, add, .. } in &spec.values {
-        let wanted = match add {
-            Add::Count => DataType::UInt64,
-            Add::Sum { scale } => DataType::Decimal(38, *scale),
-            Add::Max => DataType::Float64,
-            Add::Bits => DataType::Binary,
-        };
-        check_type(table, name, &wanted)?;
+        check_type(table, name, &value_type(*add))?;
     }
     check_values(spec, table)?;
     if spec.bins == Bins::Listed {
@@ -106,7 +143,9 @@ pub(super) fn check_header(header: &Header) -> Result<(), String> {
     let counts = |file: &FileLedger| {
         let rejected = file.rejected.values().chain(file.event_types.values()).copied();
         let own = [file.bytes, file.lines, file.uploads, file.events, file.blank, file.other_rows, file.out_of_order];
-        own.into_iter().chain(rejected).all(|count| count <= MOST_OF_FILE)
+        let of_part = file.part.iter().flat_map(|part| [part.size, part.range.end]);
+        own.into_iter().chain(rejected).chain(of_part).all(|count| count <= MOST_OF_FILE)
+            && file.part.as_ref().is_none_or(|part| part.range.start <= part.range.end && part.range.end <= part.size)
     };
     match header.files.iter().find(|file| !counts(file)) {
         Some(file) => Err(format!("{} has more lines than a file can have", file.path)),

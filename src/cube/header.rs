@@ -10,6 +10,7 @@ use super::table::{self, TABLE_COUNT, TableSpec};
 use crate::config::{EpochNanos, FoldingRules, Plan};
 use crate::error::{Error, Result};
 use crate::ingest::ledger::FileLedger;
+use crate::ingest::parts;
 use crate::ingest::timeline::Timeline;
 use crate::schema::record::Values;
 
@@ -37,6 +38,34 @@ pub struct Header {
     pub error_types: NameList,
     /// Every line of every file, accounted for; sorted by path.
     pub files: Vec<FileLedger>,
+    /// What folded it, each version once, sorted.
+    #[serde(default)]
+    pub made_by: Vec<String>,
+    /// Of plans that it was folded by, the parts that it holds; sorted by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<PartsOfPlan>,
+}
+
+/// Parts of a plan (`stagegate plan`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartsOfPlan {
+    pub id: String,
+    /// How many parts it has.
+    pub of: usize,
+    /// Their numbers from 0, rising.
+    pub parts: Vec<usize>,
+}
+
+impl PartsOfPlan {
+    /// The numbers of those that are not here.
+    pub fn missing(&self) -> impl Iterator<Item = usize> {
+        (0..self.of).filter(|part| self.parts.binary_search(part).is_err())
+    }
+}
+
+/// This program, as headers name it.
+pub fn this_program() -> String {
+    format!("stagegate {}", env!("CARGO_PKG_VERSION"))
 }
 
 /// A table each, in the order of [`table::specs`].
@@ -58,6 +87,22 @@ impl Cube {
         table::specs(&self.header.rules.measures)
     }
 
+    /// Refuses what is not the whole of its files, or of a plan: its figures would be those of a part.
+    ///
+    /// # Errors
+    /// The first that is missing.
+    pub fn whole(&self) -> Result<()> {
+        for plan in &self.header.plans {
+            let missing: Vec<usize> = plan.missing().collect();
+            if !missing.is_empty() {
+                let what = counted_numbers("part", &missing);
+                return Err(Error::new(format!("{what} of {} of the plan {} not there", plan.of, are(&missing)))
+                    .help("fold what is missing with `stagegate cube --plan PLAN --part NUMBER`, and give all cubes"));
+            }
+        }
+        parts::whole(&self.header.files)
+    }
+
     /// Whether a line of any of its files was an upload.
     pub fn has_uploads(&self) -> bool {
         self.header.files.iter().any(|file| file.uploads > 0)
@@ -74,6 +119,23 @@ impl Cube {
         self.request_ids = self.request_ids.rehashed(id);
         Ok(())
     }
+}
+
+/// `part 3`, or `parts 3, 7 and 9`; of many the first ones.
+pub fn counted_numbers(what: &str, numbers: &[usize]) -> String {
+    const SHOWN: usize = 12;
+    match numbers {
+        [one] => format!("{what} {one}"),
+        many => {
+            let shown: Vec<String> = many.iter().take(SHOWN).map(usize::to_string).collect();
+            let more = if many.len() > SHOWN { format!(" and {} more", many.len() - SHOWN) } else { String::new() };
+            format!("{what}s {}{more}", shown.join(", "))
+        }
+    }
+}
+
+pub(super) fn are(numbers: &[usize]) -> &'static str {
+    if numbers.len() == 1 { "is" } else { "are" }
 }
 
 /// The config's names that a dimension never absorbs; `None` where its values are buckets.

@@ -96,6 +96,43 @@ impl Extremes {
     }
 }
 
+/// Histograms of one grid, added up one by one; used for one sum after the other, it keeps its room.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// By bin.
+    counts: Vec<u64>,
+    /// The bins that may have a count.
+    used: Option<(u16, u16)>,
+    sum: Histogram,
+}
+
+impl Totals {
+    /// Adds a histogram: its bins, rising, and their counts.
+    pub fn add(&mut self, (bins, counts): (&[u16], &[u32])) {
+        let (Some(least), Some(most)) = (bins.first(), bins.last()) else { return };
+        let (low, high) = self.used.unwrap_or((*least, *most));
+        self.used = Some((low.min(*least), high.max(*most)));
+        if self.counts.len() <= usize::from(*most) {
+            self.counts.resize(usize::from(*most) + 1, 0);
+        }
+        for (bin, count) in bins.iter().zip(counts) {
+            self.counts[usize::from(*bin)] += u64::from(*count);
+        }
+    }
+
+    /// The sum of what was added since the last time.
+    pub fn take(&mut self) -> &Histogram {
+        self.sum.clear();
+        if let Some((low, high)) = self.used.take() {
+            let used = &mut self.counts[usize::from(low)..=usize::from(high)];
+            for (bin, count) in (low..).zip(used).filter(|(_, count)| **count > 0) {
+                self.sum.push(bin, std::mem::take(count));
+            }
+        }
+        &self.sum
+    }
+}
+
 /// A sparse histogram: bins rise, counts are positive. A bin whose count does not fit 32 bits
 /// stands more than once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -154,19 +191,10 @@ impl Histogram {
     }
 
     /// The sum of histograms of one grid, each as its bins, rising, and their counts.
-    pub fn sum<'h>(parts: impl Iterator<Item = (&'h [u16], &'h [u32])> + Clone) -> Self {
-        let least = parts.clone().filter_map(|(bins, _)| bins.first()).min();
-        let most = parts.clone().filter_map(|(bins, _)| bins.last()).max();
-        let (Some(least), Some(most)) = (least, most) else { return Self::default() };
-        let mut totals = vec![0_u64; usize::from(most - least) + 1];
-        for (bins, counts) in parts {
-            for (bin, count) in bins.iter().zip(counts) {
-                totals[usize::from(bin - least)] += u64::from(*count);
-            }
-        }
-        let mut sum = Self::default();
-        (*least..).zip(totals).filter(|(_, total)| *total > 0).for_each(|(bin, total)| sum.push(bin, total));
-        sum
+    pub fn sum<'h>(parts: impl Iterator<Item = (&'h [u16], &'h [u32])>) -> Self {
+        let mut totals = Totals::default();
+        parts.for_each(|part| totals.add(part));
+        totals.take().clone()
     }
 
     /// Forgets all entries.

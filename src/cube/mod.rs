@@ -5,6 +5,7 @@
 // A count that is cut off is a wrong figure: every narrowing says why it holds.
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
+mod add_up;
 mod assemble;
 mod bins;
 pub mod busy;
@@ -16,9 +17,11 @@ mod fold;
 mod header;
 pub mod histogram;
 mod key;
-mod merge;
+pub mod merge;
+pub mod opened;
 mod partial;
 mod passes;
+mod place;
 mod renumber;
 mod request_ids;
 mod runs;
@@ -30,6 +33,6 @@ mod table;
 mod tiers;
 mod version_2;
 
-pub use header::{CUBE_VERSION, Cube, Header};
-pub use passes::fold;
+pub use header::{CUBE_VERSION, Cube, Header, PartsOfPlan, counted_numbers, this_program};
+pub use passes::{Events, fold};
 pub use request_ids::MAX_DISTINCT_IDS;

@@ -12,7 +12,16 @@ use crate::ingest::timeline::{self, GrowingTimeline, Timeline};
 use crate::run::Run;
 use crate::schema::record::MAX_MEASURES;
 
-/// Folds the logs under the plan; `known` are stage events of other inputs.
+/// What is known of the stage events before the first line is read.
+#[derive(Debug)]
+pub enum Events {
+    /// Those of other inputs: the logs may hold more.
+    Of(Timeline),
+    /// All that there are: none is searched.
+    All(Timeline),
+}
+
+/// Folds the logs under the plan.
 ///
 /// Which stage an upload belongs to depends on events that may stand behind it, or in another file. One log, and
 /// archives, are read once all the same: their lines are placed by the events read so far, and what a later one shows
@@ -21,22 +30,29 @@ use crate::schema::record::MAX_MEASURES;
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn fold(plan: &Plan, sources: &[Source], known: Timeline, run: &Run) -> Result<Folded> {
+pub fn fold(plan: &Plan, sources: &[Source], events: Events, run: &Run) -> Result<Folded> {
     // Room for as many measures as there are: cells are kept small, as most logs have one.
     match plan.schema.measures.len() {
-        0 | 1 => fold_measures::<1, 3>(plan, sources, known, run),
-        2 => fold_measures::<2, 4>(plan, sources, known, run),
-        3 | 4 => fold_measures::<4, 6>(plan, sources, known, run),
-        _ => fold_measures::<MAX_MEASURES, { MAX_MEASURES + METRIC_MEASURES }>(plan, sources, known, run),
+        0 | 1 => fold_measures::<1, 3>(plan, sources, events, run),
+        2 => fold_measures::<2, 4>(plan, sources, events, run),
+        3 | 4 => fold_measures::<4, 6>(plan, sources, events, run),
+        _ => fold_measures::<MAX_MEASURES, { MAX_MEASURES + METRIC_MEASURES }>(plan, sources, events, run),
     }
 }
 
 fn fold_measures<const M: usize, const L: usize>(
     plan: &Plan,
     sources: &[Source],
-    known: Timeline,
+    events: Events,
     run: &Run,
 ) -> Result<Folded> {
+    let known = match events {
+        Events::Of(known) => known,
+        Events::All(whole) => {
+            let whole = GrowingTimeline::whole(whole);
+            return Ok(run.time("read", || fold_under::<M, L>(plan, sources, &whole, run))?.0);
+        }
+    };
     if let [source] = sources
         && source.stage.is_none()
     {

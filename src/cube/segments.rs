@@ -117,7 +117,8 @@ fn value_names(rule: &DimensionRule, names: &NameList) -> Vec<String> {
 /// It is none, or not in order.
 pub(super) fn read_names(rules: &[DimensionRule], names: &[NameList], table: &DataFrame) -> PolarsResult<Vec<Tuple>> {
     let mut tuples = vec![Tuple::default(); table.height()];
-    let numbers = table.column("segment")?.u32()?;
+    let numbers = table.column("segment")?.as_materialized_series().strict_cast(&DataType::UInt32)?;
+    let numbers = numbers.u32()?;
     let in_order = numbers.null_count() == 0 && numbers.no_null_iter().eq((0..).take(tuples.len()));
     polars_ensure!(in_order, ComputeError: "segments are not numbered from 0");
     for (index, (rule, names)) in rules.iter().zip(names).enumerate() {

@@ -212,6 +212,11 @@ impl HistogramRows {
         })
     }
 
+    /// Bins of all rows.
+    pub(super) fn entries(&self) -> usize {
+        self.bins.len()
+    }
+
     /// Bins and counts of a row.
     pub(super) fn row(&self, row: usize) -> PolarsResult<(&[u16], &[u32])> {
         let range = self.offsets[row]..self.offsets[row + 1];
@@ -253,119 +258,4 @@ pub(super) fn renumber_segments(table: &mut DataFrame, numbers: &[u32]) -> Polar
     let segments = table.column("segment")?.u32()?.apply_values(|old| numbers[old as usize]);
     table.with_column(segments.into_series().into())?;
     Ok(())
-}
-
-/// Whether a table is sorted by its key, each key once.
-fn is_normal(spec: &TableSpec, table: &DataFrame) -> PolarsResult<bool> {
-    let pairs = table.height().saturating_sub(1);
-    // Whether a row and the next have had the same key so far.
-    let mut same = vec![true; pairs];
-    for key in spec.keys {
-        let column = table.column(key)?.as_materialized_series();
-        let (these, next) = (column.slice(0, pairs), column.slice(1, pairs));
-        let (rises, differs) = (next.gt(&these)?, next.not_equal_missing(&these)?);
-        for ((same, rises), differs) in same.iter_mut().zip(rises.iter()).zip(differs.iter()) {
-            if *same && differs == Some(true) {
-                if rises != Some(true) {
-                    return Ok(false);
-                }
-                *same = false;
-            }
-        }
-    }
-    Ok(!same.contains(&true))
-}
-
-/// Sorts a table by its key and adds rows of equal keys up.
-#[expect(clippy::cast_possible_truncation, reason = "offsets of a table that is in memory")]
-pub(super) fn normalise(spec: &TableSpec, table: DataFrame) -> PolarsResult<DataFrame> {
-    if is_normal(spec, &table)? {
-        return Ok(table);
-    }
-    let options = SortMultipleOptions::default().with_maintain_order(true);
-    let sorted = table.sort(spec.keys.iter().copied(), options)?;
-    let starts = group_starts(spec, &sorted)?;
-    if starts.len() == sorted.height() {
-        return Ok(sorted);
-    }
-    let first = IdxCa::from_vec("first".into(), starts.iter().map(|start| *start as IdxSize).collect());
-    let mut columns = Vec::new();
-    for key in spec.keys {
-        columns.push(sorted.column(key)?.take(&first)?);
-    }
-    for value in &spec.values {
-        columns.push(add_groups(sorted.column(&value.name)?, value.add, &starts)?);
-    }
-    if spec.bins == Bins::Listed {
-        columns.extend(add_histograms(&sorted, &starts)?);
-    }
-    DataFrame::new_infer_height(columns)
-}
-
-/// Row numbers at which a new key begins, in a sorted table.
-fn group_starts(spec: &TableSpec, sorted: &DataFrame) -> PolarsResult<Vec<usize>> {
-    let rows = sorted.height();
-    if rows == 0 {
-        return Ok(Vec::new());
-    }
-    let mut changes = vec![false; rows];
-    changes[0] = true;
-    for key in spec.keys {
-        let column = sorted.column(key)?.as_materialized_series();
-        let differs = column.slice(1, rows - 1).not_equal_missing(&column.slice(0, rows - 1))?;
-        for (change, differs) in changes[1..].iter_mut().zip(differs.iter()) {
-            *change |= differs.unwrap_or(false);
-        }
-    }
-    Ok((0..rows).filter(|row| changes[*row]).collect())
-}
-
-fn add_groups(column: &Column, add: Add, starts: &[usize]) -> PolarsResult<Column> {
-    let name = column.name().as_str();
-    let ends = starts.iter().skip(1).copied().chain([column.len()]);
-    let groups = starts.iter().copied().zip(ends);
-    Ok(match add {
-        Add::Count => {
-            let values = column.u64()?.rechunk();
-            let values = values.cont_slice()?;
-            count_column(name, groups.map(|(start, end)| values[start..end].iter().sum()).collect())
-        }
-        Add::Sum { scale } => {
-            let values = column.decimal()?.physical().rechunk();
-            let values = values.cont_slice()?;
-            sum_column(name, groups.map(|(start, end)| values[start..end].iter().sum()).collect(), scale)
-        }
-        Add::Max => {
-            let values = column.f64()?.rechunk();
-            let values = values.cont_slice()?;
-            max_column(
-                name,
-                groups.map(|(start, end)| values[start..end].iter().copied().fold(0.0, f64::max)).collect(),
-            )
-        }
-        Add::Bits => {
-            let values: Vec<&[u8]> = column.binary()?.no_null_iter().collect();
-            let or = |(start, end): (usize, usize)| {
-                values[start + 1..end].iter().fold(values[start].to_vec(), |mut bits, more| {
-                    bits.iter_mut().zip(*more).for_each(|(bit, more)| *bit |= more);
-                    bits
-                })
-            };
-            Series::new(name.into(), groups.map(or).collect::<Vec<_>>()).into()
-        }
-    })
-}
-
-fn add_histograms(sorted: &DataFrame, starts: &[usize]) -> PolarsResult<[Column; 2]> {
-    let rows = HistogramRows::new(sorted)?;
-    let mut columns = HistogramColumns::with_capacity(starts.len(), rows.bins.len());
-    let ends = starts.iter().skip(1).copied().chain([sorted.height()]);
-    for (start, end) in starts.iter().copied().zip(ends) {
-        let parts = (start..end).map(|row| rows.row(row)).collect::<PolarsResult<Vec<_>>>()?;
-        match parts.as_slice() {
-            [one] => columns.push_row(*one),
-            several => columns.push_row(Histogram::sum(several.iter().copied()).columns()),
-        }
-    }
-    Ok(columns.finish())
 }

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::parquet;
+use super::ranged::Ranged;
 use super::reject::cut_bytes;
 use super::rows::{self, Quoting};
 use super::source::{self, Packing, Source};
+use crate::digest::Subtrees;
 use crate::error::{Error, Position, Result};
 use crate::packing::{Hashed, Unpacked, fill};
 use crate::run::Run;
@@ -89,8 +91,11 @@ impl Drop for Block {
 pub struct Outcome {
     /// What was lost because the file is damaged.
     pub loss: Option<String>,
-    /// Of the file as it lies on disk, as [`Digest::text`] writes it.
+    /// Of the file as it lies on disk, as [`crate::packing::Digest::text`] writes it; empty of a range.
     pub digest: String,
+    /// Bytes as they lie on disk; of a range those of its lines.
+    pub bytes: u64,
+    pub subtrees: Option<Subtrees>,
 }
 
 /// The outcomes of sources, with their numbers.
@@ -225,23 +230,30 @@ pub fn read<Mark>(
 /// Cuts one source into chunks, and hashes it on the way, as it lies on disk.
 fn read_source(source: &Source, pool: &Pool, send: impl FnMut(Content)) -> Result<Outcome> {
     let fail = |error: std::io::Error| unreadable(source, &error);
-    let stream = Hashed::new(source::open(source)?, blake3::Hasher::new());
-    match source.packing {
+    let stream = source::stream(source)?;
+    if let Some(range) = &source.range {
+        let mut lines = Ranged::new(stream, range.clone(), source.bytes);
+        let loss = Cutter::new(source, send).cut(&mut lines, pool)?;
+        let (bytes, subtrees) = lines.finish().map_err(fail)?;
+        return Ok(Outcome { loss, digest: String::new(), bytes, subtrees: Some(subtrees) });
+    }
+    let stream = Hashed::new(stream, blake3::Hasher::new());
+    let (loss, stream) = match source.packing {
         Packing::Lines(compression) => {
             let mut unpacked = Unpacked::new(stream, compression).map_err(fail)?;
             let loss = Cutter::new(source, send).cut(&mut unpacked, pool)?;
-            Ok(Outcome { loss, digest: unpacked.into_inner().finish().map_err(fail)? })
+            (loss, unpacked.into_inner())
         }
         Packing::Parquet => {
-            let digest = stream.finish().map_err(fail)?;
             let file = source::open(source)?.into_inner();
             let mut lines = parquet::Lines::open(file, |column| source.wants(column)).map_err(|error| {
                 unreadable(source, &error).help("is it a whole Parquet file? What wrote it must have ended")
             })?;
-            let loss = Cutter::new(source, send).cut(&mut lines, pool)?;
-            Ok(Outcome { loss, digest })
+            (Cutter::new(source, send).cut(&mut lines, pool)?, stream)
         }
-    }
+    };
+    let (digest, bytes) = stream.finish_with_length().map_err(fail)?;
+    Ok(Outcome { loss, digest, bytes, subtrees: None })
 }
 
 fn unreadable(source: &Source, error: &std::io::Error) -> Error {
@@ -267,7 +279,8 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
             Some(Form::Csv { separator, .. }) => Some((*separator, Quoting::default())),
             _ => None,
         };
-        Self { source, send, carried: Vec::new(), too_long: None, first: true, quoting }
+        let first = source.range.as_ref().is_none_or(|range| range.start == 0);
+        Self { source, send, carried: Vec::new(), too_long: None, first, quoting }
     }
 
     /// Reads to the end. A damaged archive ends the stream: what was read counts, and the
@@ -400,7 +413,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut plan = crate::config::parse("rollout.toml", "", Default::default()).unwrap();
         plan.input.files = vec![file.path().to_str().unwrap().to_owned()];
-        source::resolve(&plan).unwrap().logs.remove(0)
+        super::super::inputs::resolve(&plan).unwrap().logs.remove(0)
     }
 
     fn lines(source: &Source, bytes: &[u8], steps: &[u8]) -> Vec<String> {

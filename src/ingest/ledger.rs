@@ -11,6 +11,7 @@ use super::chunks::MAX_LINE_BYTES;
 use super::record::Record;
 use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
+use crate::digest::Subtrees;
 use crate::packing::digest_with_algorithm;
 
 /// Examples that are kept of each reason, per file: the first ones.
@@ -68,6 +69,22 @@ pub struct FileLedger {
     pub rejected_events: Option<(u64, u64)>,
     /// What was lost because the file is damaged.
     pub loss: Option<String>,
+    /// Where it is no more than a part of the file; it has no digest then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+/// A range of a file that was folded apart from the rest of it. A line belongs to the range that holds its first byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// In bytes of the file as it lies on disk.
+    pub range: std::ops::Range<u64>,
+    /// Bytes of the whole file.
+    pub size: u64,
+    /// Of its uploads, in their order.
+    pub first_timestamp: Option<EpochNanos>,
+    pub last_timestamp: Option<EpochNanos>,
+    pub subtrees: Subtrees,
 }
 
 /// What a cube was folded from before formats were told apart.
@@ -178,6 +195,8 @@ pub struct FileFacts {
     pub bytes: u64,
     pub digest: String,
     pub loss: Option<String>,
+    /// Where a range of the file was read: the range, the bytes of the file, and the subtrees of the range.
+    pub part: Option<(std::ops::Range<u64>, u64, Subtrees)>,
 }
 
 /// Collects the chunks of one file.
@@ -191,9 +210,9 @@ impl FileLedgerBuilder {
         self.chunks.push((sequence, chunk));
     }
 
-    /// The ledger of the whole file.
+    /// The ledger of the file, or of the part of it that was read.
     pub fn finish(mut self, of: FileFacts) -> FileLedger {
-        let FileFacts { path, format, bytes, digest, loss } = of;
+        let FileFacts { path, format, bytes, digest, loss, part } = of;
         self.chunks.sort_by_key(|(sequence, _)| *sequence);
         let mut file = FileLedger {
             path,
@@ -213,22 +232,77 @@ impl FileLedgerBuilder {
             without_duration: 0,
             rejected_events: None,
             loss,
+            part: None,
         };
-        let mut last_timestamp = None;
+        let mut ends = Ends::default();
         for (_, chunk) in self.chunks {
-            append(&mut file, chunk, &mut last_timestamp);
+            append(&mut file, chunk, &mut ends);
         }
-        if file.event_types.len() > MAX_EVENT_TYPES {
-            file.event_types = fold_rare_types(file.event_types);
+        fold_rare(&mut file);
+        if let Some((range, size, subtrees)) = part {
+            let Ends { first: first_timestamp, last: last_timestamp } = ends;
+            file.part = Some(Part { range, size, first_timestamp, last_timestamp, subtrees });
         }
-        if file.contradictions.len() > MAX_EVENT_TYPES {
-            file.contradictions = fold_rare_types(file.contradictions);
-        }
-        file
+        file.settled()
     }
 }
 
-fn append(file: &mut FileLedger, chunk: ChunkLedger, last_timestamp: &mut Option<EpochNanos>) {
+/// The timestamps of the first and the last upload, in the order of lines.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ends {
+    pub first: Option<EpochNanos>,
+    pub last: Option<EpochNanos>,
+}
+
+impl FileLedger {
+    /// A part that is all of the file is the file.
+    #[must_use]
+    pub(super) fn settled(mut self) -> Self {
+        if let Some(part) = &self.part
+            && part.range == (0..part.size)
+            && let Some(digest) = part.subtrees.digest(part.size)
+        {
+            self.digest = digest;
+            self.part = None;
+        }
+        self
+    }
+
+    /// Counts the lines of another part, which follow, too.
+    pub(super) fn append(&mut self, next: Self, ends: &mut Ends) {
+        let (first_timestamp, last_timestamp) =
+            next.part.as_ref().map_or((None, None), |part| (part.first_timestamp, part.last_timestamp));
+        let chunk = ChunkLedger {
+            lines: next.lines,
+            uploads: next.uploads,
+            events: next.events,
+            blank: next.blank,
+            other_rows: next.other_rows,
+            rejected: next.rejected,
+            examples: next.examples,
+            first_timestamp,
+            last_timestamp,
+            out_of_order: next.out_of_order,
+            event_types: next.event_types,
+            contradictions: next.contradictions,
+            without_duration: next.without_duration,
+            rejected_events: next.rejected_events,
+        };
+        self.bytes += next.bytes;
+        append(self, chunk, ends);
+        fold_rare(self);
+    }
+}
+
+fn fold_rare(file: &mut FileLedger) {
+    for types in [&mut file.event_types, &mut file.contradictions] {
+        if types.len() > MAX_EVENT_TYPES {
+            *types = fold_rare_types(std::mem::take(types));
+        }
+    }
+}
+
+fn append(file: &mut FileLedger, chunk: ChunkLedger, ends: &mut Ends) {
     for example in chunk.examples {
         let kept = file.examples.iter().filter(|kept| kept.reason == example.reason).count();
         if kept < EXAMPLES_PER_REASON {
@@ -250,9 +324,10 @@ fn append(file: &mut FileLedger, chunk: ChunkLedger, last_timestamp: &mut Option
     for (reason, count) in chunk.rejected {
         *file.rejected.entry(reason).or_default() += count;
     }
-    let across = matches!((*last_timestamp, chunk.first_timestamp), (Some(last), Some(first)) if first < last);
+    let across = matches!((ends.last, chunk.first_timestamp), (Some(last), Some(first)) if first < last);
     file.out_of_order += chunk.out_of_order + u64::from(across);
-    *last_timestamp = chunk.last_timestamp.or(*last_timestamp);
+    ends.first = ends.first.or(chunk.first_timestamp);
+    ends.last = chunk.last_timestamp.or(ends.last);
     for (event_type, count) in chunk.event_types {
         *file.event_types.entry(event_type).or_default() += count;
     }
@@ -266,11 +341,17 @@ fn joined(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
     }
 }
 
-/// Keeps the first types by name and adds the rest up as `other`.
+/// What the types beyond those that are kept are called.
+const OTHER: &str = "other";
+
+/// Keeps the first types by name and adds the rest up as `other`, which takes no place among them: so the first of the
+/// whole are among the first of each part that has them.
 fn fold_rare_types(types: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let mut kept = BTreeMap::new();
-    for (index, (name, count)) in types.into_iter().enumerate() {
-        let name = if index < MAX_EVENT_TYPES { name } else { "other".to_owned() };
+    let mut places = MAX_EVENT_TYPES;
+    for (name, count) in types {
+        let name = if name == OTHER || places == 0 { OTHER.to_owned() } else { name };
+        places -= usize::from(name != OTHER);
         *kept.entry(name).or_default() += count;
     }
     kept
@@ -310,6 +391,7 @@ mod tests {
                 bytes: 1,
                 digest: String::new(),
                 loss: None,
+                part: None,
             })
         };
         let ledger = finish([0, 1, 2]);

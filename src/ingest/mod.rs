@@ -3,6 +3,8 @@
 
 pub mod chunks;
 pub mod decimal;
+pub mod feed;
+pub mod inputs;
 pub mod json;
 pub mod layout;
 pub mod learned;
@@ -11,7 +13,10 @@ pub mod mapped;
 pub mod native;
 pub mod node;
 pub mod parquet;
+pub mod parts;
+pub mod placement;
 pub mod quantity;
+pub mod ranged;
 pub mod recognise;
 pub mod record;
 pub mod reject;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::inputs::{self, Inputs};
 use super::node::{self, Node};
 use super::rows;
-use super::source::{self, Inputs};
+use super::source;
 use crate::config::Plan;
 use crate::error::Result;
 use crate::schema::condition::Condition;
@@ -33,9 +34,9 @@ pub struct Recognised {
 /// lines where the plan has what that needs.
 ///
 /// # Errors
-/// See [`source::resolve`].
+/// See [`inputs::resolve`].
 pub fn inputs(plan: &Plan) -> Result<Inputs> {
-    let mut inputs = source::resolve(plan)?;
+    let mut inputs = inputs::resolve(plan)?;
     if plan.presets.is_empty() {
         return Ok(inputs);
     }

@@ -18,6 +18,7 @@ mod measures;
 mod plan;
 mod plausible;
 mod scale;
+mod shards;
 mod verdict;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use polars_core::prelude::PolarsResult;
 
 use super::super::assemble::{Interned, Parts, assemble};
 use super::super::dimension::{Interner, Listed, NameList, OTHER};
-use super::super::header::{CUBE_VERSION, Cube, Header, damaged, listed_errors, listed_names};
+use super::super::header::{CUBE_VERSION, Cube, Header, damaged, listed_errors, listed_names, this_program};
 use super::super::request_ids::RequestIds;
 use super::super::segments::SegmentInterner;
 use crate::config::Plan;
@@ -87,8 +87,9 @@ impl<'p> Shared<'p> {
                     .as_ref()
                     .map_or("native", |mapping| if mapping.is_own() { "native" } else { &mapping.name })
                     .to_owned();
-                let (path, bytes) = (source.name.clone(), source.bytes);
-                builder.finish(FileFacts { path, format, bytes, digest: outcome.digest, loss })
+                let Outcome { digest, bytes, subtrees, .. } = outcome;
+                let part = source.range.clone().zip(subtrees).map(|(range, subtrees)| (range, source.bytes, subtrees));
+                builder.finish(FileFacts { path: source.name.clone(), format, bytes, digest, loss, part })
             })
             .collect();
         let mut request_ids = self.request_ids.into_inner().expect("no worker panicked");
@@ -104,6 +105,8 @@ impl<'p> Shared<'p> {
             absorbed_dimensions: 0,
             error_types: NameList::default(),
             files,
+            made_by: vec![this_program()],
+            plans: Vec::new(),
         };
         let dimensions = self.plan.schema.dimensions.clone();
         let interned =

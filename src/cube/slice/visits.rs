@@ -2,9 +2,10 @@
 
 use polars_core::prelude::*;
 
+use super::super::add_up::add_up;
 use super::super::header::{Cube, damaged};
 use super::super::key::NO_STAGE;
-use super::super::table::{self, MINUTES, TableSpec};
+use super::super::table::{MINUTES, TableSpec};
 use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
@@ -109,7 +110,7 @@ impl Cube {
             let numbers: Vec<u8> = View::whole(table).numbers("stage")?.into_iter().map(stage).collect();
             let mut table = table.clone();
             table.with_column(UInt8Chunked::from_vec("stage".into(), numbers).into_series().into())?;
-            let mut table = table::normalise(spec, table)?;
+            let mut table = add_up(spec, vec![table])?;
             table.rechunk_mut();
             Ok(table)
         };
