@@ -129,11 +129,14 @@ pub struct ReportArguments {
     #[arg(long)]
     pub pdf: bool,
     /// Open report.html in the browser (BROWSER names one).
-    #[arg(long, conflicts_with = "watch")]
+    #[arg(long)]
     pub open: bool,
-    /// Stay, and write the report anew whenever the log has grown.
+    /// Stay, and write the report anew whenever the log has grown; only what is new is folded, and the page reloads itself.
     #[arg(long, conflicts_with = "generated_at")]
     pub watch: bool,
+    /// Keep what is folded of the logs in this folder: the next run folds what came since.
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
     /// Exit as `check` does: 0 go, 1 no go or roll back, 3 review, 4 incomplete.
     #[arg(long, conflicts_with = "watch")]
     pub check: bool,
@@ -188,6 +191,9 @@ pub struct CheckArguments {
     /// The mildest decision that is no exit code 0.
     #[arg(long, value_enum, default_value_t = FailOn::Incomplete, value_name = "DECISION")]
     pub fail_on: FailOn,
+    /// Keep what is folded of the logs in this folder: the next run folds what came since.
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
     /// Where the whole report lies, for the link in markdown and slack.
     #[arg(long, value_name = "URL")]
     pub report_url: Option<String>,

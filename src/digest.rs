@@ -41,15 +41,22 @@ fn root_of(subtree: &Subtree) -> Option<ChainingValue> {
 impl Subtrees {
     /// Those of both, where `next` begins where these end; `None` where it does not, or where a root is none.
     #[must_use]
-    pub fn join(mut self, next: &Self, size: u64) -> Option<Self> {
-        for subtree in &next.0 {
-            let end = self.0.last().map(|last| last.first_chunk + last.chunks);
+    pub fn join(self, next: &Self, size: u64) -> Option<Self> {
+        let mut joined = Self::default();
+        for subtree in self.0.iter().chain(&next.0) {
+            let end = joined.0.last().map(|last| last.first_chunk + last.chunks);
             if end.is_some_and(|end| end != subtree.first_chunk) {
                 return None;
             }
-            self.push(subtree.clone(), size)?;
+            joined.push(subtree.clone(), size)?;
         }
-        Some(self)
+        Some(joined)
+    }
+
+    /// The same bytes in a file that has grown to `size`: what was all of it was not made one subtree.
+    #[must_use]
+    pub fn under(&self, size: u64) -> Option<Self> {
+        Self::default().join(self, size)
     }
 
     fn push(&mut self, mut last: Subtree, size: u64) -> Option<()> {

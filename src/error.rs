@@ -37,7 +37,7 @@ impl fmt::Display for Position {
 }
 
 /// An error that a user can mend.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     pub position: Option<Position>,
     pub message: String,

@@ -19,6 +19,7 @@ pub mod evidence;
 pub mod figures;
 pub mod files;
 pub mod format;
+pub mod growth;
 pub mod ingest;
 pub mod metric;
 pub mod output;

@@ -10,6 +10,9 @@ const GZIP_LEVEL: u32 = 6;
 /// Bytes of a packed file that are read at once.
 const BLOCK: usize = 1 << 17;
 
+/// What a packed byte of a log costs, in plain ones, about.
+pub const PACKED_TIMES: u64 = 8;
+
 /// How the bytes of a file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {

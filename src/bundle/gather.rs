@@ -45,7 +45,7 @@ pub(super) fn tasks(
     let plan = content.plan;
     let logs = content.logs;
 
-    for file in render::all(report) {
+    for file in render::all(report, render::Reload::Never) {
         let name = file.path.to_string_lossy().replace('\\', "/");
         tasks.push(Task::made(names.place("data/reports", name.as_bytes()), file.content));
     }

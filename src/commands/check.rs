@@ -7,6 +7,7 @@ use crate::cli::{CheckArguments, CheckFormat, FailOn};
 use crate::config::{Plan, Stage};
 use crate::console;
 use crate::error::{Error, Result};
+use crate::growth::Memory;
 use crate::render::escape::plain_lines;
 use crate::render::{announce, check, terminal};
 use crate::report::model::{self, DecisionValue, Report, StageState};
@@ -16,7 +17,13 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
     plan.up_to = arguments.stage.as_deref().map(|name| stage_of(&plan, name)).transpose()?;
     let link = arguments.report_url.as_deref().map(web_address).transpose()?;
     let generated_at = clock(None)?;
-    let report = session.with_progress(|| crate::report(&plan, generated_at, &session.run))?;
+    let report = session.with_progress(|| match &arguments.cache {
+        None => crate::report(&plan, generated_at, &session.run),
+        Some(folder) => {
+            let mut memory = Memory::in_folder(folder, &plan, &arguments.input.keep)?;
+            Ok(memory.report(&plan, generated_at, &session.run)?.0)
+        }
+    })?;
     match arguments.format {
         CheckFormat::Text => {
             session.console.tell(&config_told(&plan))?;

@@ -14,7 +14,7 @@ pub(super) fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
     let generated_at = clock(generated_at.as_deref())?;
     let (report, day) = session.with_progress(|| daily::report(&plan, day, generated_at, &session.run))?;
     let folder = out.join("daily").join(date_folder(day));
-    let mut files = render::all(&report);
+    let mut files = render::all(&report, render::Reload::Never);
     files.extend(figures::files(&report)?);
     output::write(&folder, &files)?;
     session.console.tell(&terminal::summary(&report, session.console.colour))?;

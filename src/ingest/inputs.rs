@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustc_hash::FxHashSet;
 
@@ -39,18 +40,26 @@ impl Inputs {
     }
 }
 
-/// Name and size of every log, for those who wait for one to grow.
+/// Refuses what nobody can wait for.
 ///
 /// # Errors
-/// See [`resolve`]; standard input or a pipe, which nobody can wait for.
-pub fn sizes(plan: &Plan) -> Result<Vec<(String, u64)>> {
+/// Standard input or a pipe is among the logs.
+pub fn refuse_streams(plan: &Plan) -> Result<()> {
     let once = plan.input.files.iter().find(|file| *file == "-" || is_pipe(&literal(file, plan)));
-    if let Some(once) = once {
-        return Err(Error::new("a stream can be read only once, and does not grow when it has ended")
-            .at(Position::file(once))
-            .help("--watch needs files that another program appends to"));
-    }
-    Ok(resolve(plan)?.logs.into_iter().map(|source| (source.name, source.bytes)).collect())
+    let Some(once) = once else { return Ok(()) };
+    Err(Error::new("a stream can be read only once, and does not grow when it has ended")
+        .at(Position::file(once))
+        .help("--watch needs files that another program appends to"))
+}
+
+/// Name, size and time of the last change of every log, for those who wait for one to grow.
+///
+/// # Errors
+/// See [`resolve`].
+pub fn seen(plan: &Plan) -> Result<Vec<(String, u64, Option<SystemTime>)>> {
+    let changed = |source: &Source| source.path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let logs = resolve(plan)?.logs.into_iter();
+    Ok(logs.map(|source| (source.name.clone(), source.bytes, changed(&source))).collect())
 }
 
 /// Resolves the plan's files.

@@ -44,6 +44,36 @@ impl Source {
         self.spool.is_some()
     }
 
+    /// How it is read, as ledgers tell: `native`, a preset, or `mapping`.
+    pub fn format(&self) -> &str {
+        self.mapping.as_ref().map_or("native", |mapping| if mapping.is_own() { "native" } else { &mapping.name })
+    }
+
+    /// Whether its lines can be read in ranges.
+    pub fn is_ranged(&self) -> bool {
+        let is_csv = self.mapping.as_ref().is_some_and(|mapping| matches!(mapping.form, Form::Csv { .. }));
+        self.packing.is_plain() && !is_csv
+    }
+
+    /// The same file, or a range of it that [`in_range`] would take; no stream.
+    #[must_use]
+    pub fn again(&self, range: Option<Range<u64>>) -> Self {
+        let Self { name, path, bytes, packing, stage, mapping, loss, .. } = self;
+        let (name, path, mapping, loss) = (name.clone(), path.clone(), mapping.clone(), loss.clone());
+        Self {
+            name,
+            path,
+            bytes: *bytes,
+            packing: *packing,
+            stage: *stage,
+            mapping,
+            loss,
+            range,
+            spool: None,
+            feed: None,
+        }
+    }
+
     /// Whether the rows of a table are read for a column: its mapping looks at it.
     pub fn wants(&self, column: &str) -> bool {
         self.mapping.as_ref().is_none_or(|mapping| mapping.looks_at(column))
@@ -152,13 +182,12 @@ pub fn planned(name: String, path: PathBuf, bytes: u64, range: Range<u64>, treat
 /// # Errors
 /// It is packed, or CSV, where a range is not lines; the range is not inside of it.
 pub fn in_range(mut source: Source, range: Range<u64>) -> Result<Source> {
-    let is_csv = source.mapping.as_ref().is_some_and(|mapping| matches!(mapping.form, Form::Csv { .. }));
     let all = range == (0..source.bytes);
     if range.start > range.end || range.end > source.bytes || range.is_empty() && !all {
         let message = format!("bytes {} to {} are no range of its {} bytes", range.start, range.end, source.bytes);
         return Err(Error::new(message).at(Position::file(&source.name)));
     }
-    if source.packing.is_plain() && !is_csv {
+    if source.is_ranged() {
         source.range = Some(range);
     } else if !all {
         return Err(Error::new("cannot be read in ranges: it is packed, or CSV, whose quotes may hold newlines")
@@ -204,6 +233,31 @@ pub fn stream(source: &Source) -> Result<Box<dyn Read + '_>> {
         file.get_mut().seek(io::SeekFrom::Start(begins)).map_err(|error| unreadable(&source.path, &error))?;
     }
     Ok(Box::new(file))
+}
+
+/// Bytes that BLAKE3 takes together: those of the last of them change its digest as a log grows.
+const DIGESTED: u64 = blake3::CHUNK_LEN as u64;
+
+/// Behind which line all of a plain log up to there is settled, whatever it grows by: the last one, from `from` on, that
+/// ends before the last whole KiB does; `from` where there is none.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn settled_end(source: &Source, from: u64) -> Result<u64> {
+    let fail = |error: io::Error| unreadable(&source.path, &error);
+    let mut end = source.bytes.saturating_sub(1) / DIGESTED * DIGESTED;
+    let mut raw = open(source)?.into_inner();
+    let mut block = vec![0; HEAD_BYTES];
+    while end > from {
+        let start = from.max(end.saturating_sub(block.len() as u64));
+        let part = &mut block[..usize::try_from(end - start).unwrap_or(HEAD_BYTES)];
+        raw.seek(io::SeekFrom::Start(start)).and_then(|_| raw.read_exact(part)).map_err(fail)?;
+        if let Some(newline) = memchr::memrchr(b'\n', part) {
+            return Ok(start + newline as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(from)
 }
 
 /// Bytes at the beginning of a log that are looked at.

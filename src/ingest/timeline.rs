@@ -93,6 +93,16 @@ impl Timeline {
         Ok(self.and(found(sources, &(0..sources.len()).collect::<Vec<_>>(), run)?))
     }
 
+    /// As [`Self::and_of`], of what came later: `None` where it tells something of a moment that is known already.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn with_later(&self, sources: &[Source], run: &Run) -> Result<Option<Self>> {
+        let found = found(sources, &(0..sources.len()).collect::<Vec<_>>(), run)?;
+        let is_known = |found: &Found| self.events.binary_search_by_key(&found.event.at, |event| event.at).is_ok();
+        Ok(if found.iter().any(is_known) { None } else { Some(self.and(found)) })
+    }
+
     /// The events of both.
     pub fn union(&self, other: &Self) -> Self {
         Self::new(self.events.iter().chain(&other.events).copied().collect())

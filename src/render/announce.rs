@@ -37,7 +37,7 @@ fn mark(decision: DecisionValue) -> &'static str {
 
 /// `--format markdown`; `link` is the address of the whole report.
 pub fn markdown(report: &Report, link: Option<&str>) -> String {
-    let page = Page::new(report, &[]);
+    let page = Page::new(report, &[], false);
     render("check.md", &Summary { page: &page, mark: mark(report.decision.value), link })
 }
 

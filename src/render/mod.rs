@@ -20,13 +20,21 @@ pub mod terminal;
 use crate::files::OutputFile;
 use crate::report::model::Report;
 
+/// Whether the page loads itself again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    Never,
+    /// It is written anew as its log grows.
+    Often,
+}
+
 /// All files of a report, relative to the output folder.
 ///
 /// # Panics
 /// When a template does not fit the view: a bug, caught by the tests.
-pub fn all(report: &Report) -> Vec<OutputFile> {
+pub fn all(report: &Report, reload: Reload) -> Vec<OutputFile> {
     let charts = charts::all(report);
-    let page = page::Page::new(report, &charts);
+    let page = page::Page::new(report, &charts, reload == Reload::Often);
     let mut files = vec![
         OutputFile::new("report.html", page.html()),
         OutputFile::new("report.md", page.markdown()),

@@ -20,12 +20,17 @@ use crate::schema::record::Words;
 /// What the page runs: a convenience, allowed by its hash alone.
 const SCRIPT: &str = include_str!("../../templates/page.js");
 
+/// How often a page loads itself again whose log is watched.
+const RELOAD_SECONDS: u32 = 10;
+
 /// What the templates lay out.
 #[derive(Serialize)]
 pub(super) struct Page<'a> {
     title: &'a str,
     generated_at: String,
     version: &'a str,
+    /// Seconds after which the page loads itself again.
+    reload_seconds: Option<u32>,
     simulated: Option<&'a str>,
     period: Option<String>,
     words: &'a Words,
@@ -76,7 +81,7 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// Lays the report out.
-    pub(super) fn new(report: &'a Report, drawn: &'a [Chart]) -> Self {
+    pub(super) fn new(report: &'a Report, drawn: &'a [Chart], reloads: bool) -> Self {
         let (segments, groups): (Vec<&Comparison>, Vec<&Comparison>) =
             report.comparisons.iter().partition(|comparison| !comparison.segment.is_empty());
         let count = report.stages.iter().map(|stage| stage.groups.all.n).sum();
@@ -84,6 +89,7 @@ impl<'a> Page<'a> {
             title: &report.title,
             generated_at: format::date_time(&report.generated_at),
             version: &report.generator.version,
+            reload_seconds: reloads.then_some(RELOAD_SECONDS),
             simulated: report.simulated.as_deref(),
             period: period(report),
             words: &report.words,

@@ -14,13 +14,11 @@ use crate::files;
 use crate::ingest::inputs;
 use crate::ingest::source::Source;
 use crate::ingest::timeline::Timeline;
-use crate::packing::Compression;
+use crate::packing::{Compression, PACKED_TIMES};
 use crate::schema::mapping::Form;
 
 /// Bytes at either end of a file that it is known by.
 const EDGE_BYTES: u64 = 4096;
-/// What a packed byte costs, in plain ones, about.
-const PACKED_TIMES: u64 = 8;
 /// Parts of a plan, at most.
 const MOST_PARTS: u64 = 1_000_000;
 /// Largest listing that is read, in bytes.

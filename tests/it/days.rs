@@ -146,14 +146,17 @@ fn a_browser_that_is_not_there_is_asked_for() {
     assert!(!place.path("out").exists(), "written whole or not at all");
 }
 
+/// A log that is yet to come is waited for; then it grows, is cut, and is another log.
 #[test]
 fn a_watched_log_that_grows_is_reported_again() {
     let place = Place::new();
-    place.generate("log.jsonl", "good", 1000);
+    place.generate("whole.jsonl", "good", 6000);
+    let whole = place.read("whole.jsonl");
     let mut child = Command::new(env!("CARGO_BIN_EXE_stagegate"))
-        .args(["report", "-q", "--watch", "log.jsonl"])
+        .args(["report", "--watch", "log.jsonl"])
         .current_dir(place.path("."))
-        .stdout(Stdio::null())
+        .stdout(std::fs::File::create(place.path("told")).unwrap())
+        .stderr(std::fs::File::create(place.path("noted")).unwrap())
         .spawn()
         .unwrap();
     let uploads = || -> Option<u64> {
@@ -161,21 +164,37 @@ fn a_watched_log_that_grows_is_reported_again() {
         let report: serde_json::Value = serde_json::from_str(&text).ok()?;
         report["inputs"][0]["records"].as_u64()
     };
-    let wait = |wanted: &dyn Fn(u64) -> bool| {
+    let wait = |what: &str, arrived: &dyn Fn() -> bool| {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(60) {
-            if let Some(count) = uploads().filter(|count| wanted(*count)) {
-                return Some(count);
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        while !arrived() {
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {:?}\n{}", uploads(), place.read("noted"));
+            std::thread::sleep(Duration::from_millis(20));
         }
-        None
     };
-    let first = wait(&|_| true);
+    let lines = |text: &str| text.lines().filter(|line| line.contains("execution_type")).count() as u64;
+    let hold = |what: &str, text: &str| {
+        let fresh = place.path("fresh");
+        std::fs::write(&fresh, text).unwrap();
+        std::fs::rename(fresh, place.path("log.jsonl")).unwrap();
+        wait(what, &|| uploads() == Some(lines(text)));
+    };
+    wait("nothing there", &|| place.read("noted").contains("no file matches \"log.jsonl\""));
+    assert!(place.read("noted").contains("waiting (Ctrl-C ends)"));
+    let half = &whole[..whole[..whole.len() / 2].rfind('\n').unwrap() + 1];
+    hold("the first half", half);
+    assert!(place.read("out/report.html").contains("<meta http-equiv=\"refresh\" content=\"10\">"));
     let mut log = std::fs::OpenOptions::new().append(true).open(place.path("log.jsonl")).unwrap();
     writeln!(log, "{}", super::upload_line(1)).unwrap();
-    let second = wait(&|count| Some(count) != first);
+    wait("a line more", &|| uploads() == Some(lines(half) + 1));
+    hold("all of it", &whole);
+    hold("cut", half);
+    hold("another log", &whole.replace("r-", "x-").split_inclusive('\n').skip(9).collect::<String>());
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(second, first.map(|count| count + 1));
+    let told = place.read("told");
+    let folded: Vec<&str> = told.lines().filter(|line| line.starts_with("folded ")).collect();
+    assert!(folded.iter().any(|line| line.contains(" kB of ")), "{folded:?}");
+    // The report of a log that nobody watches stays as it is.
+    place.report("still", &["log.jsonl"]);
+    assert!(!place.read("still/report.html").contains("http-equiv=\"refresh\""));
 }

@@ -10,6 +10,7 @@ mod days;
 mod faults;
 mod figures;
 mod formats;
+mod growth;
 mod hostile;
 mod house;
 mod ingest;

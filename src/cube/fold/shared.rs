@@ -82,11 +82,7 @@ impl<'p> Shared<'p> {
             .zip(by_source)
             .map(|((builder, source), outcome)| {
                 let loss = outcome.loss.or_else(|| source.loss.clone());
-                let format = source
-                    .mapping
-                    .as_ref()
-                    .map_or("native", |mapping| if mapping.is_own() { "native" } else { &mapping.name })
-                    .to_owned();
+                let format = source.format().to_owned();
                 let Outcome { digest, bytes, subtrees, .. } = outcome;
                 let part = source.range.clone().zip(subtrees).map(|(range, subtrees)| (range, source.bytes, subtrees));
                 builder.finish(FileFacts { path: source.name.clone(), format, bytes, digest, loss, part })

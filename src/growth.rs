@@ -1,0 +1,305 @@
+//! A log that grows: what was folded of it is kept as a cube, and the next run folds what came since. What was folded is
+//! read again for its digest alone, a tenth of the work: a log that was rewritten is folded anew, whatever its length or
+//! its time says. The result is the cube of one reading.
+//!
+//! Of each plain log the lines up to the last whole KiB are kept (`settled`), as the digest of what follows may change;
+//! the rest, its `tail`, is folded by each run. Packed logs, tables and CSV are kept whole, and folded whole.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::config::Plan;
+use crate::cube::merge::Input;
+use crate::cube::opened::Opened;
+use crate::cube::{self, Cube, Events, store};
+use crate::digest::RangeHasher;
+use crate::error::Result;
+use crate::files;
+use crate::ingest::chunks::{self, Queue};
+use crate::ingest::inputs::Inputs;
+use crate::ingest::ledger::{FileLedger, Part};
+use crate::ingest::parts;
+use crate::ingest::recognise;
+use crate::ingest::source::{self, Source};
+use crate::ingest::timeline::{self, Timeline};
+use crate::packing::{Hashed, PACKED_TIMES, fill};
+use crate::report::model::Report;
+use crate::run::Run;
+
+/// What is folded is kept when more than this share of the logs came since: to write it takes as long as to fold that.
+const KEPT_SHARE: u64 = 16;
+/// Cubes of other configs that a folder keeps beside that of this one.
+const MOST_KEPT: usize = 8;
+
+/// What was folded before.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The settled lines.
+    settled: Option<Cube>,
+    /// Where it is kept for the next process.
+    file: Option<PathBuf>,
+    /// Bytes that were folded since it was kept.
+    unkept: u64,
+}
+
+/// How much of the logs a run folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Folded {
+    /// Bytes that were folded, of those that there are.
+    pub bytes: u64,
+    pub of: u64,
+}
+
+impl Memory {
+    /// Of a folder, where other processes find it again under the same config (`keep` are conditions of the command line)
+    /// and version. What cannot be read there is as if it were not there.
+    ///
+    /// # Errors
+    /// The config cannot be read.
+    pub fn in_folder(folder: &Path, plan: &Plan, keep: &[String]) -> Result<Self> {
+        let config = match &plan.file {
+            Some(file) => files::read(file, &file.display().to_string(), 1 << 20)?,
+            None => Vec::new(),
+        };
+        let mut key = blake3::Hasher::new();
+        for text in [cube::this_program().as_bytes(), &config].into_iter().chain(keep.iter().map(String::as_bytes)) {
+            key.update(&(text.len() as u64).to_le_bytes()).update(text);
+        }
+        let file = folder.join(format!("{}.cube", &key.finalize().to_hex()[..32]));
+        let settled = Opened::open("the cache", &file, plan).and_then(Opened::into_cube).ok();
+        Ok(Self { settled, file: Some(file), unkept: 0 })
+    }
+
+    /// The cube of the logs as they are now, and how much of them was folded for it.
+    ///
+    /// # Errors
+    /// See [`crate::cube_of`]; the cache cannot be written.
+    pub fn cube(&mut self, plan: &Plan, inputs: &Inputs, run: &Run) -> Result<(Cube, Folded)> {
+        let of = inputs.logs.iter().map(|log| log.bytes).sum();
+        // A stream is there only once, and days have rules of their own.
+        let grows = inputs.cubes.is_empty() && !inputs.logs.iter().any(Source::is_spooled) && plan.by_day.is_none();
+        if !grows {
+            return Ok((crate::cube_of(plan, inputs, &[], run)?, Folded { bytes: of, of }));
+        }
+        let before = self.settled.take().filter(|cube| run.time("known", || is_unchanged(cube, inputs, run)));
+        let grown = match before {
+            None => None,
+            Some(before) => grown(plan, inputs, before, run)?,
+        };
+        let Grown { whole, settled, bytes, new } = match grown {
+            Some(grown) => grown,
+            None => anew(plan, inputs, run)?,
+        };
+        self.settled = Some(settled);
+        self.unkept += new;
+        if self.unkept > of.saturating_sub(new) / KEPT_SHARE {
+            self.keep(run)?;
+        }
+        Ok((whole, Folded { bytes, of }))
+    }
+
+    /// As [`crate::report`], of logs of which only what is new is folded.
+    ///
+    /// # Errors
+    /// See [`crate::report`]; the cache cannot be written.
+    pub fn report(&mut self, plan: &Plan, generated_at: String, run: &Run) -> Result<(Report, Folded)> {
+        let inputs = recognise::inputs(plan)?;
+        let (cube, folded) = self.cube(plan, &inputs, run)?;
+        crate::usable(&inputs, &cube)?;
+        Ok((crate::report_of(plan, &cube, generated_at, run)?, folded))
+    }
+
+    fn keep(&mut self, run: &Run) -> Result<()> {
+        let (Some(file), Some(settled)) = (&self.file, &mut self.settled) else { return Ok(()) };
+        run.time("cache", || store::write(settled, file))?;
+        self.unkept = 0;
+        forget_others(file);
+        Ok(())
+    }
+}
+
+/// Removes the oldest cubes of other configs.
+fn forget_others(file: &Path) {
+    let Ok(entries) = std::fs::read_dir(files::folder_of(file)) else { return };
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".cube"));
+        path != file && name.is_some_and(|name| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let mut others: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_ours).collect();
+    others.sort_by_key(|path| std::cmp::Reverse(path.metadata().and_then(|metadata| metadata.modified()).ok()));
+    for old in others.iter().skip(MOST_KEPT) {
+        // Another process may be faster.
+        let _ = std::fs::remove_dir_all(old);
+    }
+}
+
+/// The ledgers of a cube by the names of their files.
+fn ledgers(cube: &Cube) -> BTreeMap<&str, &FileLedger> {
+    cube.header.files.iter().map(|file| (file.path.as_str(), file)).collect()
+}
+
+/// Whether all that a cube was folded of is there as it was.
+fn is_unchanged(cube: &Cube, inputs: &Inputs, run: &Run) -> bool {
+    let known = ledgers(cube);
+    let there = inputs.logs.iter().filter(|log| known.contains_key(log.name.as_str())).count();
+    // A file that is gone, or two of one name.
+    if there != known.len() || known.len() != cube.header.files.len() {
+        return false;
+    }
+    let queue = &Queue::new((0..inputs.logs.len()).collect());
+    let check = || {
+        queue.map(|index| {
+            let log = &inputs.logs[index];
+            Ok(known.get(log.name.as_str()).is_none_or(|file| begins_as(log, file).unwrap_or(false)))
+        })
+    };
+    let same: Result<Vec<Vec<bool>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..run.threads.min(inputs.logs.len())).map(|_| scope.spawn(check)).collect();
+        threads.into_iter().map(chunks::join).collect()
+    });
+    same.is_ok_and(|same| same.into_iter().flatten().all(|same| same))
+}
+
+/// Whether a log has the bytes, and is read as they were, of which a ledger tells.
+fn begins_as(log: &Source, file: &FileLedger) -> Result<bool> {
+    if log.format() != file.format {
+        return Ok(false);
+    }
+    let Some(part) = &file.part else {
+        let whole = log.bytes == file.bytes;
+        return Ok(whole
+            && Hashed::new(source::open(log)?, blake3::Hasher::new())
+                .finish()
+                .is_ok_and(|digest| digest == file.digest));
+    };
+    if log.bytes <= part.range.end || part.range.start != 0 {
+        return Ok(false);
+    }
+    let mut hasher = RangeHasher::new(&part.range, log.bytes);
+    let (mut stream, mut at, mut block) = (source::open(log)?, 0, vec![0; 1 << 20]);
+    while !hasher.wants().is_empty() {
+        let (filled, _) = fill(&mut stream, &mut block);
+        if filled == 0 {
+            return Ok(false);
+        }
+        hasher.update(at, &block[..filled]);
+        at += filled as u64;
+    }
+    Ok(hasher.finish() == part.subtrees.under(log.bytes))
+}
+
+/// What a run folds of a log: lines that are settled from now on, and the tail.
+fn ranges(log: &Source, from: u64) -> Result<(Option<Range<u64>>, Option<Range<u64>>)> {
+    if !log.is_ranged() {
+        return Ok((None, None));
+    }
+    let to = source::settled_end(log, from)?;
+    Ok(((to > from).then_some(from..to), (to < log.bytes || to == 0).then_some(to..log.bytes)))
+}
+
+/// What a run made of the logs.
+struct Grown {
+    whole: Cube,
+    settled: Cube,
+    /// Bytes that were folded.
+    bytes: u64,
+    /// Bytes that are settled now, those that were packed as what they unpack to, about.
+    new: u64,
+}
+
+/// Folds what came since `before`; `None` where what came changes what was folded before.
+fn grown(plan: &Plan, inputs: &Inputs, mut before: Cube, run: &Run) -> Result<Option<Grown>> {
+    let (mut settled, mut tails) = (Vec::new(), Vec::new());
+    {
+        let known = ledgers(&before);
+        for log in &inputs.logs {
+            let file = known.get(log.name.as_str());
+            let from = file.and_then(|file| file.part.as_ref()).map_or(0, |part| part.range.end);
+            if !log.is_ranged() {
+                settled.extend(file.is_none().then(|| log.again(None)));
+                continue;
+            }
+            let (more, tail) = ranges(log, from)?;
+            settled.extend(more.map(|range| log.again(Some(range))));
+            tails.extend(tail.map(|range| log.again(Some(range))));
+        }
+    }
+    let sizes: BTreeMap<&str, u64> = inputs.logs.iter().map(|log| (log.name.as_str(), log.bytes)).collect();
+    for file in &mut before.header.files {
+        if let (Some(Part { size, subtrees, .. }), Some(now)) = (&mut file.part, sizes.get(file.path.as_str())) {
+            *size = *now;
+            let Some(under) = subtrees.under(*now) else { return Ok(None) };
+            *subtrees = under;
+        }
+    }
+    let timeline = if timeline::is_needless(&inputs.logs) {
+        before.header.timeline.clone()
+    } else {
+        let new: Vec<Source> = settled.iter().chain(&tails).map(|log| log.again(log.range.clone())).collect();
+        match run.time("timeline", || before.header.timeline.with_later(&new, run))? {
+            Some(timeline) => timeline,
+            None => return Ok(None),
+        }
+    };
+    let (new, bytes) = (cost_of(&settled), bytes_of(&settled) + bytes_of(&tails));
+    let fold = |logs: &[Source]| -> Result<Cube> {
+        let folded = cube::fold(plan, logs, Events::All(timeline.clone()), run)?;
+        let mut cube = run.time("tables", || folded.into_cube())?;
+        cube.header.files = parts::join(std::mem::take(&mut cube.header.files))?;
+        Ok(cube)
+    };
+    if !settled.is_empty() {
+        let more = fold(&settled)?;
+        // What came late, or before what is known, is an error of the merge: then all is folded anew.
+        let Ok(merged) = run.time("merge", || Cube::merge(vec![before.into(), more.into()], plan)) else {
+            return Ok(None);
+        };
+        before = merged;
+    }
+    let whole = if tails.is_empty() {
+        before.clone()
+    } else {
+        let tail = fold(&tails)?;
+        match run.time("merge", || Cube::merge(vec![Input::from(before.clone()), tail.into()], plan)) {
+            Ok(whole) => whole,
+            Err(_) => return Ok(None),
+        }
+    };
+    Ok(whole.whole().is_ok().then_some(Grown { whole, settled: before, bytes, new }))
+}
+
+fn bytes_of(logs: &[Source]) -> u64 {
+    logs.iter().map(|log| log.range.as_ref().map_or(log.bytes, |range| range.end - range.start)).sum()
+}
+
+fn cost_of(logs: &[Source]) -> u64 {
+    logs.iter()
+        .map(|log| if log.packing.is_plain() { bytes_of(std::slice::from_ref(log)) } else { log.bytes * PACKED_TIMES })
+        .sum()
+}
+
+/// Folds all of it.
+fn anew(plan: &Plan, inputs: &Inputs, run: &Run) -> Result<Grown> {
+    let of_plan = Timeline::of_plan(plan);
+    let timeline = run.time("timeline", || of_plan.and_of(&inputs.logs, run))?;
+    let (mut settled, mut tails) = (Vec::new(), Vec::new());
+    for log in &inputs.logs {
+        let (more, tail) = ranges(log, 0)?;
+        settled.extend(if log.is_ranged() { more.map(|range| log.again(Some(range))) } else { Some(log.again(None)) });
+        tails.extend(tail.map(|range| log.again(Some(range))));
+    }
+    let fold = |logs: &[Source]| -> Result<Cube> {
+        let folded = cube::fold(plan, logs, Events::All(timeline.clone()), run)?;
+        run.time("tables", || folded.into_cube())
+    };
+    let (new, bytes) = (cost_of(&settled), bytes_of(&settled) + bytes_of(&tails));
+    let settled = fold(&settled)?;
+    let whole = if tails.is_empty() {
+        settled.clone()
+    } else {
+        let tail = fold(&tails)?;
+        run.time("merge", || Cube::merge(vec![Input::from(settled.clone()), tail.into()], plan))?
+    };
+    Ok(Grown { whole, settled, bytes, new })
+}
