@@ -155,6 +155,9 @@ pub struct DailyArguments {
     /// Folder of reports; the day's goes to daily/DATE in it.
     #[arg(short, long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
+    /// Keep what is folded of the logs in this folder: the next run folds what came since, of a new day that day.
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
     /// Time that the report says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
     #[arg(long, value_name = "TIME")]
     pub generated_at: Option<String>,

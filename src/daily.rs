@@ -1,23 +1,38 @@
 //! Which day is reported, and the report of it.
 
+use std::path::Path;
+
 use crate::config::{self, Plan};
 use crate::error::{Error, Result};
+use crate::growth::Memory;
 use crate::ingest;
 use crate::report::model::Report;
 use crate::run::Run;
 
 /// A day of the plan's logs -> its report against the baseline and the day before; and the day, since
-/// 1970-01-01. Without `day` it is the last one of the log.
+/// 1970-01-01. Without `day` it is the last one of the log. With `cache`, a folder and the conditions of the command line,
+/// what was folded before is taken from there.
 ///
 /// # Errors
 /// See [`crate::cube()`]; a cube among the inputs, which does not know days by themselves; no upload that day.
-pub fn report(plan: &Plan, day: Option<i64>, generated_at: String, run: &Run) -> Result<(Report, i64)> {
+pub fn report(
+    plan: &Plan,
+    day: Option<i64>,
+    generated_at: String,
+    cache: Option<(&Path, &[String])>,
+    run: &Run,
+) -> Result<(Report, i64)> {
     let inputs = ingest::recognise::inputs(plan)?;
     if !inputs.cubes.is_empty() {
         return Err(Error::new("a daily report needs the logs: a cube holds segments of whole stages")
             .help("give the log files instead of the cube"));
     }
-    let stages_by_day = crate::cube_of(plan, &inputs, &[], run)?.stages_by_day()?;
+    let whole = match cache {
+        None => crate::cube_of(plan, &inputs, &[], run)?,
+        Some((folder, keep)) => Memory::in_folder(folder, plan, keep)?.cube(plan, &inputs, run)?.0,
+    };
+    crate::usable(&inputs, &whole)?;
+    let stages_by_day = whole.stages_by_day()?;
     let Some(day) = day.or_else(|| stages_by_day.keys().next_back().copied()) else {
         return Err(Error::new("the log holds no usable upload: there is no day to report"));
     };
@@ -33,5 +48,9 @@ pub fn report(plan: &Plan, day: Option<i64>, generated_at: String, run: &Run) ->
     let yesterday = stages_by_day.get(&(day - 1)).copied().unwrap_or(today);
     let plan = config::daily::daily(plan, day, today, yesterday)
         .ok_or_else(|| Error::new("a daily report needs a baseline stage"))?;
-    Ok((crate::report(&plan, generated_at, run)?, day))
+    let report = match cache {
+        None => crate::report(&plan, generated_at, run)?,
+        Some((folder, keep)) => Memory::in_folder(folder, &plan, keep)?.report(&plan, generated_at, run)?.0,
+    };
+    Ok((report, day))
 }

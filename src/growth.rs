@@ -63,7 +63,12 @@ impl Memory {
             None => Vec::new(),
         };
         let mut key = blake3::Hasher::new();
-        for text in [cube::this_program().as_bytes(), &config].into_iter().chain(keep.iter().map(String::as_bytes)) {
+        // Of a day: which one it is.
+        let rules = serde_json::to_string(&plan.folding_rules()).unwrap_or_default();
+        for text in [cube::this_program().as_bytes(), &config, rules.as_bytes()]
+            .into_iter()
+            .chain(keep.iter().map(String::as_bytes))
+        {
             key.update(&(text.len() as u64).to_le_bytes()).update(text);
         }
         let file = folder.join(format!("{}.cube", &key.finalize().to_hex()[..32]));
@@ -77,8 +82,8 @@ impl Memory {
     /// See [`crate::cube_of`]; the cache cannot be written.
     pub fn cube(&mut self, plan: &Plan, inputs: &Inputs, run: &Run) -> Result<(Cube, Folded)> {
         let of = inputs.logs.iter().map(|log| log.bytes).sum();
-        // A stream is there only once, and days have rules of their own.
-        let grows = inputs.cubes.is_empty() && !inputs.logs.iter().any(Source::is_spooled) && plan.by_day.is_none();
+        // A stream is there only once.
+        let grows = inputs.cubes.is_empty() && !inputs.logs.iter().any(Source::is_spooled);
         if !grows {
             return Ok((crate::cube_of(plan, inputs, &[], run)?, Folded { bytes: of, of }));
         }

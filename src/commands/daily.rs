@@ -8,11 +8,12 @@ use crate::render::terminal;
 use crate::{daily, figures, output, render};
 
 pub(super) fn run(session: &Session, arguments: &DailyArguments) -> Result<u8> {
-    let DailyArguments { input, date, out, generated_at } = arguments;
+    let DailyArguments { input, date, out, generated_at, cache } = arguments;
     let plan = load(input)?;
     let day = date.as_deref().map(parse_day).transpose()?;
     let generated_at = clock(generated_at.as_deref())?;
-    let (report, day) = session.with_progress(|| daily::report(&plan, day, generated_at, &session.run))?;
+    let cache = cache.as_deref().map(|folder| (folder, input.keep.as_slice()));
+    let (report, day) = session.with_progress(|| daily::report(&plan, day, generated_at, cache, &session.run))?;
     let folder = out.join("daily").join(date_folder(day));
     let mut files = render::all(&report, render::Reload::Never);
     files.extend(figures::files(&report)?);

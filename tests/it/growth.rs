@@ -126,3 +126,25 @@ fn check_takes_the_cache_too() {
     place.run(&["report", "-q", "--out", "out", "--cache", "none", "-"]).expect(2);
     assert!(!place.path("none").exists());
 }
+
+/// A day's report is that of one reading, too, whatever was kept of the day before.
+#[test]
+fn days_are_folded_from_what_is_kept() {
+    let place = Place::new();
+    place.generate("whole.jsonl", "good", 6000);
+    let whole = std::fs::read(place.path("whole.jsonl")).unwrap();
+    for part in [5, 6, 6, 8] {
+        place.write("log.jsonl", &whole[..whole.len() * part / 8]);
+        let day = |out: &str, more: &[&str]| {
+            let arguments = ["daily", "-q", "--generated-at", "2025-11-18T12:00:00Z", "-o", out, "log.jsonl"];
+            place.run(&[&arguments[..], more].concat()).expect(0);
+            let files = files_below(&place.path(out));
+            std::fs::remove_dir_all(place.path(out)).unwrap();
+            files
+        };
+        assert_eq!(day("out", &["--cache", "cache"]), day("out", &[]), "{part} eighths");
+    }
+    place.write("bad.jsonl", "{\"a\": 1}\n".repeat(50));
+    let bad = place.run(&["daily", "bad.jsonl"]).expect(2);
+    assert!(!bad.err.contains("there is no day to report"), "{}", bad.err);
+}
