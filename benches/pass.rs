@@ -171,5 +171,5 @@ fn analyse(bencher: Bencher) {
 #[divan::bench]
 fn render_all(bencher: Bencher) {
     let report = reported();
-    bencher.bench(|| render::all(&report));
+    bencher.bench(|| render::all(&report, render::Reload::Never));
 }

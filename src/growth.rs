@@ -6,7 +6,6 @@
 //! the rest, its `tail`, is folded by each run. Packed logs, tables and CSV are kept whole, and folded whole.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::config::Plan;
@@ -19,7 +18,6 @@ use crate::files;
 use crate::ingest::chunks::{self, Queue};
 use crate::ingest::inputs::Inputs;
 use crate::ingest::ledger::{FileLedger, Part};
-use crate::ingest::parts;
 use crate::ingest::recognise;
 use crate::ingest::source::{self, Source};
 use crate::ingest::timeline::{self, Timeline};
@@ -104,10 +102,10 @@ impl Memory {
         Ok((whole, Folded { bytes, of }))
     }
 
-    /// As [`crate::report`], of logs of which only what is new is folded.
+    /// As [`crate::report()`], of logs of which only what is new is folded.
     ///
     /// # Errors
-    /// See [`crate::report`]; the cache cannot be written.
+    /// See [`crate::report()`]; the cache cannot be written.
     pub fn report(&mut self, plan: &Plan, generated_at: String, run: &Run) -> Result<(Report, Folded)> {
         let inputs = recognise::inputs(plan)?;
         let (cube, folded) = self.cube(plan, &inputs, run)?;
@@ -194,13 +192,32 @@ fn begins_as(log: &Source, file: &FileLedger) -> Result<bool> {
     Ok(hasher.finish() == part.subtrees.under(log.bytes))
 }
 
-/// What a run folds of a log: lines that are settled from now on, and the tail.
-fn ranges(log: &Source, from: u64) -> Result<(Option<Range<u64>>, Option<Range<u64>>)> {
-    if !log.is_ranged() {
-        return Ok((None, None));
+/// What a run folds of the logs, beside what it knows of them: what is settled from now on, and the tails.
+fn new_lines(logs: &[Source], known: &BTreeMap<&str, &FileLedger>) -> Result<[Vec<Source>; 2]> {
+    let (mut settled, mut tails) = (Vec::new(), Vec::new());
+    for log in logs {
+        let file = known.get(log.name.as_str());
+        if !log.is_ranged() {
+            settled.extend(file.is_none().then(|| log.again(None)));
+            continue;
+        }
+        let from = file.and_then(|file| file.part.as_ref()).map_or(0, |part| part.range.end);
+        let to = source::settled_end(log, from)?;
+        settled.extend((to > from).then(|| log.again(Some(from..to))));
+        // An empty log is a tail of nothing.
+        tails.extend((to < log.bytes || to == 0).then(|| log.again(Some(to..log.bytes))));
     }
-    let to = source::settled_end(log, from)?;
-    Ok(((to > from).then_some(from..to), (to < log.bytes || to == 0).then_some(to..log.bytes)))
+    Ok([settled, tails])
+}
+
+fn bytes_of(logs: &[Source]) -> u64 {
+    logs.iter().map(|log| log.range.as_ref().map_or(log.bytes, |range| range.end - range.start)).sum()
+}
+
+/// Bytes, those that are packed as what they unpack to, about.
+fn cost_of(logs: &[Source]) -> u64 {
+    let cost = |log: &Source| if log.packing.is_plain() { 1 } else { PACKED_TIMES };
+    logs.iter().map(|log| bytes_of(std::slice::from_ref(log)) * cost(log)).sum()
 }
 
 /// What a run made of the logs.
@@ -209,102 +226,61 @@ struct Grown {
     settled: Cube,
     /// Bytes that were folded.
     bytes: u64,
-    /// Bytes that are settled now, those that were packed as what they unpack to, about.
+    /// Of what is settled now, as [`cost_of`] counts.
     new: u64,
+}
+
+fn fold(plan: &Plan, logs: &[Source], timeline: &Timeline, run: &Run) -> Result<Cube> {
+    let folded = cube::fold(plan, logs, Events::All(timeline.clone()), run)?;
+    run.time("tables", || folded.into_cube())
+}
+
+/// What is settled and, where there are tails, they.
+fn with_tails(plan: &Plan, settled: &Cube, tails: &[Source], timeline: &Timeline, run: &Run) -> Result<Cube> {
+    if tails.is_empty() {
+        return Ok(settled.clone());
+    }
+    let tail = fold(plan, tails, timeline, run)?;
+    run.time("merge", || Cube::merge(vec![Input::from(settled.clone()), tail.into()], plan))
+}
+
+/// Folds all of it.
+fn anew(plan: &Plan, inputs: &Inputs, run: &Run) -> Result<Grown> {
+    let timeline = run.time("timeline", || Timeline::of_plan(plan).and_of(&inputs.logs, run))?;
+    let [settled, tails] = new_lines(&inputs.logs, &BTreeMap::new())?;
+    let (new, bytes) = (cost_of(&settled), bytes_of(&settled) + bytes_of(&tails));
+    let settled = fold(plan, &settled, &timeline, run)?;
+    let whole = with_tails(plan, &settled, &tails, &timeline, run)?;
+    Ok(Grown { whole, settled, bytes, new })
 }
 
 /// Folds what came since `before`; `None` where what came changes what was folded before.
 fn grown(plan: &Plan, inputs: &Inputs, mut before: Cube, run: &Run) -> Result<Option<Grown>> {
-    let (mut settled, mut tails) = (Vec::new(), Vec::new());
-    {
-        let known = ledgers(&before);
-        for log in &inputs.logs {
-            let file = known.get(log.name.as_str());
-            let from = file.and_then(|file| file.part.as_ref()).map_or(0, |part| part.range.end);
-            if !log.is_ranged() {
-                settled.extend(file.is_none().then(|| log.again(None)));
-                continue;
-            }
-            let (more, tail) = ranges(log, from)?;
-            settled.extend(more.map(|range| log.again(Some(range))));
-            tails.extend(tail.map(|range| log.again(Some(range))));
-        }
-    }
+    let [settled, tails] = new_lines(&inputs.logs, &ledgers(&before))?;
     let sizes: BTreeMap<&str, u64> = inputs.logs.iter().map(|log| (log.name.as_str(), log.bytes)).collect();
     for file in &mut before.header.files {
-        if let (Some(Part { size, subtrees, .. }), Some(now)) = (&mut file.part, sizes.get(file.path.as_str())) {
-            *size = *now;
-            let Some(under) = subtrees.under(*now) else { return Ok(None) };
-            *subtrees = under;
+        if let (Some(part), Some(now)) = (&mut file.part, sizes.get(file.path.as_str())) {
+            let Some(subtrees) = part.subtrees.under(*now) else { return Ok(None) };
+            *part = Part { size: *now, subtrees, ..part.clone() };
         }
     }
+    let known = before.header.timeline.clone();
     let timeline = if timeline::is_needless(&inputs.logs) {
-        before.header.timeline.clone()
+        Some(known)
     } else {
         let new: Vec<Source> = settled.iter().chain(&tails).map(|log| log.again(log.range.clone())).collect();
-        match run.time("timeline", || before.header.timeline.with_later(&new, run))? {
-            Some(timeline) => timeline,
-            None => return Ok(None),
-        }
+        run.time("timeline", || known.with_later(&new, run))?
     };
+    let Some(timeline) = timeline else { return Ok(None) };
     let (new, bytes) = (cost_of(&settled), bytes_of(&settled) + bytes_of(&tails));
-    let fold = |logs: &[Source]| -> Result<Cube> {
-        let folded = cube::fold(plan, logs, Events::All(timeline.clone()), run)?;
-        let mut cube = run.time("tables", || folded.into_cube())?;
-        cube.header.files = parts::join(std::mem::take(&mut cube.header.files))?;
-        Ok(cube)
-    };
     if !settled.is_empty() {
-        let more = fold(&settled)?;
-        // What came late, or before what is known, is an error of the merge: then all is folded anew.
+        let more = fold(plan, &settled, &timeline, run)?;
+        // Events that come late, for a time that was folded, are an error of the merge: then all is folded anew.
         let Ok(merged) = run.time("merge", || Cube::merge(vec![before.into(), more.into()], plan)) else {
             return Ok(None);
         };
         before = merged;
     }
-    let whole = if tails.is_empty() {
-        before.clone()
-    } else {
-        let tail = fold(&tails)?;
-        match run.time("merge", || Cube::merge(vec![Input::from(before.clone()), tail.into()], plan)) {
-            Ok(whole) => whole,
-            Err(_) => return Ok(None),
-        }
-    };
+    let Ok(whole) = with_tails(plan, &before, &tails, &timeline, run) else { return Ok(None) };
     Ok(whole.whole().is_ok().then_some(Grown { whole, settled: before, bytes, new }))
-}
-
-fn bytes_of(logs: &[Source]) -> u64 {
-    logs.iter().map(|log| log.range.as_ref().map_or(log.bytes, |range| range.end - range.start)).sum()
-}
-
-fn cost_of(logs: &[Source]) -> u64 {
-    logs.iter()
-        .map(|log| if log.packing.is_plain() { bytes_of(std::slice::from_ref(log)) } else { log.bytes * PACKED_TIMES })
-        .sum()
-}
-
-/// Folds all of it.
-fn anew(plan: &Plan, inputs: &Inputs, run: &Run) -> Result<Grown> {
-    let of_plan = Timeline::of_plan(plan);
-    let timeline = run.time("timeline", || of_plan.and_of(&inputs.logs, run))?;
-    let (mut settled, mut tails) = (Vec::new(), Vec::new());
-    for log in &inputs.logs {
-        let (more, tail) = ranges(log, 0)?;
-        settled.extend(if log.is_ranged() { more.map(|range| log.again(Some(range))) } else { Some(log.again(None)) });
-        tails.extend(tail.map(|range| log.again(Some(range))));
-    }
-    let fold = |logs: &[Source]| -> Result<Cube> {
-        let folded = cube::fold(plan, logs, Events::All(timeline.clone()), run)?;
-        run.time("tables", || folded.into_cube())
-    };
-    let (new, bytes) = (cost_of(&settled), bytes_of(&settled) + bytes_of(&tails));
-    let settled = fold(&settled)?;
-    let whole = if tails.is_empty() {
-        settled.clone()
-    } else {
-        let tail = fold(&tails)?;
-        run.time("merge", || Cube::merge(vec![Input::from(settled.clone()), tail.into()], plan))?
-    };
-    Ok(Grown { whole, settled, bytes, new })
 }

@@ -1,7 +1,7 @@
 //! Daily reports, the dashboard, differences, and a log that grows.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{Place, SCENARIOS, scenario_report};

@@ -75,7 +75,7 @@ fn a_log_that_is_rewritten_is_read_again() {
     let mut log = std::fs::OpenOptions::new().append(true).open(place.path("b.jsonl")).unwrap();
     write!(log, "{late}").unwrap();
     check(&place, "an event that comes late", &["a.jsonl.1", "b.jsonl"]);
-    write!(log, "{}\n", events[2].replace("50", "10")).unwrap();
+    writeln!(log, "{}", events[2].replace("50", "10")).unwrap();
     check(&place, "another word on a moment that is known", &["a.jsonl.1", "b.jsonl"]);
     // Another config has a cube of its own; a cube that is damaged is no cube.
     let config = place.read("rollout.toml");
