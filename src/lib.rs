@@ -133,7 +133,9 @@ pub fn events_beside(plan: &Plan, files: &[String], run: &Run) -> Result<Timelin
     let of_logs = run.time("timeline", || ingest::timeline::collect_all(&inputs.logs, run))?;
     let headers = inputs.cubes.iter().map(|(name, path)| cube::opened::header(name, path));
     let all = headers.into_iter().try_fold(of_logs, |all, header| Ok(all.union(&header?.timeline)))?;
-    if all.events().is_empty() {
+    // An empty list is what a search found that found nothing.
+    let searched = inputs.cubes.is_empty() && inputs.logs.iter().all(|log| log.bytes == 0);
+    if all.events().is_empty() && !searched {
         return Err(Error::new(format!("{}: no rollout_stage or rollback event", files.join(", ")))
             .help("--timeline wants the logs, a list of events (stagegate timeline LOGS) or a cube that hold them"));
     }

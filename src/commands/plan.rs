@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session, arguments: &PlanArguments) -> Result<u8> {
     let known = session.with_progress(|| {
         let of_plan = Timeline::of_plan(&plan);
         if !timeline.is_empty() {
-            return crate::events_beside(&plan, timeline, &session.run).map(|told| Some(of_plan.union(&told)));
+            return crate::events_beside(&plan, timeline, &session.run).map(|told| Some(of_plan.and_told(&told)));
         }
         if !listed.is_empty() {
             return Ok(None);

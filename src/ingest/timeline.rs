@@ -82,6 +82,14 @@ impl Timeline {
         Self::new(plan.starts.iter().map(|told| start(told.at.0, told.percentage)).collect())
     }
 
+    /// These events, and of others what stands at other moments, as where a log is searched for them.
+    #[must_use]
+    pub fn and_told(&self, other: &Self) -> Self {
+        let is_known = |event: &&StageEvent| self.events.binary_search_by_key(&event.at, |known| known.at).is_ok();
+        let more = other.events.iter().filter(|event| !is_known(event));
+        Self::new(self.events.iter().chain(more).copied().collect())
+    }
+
     /// As a run has it that knows these events, and collects those of `sources`.
     ///
     /// # Errors

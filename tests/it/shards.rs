@@ -380,6 +380,37 @@ fn a_hostile_file_is_no_cube() {
     }
 }
 
+/// A log without events: who searched has an empty list, and `[[starts]]` of the config hold where a log says otherwise.
+#[test]
+fn what_was_searched_and_not_found_is_known() {
+    let place = Place::new();
+    let starts = |percentage: u32| format!("[[starts]]\nat = 2025-11-12T08:00:10Z\npercentage = {percentage}\n");
+    let lines = |from: u32| (from..from + 40).map(|second| super::upload_line(second) + "\n").collect::<String>();
+    let event = "{\"event_type\": \"rollout_stage\", \"timestamp\": \"2025-11-12T08:00:10Z\", \"percentage\": 50}\n";
+    for events in ["", event] {
+        place.write("rollout.toml", starts(1));
+        place.write("log.jsonl", lines(0) + events + &lines(40));
+        let want = report(&place, "want", &["log.jsonl"]);
+        let found = place.run(&["timeline", "log.jsonl"]).expect(0).out;
+        assert_eq!(found.is_empty(), events.is_empty());
+        place.write("events.jsonl", found);
+        let size = place.read("log.jsonl").len();
+        place.write("listing.jsonl", format!("{{\"name\": \"log.jsonl\", \"bytes\": {size}}}\n"));
+        let arguments =
+            ["plan", "--listing", "listing.jsonl", "--timeline", "events.jsonl", "--split", "5kB", "-o", "plan.json"];
+        place.run(&arguments).expect(0);
+        let parts = parts_of(&place.read("plan.json"));
+        assert!(parts > 2, "{parts}");
+        for part in 0..parts {
+            let (part, output) = (part.to_string(), format!("{part}.cube"));
+            place.run(&["cube", "-q", "--plan", "plan.json", "--part", &part, "-o", &output]).expect(0);
+        }
+        place.run(&["cube", "-q", "--plan", "plan.json", "*.cube", "-o", "all.tar"]).expect(0);
+        assert_eq!(report(&place, "out", &["all.tar"]), want, "{events:?}");
+        (0..parts).for_each(|part| std::fs::remove_dir_all(place.path(&format!("{part}.cube"))).unwrap());
+    }
+}
+
 /// The arguments of a Kubernetes manifest.
 fn manifest(name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(repository("integrations/kubernetes").join(name)).unwrap();
