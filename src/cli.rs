@@ -1,5 +1,6 @@
 //! The command line: clap structs, nothing else.
 
+mod diff;
 mod input;
 mod shards;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use diff::{DiffArguments, DiffFailOn, DiffFormat};
 pub use input::InputArguments;
 pub use shards::{CubeArguments, Index, PlanArguments, ShardArguments, TimelineArguments};
 
@@ -46,7 +48,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  stagegate status --out out")]
     Status(StatusArguments),
     /// Print what changed between two reports.
-    #[command(after_help = "Example:\n  stagegate diff monday/report.json tuesday/report.json")]
+    #[command(
+        after_help = "Exit code:\n  0  told\n  1  what --fail-on names\n  2  a report cannot be read\n\nExample:\n  stagegate diff monday/ tuesday/ --fail-on worse"
+    )]
     Diff(DiffArguments),
     /// Print the decision, improvements, criteria, triggers and completion; write nothing.
     #[command(
@@ -171,14 +175,6 @@ pub struct StatusArguments {
     /// Time that the page says it was written, RFC 3339 [default: SOURCE_DATE_EPOCH, else now].
     #[arg(long, value_name = "TIME")]
     pub generated_at: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct DiffArguments {
-    /// report.json of the earlier report.
-    pub before: PathBuf,
-    /// report.json of the later one.
-    pub after: PathBuf,
 }
 
 #[derive(Debug, Args)]

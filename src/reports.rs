@@ -12,11 +12,13 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Daily reports that the dashboard lists: the latest.
 const MOST_DAYS: usize = 400;
 
-/// The report in a report.json.
+/// The report in a report.json, or in the folder that has one.
 ///
 /// # Errors
 /// The file is missing, too large, or no report of this version.
 pub fn read(path: &Path) -> Result<Report> {
+    let inside = path.join("report.json");
+    let path = if path.is_dir() { &inside } else { path };
     let name = path.display().to_string();
     let text = files::read_text(path, &name, MAX_BYTES)?;
     let fail = |message: String| Error::new(message).at(Position::file(&name));

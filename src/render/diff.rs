@@ -3,65 +3,147 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::escape::plain;
+use serde::Serialize;
+
+use super::escape::{markdown_text, plain};
+use super::templates::render;
 use super::terminal::Colour;
 use crate::format;
 use crate::metric::{Better, Unit};
 use crate::report::model::{CompletionStatus, Improvement, Report, Status};
 use crate::report::words::{completion_word, decision_words, status_word};
 
-/// The differences as text, one a line; says so where there are none.
-pub fn text(before: &Report, after: &Report, colour: Colour) -> String {
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{}\n  from {} ({})\n  to   {} ({})",
-        plain(&after.title),
-        format::date_time(&before.generated_at),
-        records(before),
-        format::date_time(&after.generated_at),
-        records(after)
-    );
-    let mut changes: Vec<Change> = decision(before, after).into_iter().collect();
-    changes.extend(improvements(before, after));
-    changes.extend(criteria(before, after));
-    changes.extend(names(before, after));
-    changes.extend(completion(before, after));
-    changes.extend(inputs(before, after));
-    if changes.is_empty() {
-        text.push_str("\nNothing changed: decision, improvements, criteria, incidents, regressions, completion and inputs are the same.\n");
-        return text;
-    }
-    text.push('\n');
-    for Change { direction, line } in changes {
-        let mark = match direction {
-            Direction::Better => colour.paint(super::terminal::GREEN, "+"),
-            Direction::Worse => colour.paint(super::terminal::RED, "-"),
-            Direction::Other => " ".into(),
-        };
-        let _ = writeln!(text, "{mark} {}", plain(&line));
-    }
-    text
+/// One of two reports.
+#[derive(Serialize)]
+struct Side {
+    title: String,
+    generated_at: String,
+    /// What it counts, in words.
+    counted: String,
+    decision: &'static str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What changed from one report to another.
+#[derive(Serialize)]
+pub struct Difference {
+    before: Side,
+    after: Side,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Direction {
     Better,
     Worse,
     Other,
 }
 
+#[derive(Serialize)]
 struct Change {
     direction: Direction,
+    #[serde(rename = "text")]
     line: String,
+}
+
+/// What is said where nothing changed.
+const THE_SAME: &str =
+    "Nothing changed: decision, improvements, criteria, incidents, regressions, completion and inputs are the same.";
+
+impl Difference {
+    /// What changed from `before` to `after`.
+    pub fn between(before: &Report, after: &Report) -> Self {
+        let mut changes: Vec<Change> = decision(before, after).into_iter().collect();
+        changes.extend(improvements(before, after));
+        changes.extend(criteria(before, after));
+        changes.extend(names(before, after));
+        changes.extend(completion(before, after));
+        changes.extend(inputs(before, after));
+        Self { before: side(before), after: side(after), changes }
+    }
+
+    /// Whether something changed at all, and whether something got worse.
+    pub fn verdict(&self) -> (bool, bool) {
+        (!self.changes.is_empty(), self.changes.iter().any(|change| change.direction == Direction::Worse))
+    }
+
+    /// For a terminal, one change a line.
+    pub fn text(&self, colour: Colour) -> String {
+        let Self { before, after, changes } = self;
+        let mut text = format!(
+            "{}\n  from {} ({})\n  to   {} ({})\n\n",
+            plain(&after.title),
+            before.generated_at,
+            before.counted,
+            after.generated_at,
+            after.counted
+        );
+        for Change { direction, line } in changes {
+            let mark = match direction {
+                Direction::Better => colour.paint(super::terminal::GREEN, "+"),
+                Direction::Worse => colour.paint(super::terminal::RED, "-"),
+                Direction::Other => " ".into(),
+            };
+            let _ = writeln!(text, "{mark} {}", plain(line));
+        }
+        if changes.is_empty() {
+            let _ = writeln!(text, "{THE_SAME}");
+        }
+        text
+    }
+
+    /// For a merge request.
+    pub fn markdown(&self) -> String {
+        let Self { before, after, changes } = self;
+        let mut text = format!(
+            "## {}\n\nFrom {} ({}): {}\\\nto {} ({}): **{}**\n\n",
+            markdown_text(&after.title),
+            before.generated_at,
+            before.counted,
+            before.decision,
+            after.generated_at,
+            after.counted,
+            after.decision
+        );
+        for Change { direction, line } in changes {
+            let word = match direction {
+                Direction::Better => "**better**: ",
+                Direction::Worse => "**worse**: ",
+                Direction::Other => "",
+            };
+            let _ = writeln!(text, "- {word}{}", markdown_text(&line.replace(" -> ", " → ")));
+        }
+        if changes.is_empty() {
+            let _ = writeln!(text, "{THE_SAME}");
+        }
+        text
+    }
+
+    /// For machines: `before`, `after`, and `changes`, each with its `direction` (`better`, `worse`, `other`) and `text`.
+    pub fn json(&self) -> String {
+        format!("{:#}\n", serde_json::json!(self))
+    }
+
+    /// A page of its own.
+    pub fn html(&self) -> String {
+        let arrow =
+            |change: &Change| Change { direction: change.direction, line: change.line.replace(" -> ", " → ") };
+        let changes: Vec<Change> = self.changes.iter().map(arrow).collect();
+        render("diff.html", &serde_json::json!({"before": self.before, "after": self.after, "changes": changes}))
+    }
+}
+
+fn side(report: &Report) -> Side {
+    Side {
+        title: report.title.clone(),
+        generated_at: format::date_time(&report.generated_at),
+        counted: report.words.counted(report.stages.iter().map(|stage| stage.groups.all.n).sum()),
+        decision: decision_words(report.decision.value).0,
+    }
 }
 
 fn change(direction: Direction, line: String) -> Change {
     Change { direction, line }
-}
-
-fn records(report: &Report) -> String {
-    report.words.counted(report.stages.iter().map(|stage| stage.groups.all.n).sum())
 }
 
 fn decision(before: &Report, after: &Report) -> Option<Change> {

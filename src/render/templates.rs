@@ -16,6 +16,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
     tera.register_filter("line", |text: &str, _: Kwargs, _: &State| one_line(text));
     tera.register_filter("json", |text: &str, _: Kwargs, _: &State| serde_json::Value::from(text).to_string());
     tera.add_raw_templates([
+        ("diff.html", include_str!("../../templates/diff.html.tera")),
         ("style.css", include_str!("../../templates/style.css")),
         ("parts/change_points.html", include_str!("../../templates/parts/change_points.html.tera")),
         ("parts/change_points.md", include_str!("../../templates/parts/change_points.md.tera")),

@@ -98,6 +98,21 @@ fn a_difference_tells_what_turned() {
     ] {
         assert!(turned.contains(part), "{part} in\n{turned}");
     }
+    // Folders, formats, and an exit code for CI.
+    assert_eq!(place.run(&["diff", "good", "bad"]).expect(0).out, turned);
+    let run = |more: &[&str], code: i32| place.run(&[&["diff", "good", "bad"][..], more].concat()).expect(code).out;
+    let json: serde_json::Value = serde_json::from_str(&run(&["--format", "json", "--fail-on", "worse"], 1)).unwrap();
+    assert_eq!((&json["before"]["decision"], &json["after"]["decision"]), (&"Go".into(), &"No go".into()));
+    assert_eq!(json["changes"][0], serde_json::json!({"direction": "worse", "text": "decision: Go -> No go"}));
+    assert_eq!(json["changes"].as_array().unwrap().len() + 4, turned.lines().count());
+    assert!(run(&["--format", "markdown"], 0).contains("- **worse**: decision: Go → No go"));
+    let page = run(&["--format", "html", "--fail-on", "changed"], 1);
+    assert!(page.contains("<td>▼ worse</td><td>decision: Go → No go</td>") && !page.contains("<script"), "{page}");
+    // What got better fails nothing; nor does nothing.
+    place.run(&["diff", "good", "good", "--fail-on", "changed"]).expect(0);
+    let back = place.run(&["diff", "bad", "good", "--format", "json"]).expect(0).out;
+    assert!(back.contains("\"direction\": \"better\""));
+    assert!(place.run(&["diff", "good", "nowhere/"]).expect(2).err.contains("cannot read"));
     assert!(place.run(&["diff", "good/report.json", "nope.json"]).expect(2).err.contains("nope.json: cannot read"));
 }
 

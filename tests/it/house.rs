@@ -277,6 +277,7 @@ const HOUSE: &[&str] = &[
     "lib.rs",
     "growth.rs",
     "daily.rs",
+    "cli/diff.rs",
     "cli/input.rs",
     "cli/shards.rs",
     "cli.rs",
