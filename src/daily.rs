@@ -1,10 +1,8 @@
 //! Which day is reported, and the report of it.
 
-use std::path::Path;
-
 use crate::config::{self, Plan};
 use crate::error::{Error, Result};
-use crate::growth::Memory;
+use crate::growth::{self, Cache, Memory};
 use crate::ingest;
 use crate::report::model::Report;
 use crate::run::Run;
@@ -14,12 +12,12 @@ use crate::run::Run;
 /// what was folded before is taken from there.
 ///
 /// # Errors
-/// See [`crate::cube()`]; a cube among the inputs, which does not know days by themselves; no upload that day.
+/// See [`crate::cube_of`]; a cube among the inputs, which does not know days by themselves; no upload that day.
 pub fn report(
     plan: &Plan,
     day: Option<i64>,
     generated_at: String,
-    cache: Option<(&Path, &[String])>,
+    cache: Cache<'_>,
     run: &Run,
 ) -> Result<(Report, i64)> {
     let inputs = ingest::recognise::inputs(plan)?;
@@ -48,9 +46,6 @@ pub fn report(
     let yesterday = stages_by_day.get(&(day - 1)).copied().unwrap_or(today);
     let plan = config::daily::daily(plan, day, today, yesterday)
         .ok_or_else(|| Error::new("a daily report needs a baseline stage"))?;
-    let report = match cache {
-        None => crate::report(&plan, generated_at, run)?,
-        Some((folder, keep)) => Memory::in_folder(folder, &plan, keep)?.report(&plan, generated_at, run)?.0,
-    };
+    let report = growth::report(&plan, generated_at, cache, run)?;
     Ok((report, day))
 }

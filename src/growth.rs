@@ -8,14 +8,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::Plan;
+use crate::config::{self, Plan};
 use crate::cube::merge::Input;
 use crate::cube::opened::Opened;
 use crate::cube::{self, Cube, Events, store};
 use crate::digest::RangeHasher;
 use crate::error::Result;
 use crate::files;
-use crate::ingest::chunks::{self, Queue};
+use crate::ingest::chunks;
 use crate::ingest::inputs::Inputs;
 use crate::ingest::ledger::{FileLedger, Part};
 use crate::ingest::recognise;
@@ -29,6 +29,20 @@ use crate::run::Run;
 const KEPT_SHARE: u64 = 16;
 /// Cubes of other configs that a folder keeps beside that of this one.
 const MOST_KEPT: usize = 8;
+
+/// A folder that keeps what is folded, and the conditions of the command line.
+pub type Cache<'c> = Option<(&'c Path, &'c [String])>;
+
+/// As [`crate::report()`], by way of the cache where there is one.
+///
+/// # Errors
+/// See [`Memory::report`].
+pub fn report(plan: &Plan, generated_at: String, cache: Cache<'_>, run: &Run) -> Result<Report> {
+    match cache {
+        None => crate::report(plan, generated_at, run),
+        Some((folder, keep)) => Ok(Memory::in_folder(folder, plan, keep)?.report(plan, generated_at, run)?.0),
+    }
+}
 
 /// What was folded before.
 #[derive(Debug, Default)]
@@ -56,14 +70,11 @@ impl Memory {
     /// # Errors
     /// The config cannot be read.
     pub fn in_folder(folder: &Path, plan: &Plan, keep: &[String]) -> Result<Self> {
-        let config = match &plan.file {
-            Some(file) => files::read(file, &file.display().to_string(), 1 << 20)?,
-            None => Vec::new(),
-        };
+        let config = config::text_of(plan)?.unwrap_or_default();
         let mut key = blake3::Hasher::new();
         // Of a day: which one it is.
         let rules = serde_json::to_string(&plan.folding_rules()).unwrap_or_default();
-        for text in [cube::this_program().as_bytes(), &config, rules.as_bytes()]
+        for text in [cube::this_program().as_bytes(), config.as_bytes(), rules.as_bytes()]
             .into_iter()
             .chain(keep.iter().map(String::as_bytes))
         {
@@ -150,18 +161,11 @@ fn is_unchanged(cube: &Cube, inputs: &Inputs, run: &Run) -> bool {
     if there != known.len() || known.len() != cube.header.files.len() {
         return false;
     }
-    let queue = &Queue::new((0..inputs.logs.len()).collect());
-    let check = || {
-        queue.map(|index| {
-            let log = &inputs.logs[index];
-            Ok(known.get(log.name.as_str()).is_none_or(|file| begins_as(log, file).unwrap_or(false)))
-        })
+    let check = |number: usize| {
+        let log = &inputs.logs[number];
+        Ok(known.get(log.name.as_str()).is_none_or(|file| begins_as(log, file).unwrap_or(false)))
     };
-    let same: Result<Vec<Vec<bool>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..run.threads.min(inputs.logs.len())).map(|_| scope.spawn(check)).collect();
-        threads.into_iter().map(chunks::join).collect()
-    });
-    same.is_ok_and(|same| same.into_iter().flatten().all(|same| same))
+    chunks::side_by_side(inputs.logs.len(), run, check).is_ok_and(|same| same.into_iter().all(|same| same))
 }
 
 /// Whether a log has the bytes, and is read as they were, of which a ledger tells.

@@ -36,14 +36,12 @@ pub mod shards;
 pub mod simulate;
 pub mod staging;
 
-use std::path::PathBuf;
-
 use config::Plan;
 use cube::merge::Input;
 use cube::opened::Opened;
 use cube::{Cube, Events};
 use error::{Error, Result};
-use ingest::chunks::{self, Queue};
+use ingest::chunks;
 use ingest::inputs::Inputs;
 use ingest::timeline::Timeline;
 use report::model::Report;
@@ -52,7 +50,7 @@ use run::Run;
 /// The plan's logs and cubes -> the report, as of `generated_at` (RFC 3339).
 ///
 /// # Errors
-/// See [`cube()`]; no line of the logs can be used; evidence that the plan names cannot be read.
+/// See [`cube_of`]; no line of the logs can be used; evidence that the plan names cannot be read.
 pub fn report(plan: &Plan, generated_at: String, run: &Run) -> Result<Report> {
     let inputs = ingest::recognise::inputs(plan)?;
     let cube = cube_of(plan, &inputs, &[], run)?;
@@ -69,12 +67,11 @@ pub fn usable(inputs: &Inputs, cube: &Cube) -> Result<()> {
     if cube.has_uploads() { Ok(()) } else { Err(ingest::unusable::error(&inputs.logs, &cube.header.files)) }
 }
 
-/// What the cube and the plan's evidence say.
+/// What the cube, which is [`usable`], and the plan's evidence say.
 ///
 /// # Errors
 /// The cube is damaged; evidence that the plan names cannot be read.
 pub fn report_of(plan: &Plan, cube: &Cube, generated_at: String, run: &Run) -> Result<Report> {
-    cube.whole()?;
     let evidence = evidence::read(plan)?;
     run.time("analysis", || analysis::report(plan, cube, &evidence, generated_at))
 }
@@ -82,7 +79,7 @@ pub fn report_of(plan: &Plan, cube: &Cube, generated_at: String, run: &Run) -> R
 /// The plan's logs and cubes -> one cube.
 ///
 /// # Errors
-/// A file is missing, unreadable or no cube, or cubes do not fit each other or the plan.
+/// See [`cube_of`].
 pub fn cube(plan: &Plan, timeline_files: &[String], run: &Run) -> Result<Cube> {
     cube_of(plan, &ingest::recognise::inputs(plan)?, timeline_files, run)
 }
@@ -90,9 +87,13 @@ pub fn cube(plan: &Plan, timeline_files: &[String], run: &Run) -> Result<Cube> {
 /// As [`cube()`], of inputs that were resolved already: standard input is there only once.
 ///
 /// # Errors
-/// See [`cube()`].
+/// A file is missing, unreadable or no cube, or cubes do not fit each other or the plan.
 pub fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], run: &Run) -> Result<Cube> {
-    let mut cubes = run.time("cubes", || open(&inputs.cubes, plan, run))?;
+    let open = |number: usize| {
+        let (name, path) = &inputs.cubes[number];
+        Ok(Input::Opened(Box::new(Opened::open(name, path, plan)?)))
+    };
+    let mut cubes = run.time("cubes", || chunks::side_by_side(inputs.cubes.len(), run, open))?;
     let beside = events_beside(plan, timeline_files, run)?;
     // The events of a cube hold for the logs beside it, too.
     let known = Timeline::of_plan(plan).union(&beside);
@@ -103,25 +104,6 @@ pub fn cube_of(plan: &Plan, inputs: &Inputs, timeline_files: &[String], run: &Ru
         cubes.push(run.time("tables", || folded.into_cube())?.into());
     }
     run.time("merge", || Cube::merge(cubes, plan))
-}
-
-/// Opens cubes, each by one thread. Not by rayon: a thread that waits for a table would open the next cube meanwhile, and
-/// of many cubes one within the other.
-fn open(cubes: &[(String, PathBuf)], plan: &Plan, run: &Run) -> Result<Vec<Input>> {
-    let queue = &Queue::new((0..cubes.len()).collect());
-    let opening = || {
-        queue.map(|index| {
-            let (name, path) = &cubes[index];
-            Ok((index, Input::Opened(Box::new(Opened::open(name, path, plan)?))))
-        })
-    };
-    let opened: Result<Vec<Vec<(usize, Input)>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..run.threads.min(cubes.len())).map(|_| scope.spawn(opening)).collect();
-        threads.into_iter().map(chunks::join).collect()
-    });
-    let mut opened: Vec<(usize, Input)> = opened?.into_iter().flatten().collect();
-    opened.sort_by_key(|(index, _)| *index);
-    Ok(opened.into_iter().map(|(_, input)| input).collect())
 }
 
 /// The stage events of logs, lists of events, and cubes, that are searched for nothing else.

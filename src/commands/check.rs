@@ -7,7 +7,7 @@ use crate::cli::{CheckArguments, CheckFormat, FailOn};
 use crate::config::{Plan, Stage};
 use crate::console;
 use crate::error::{Error, Result};
-use crate::growth::Memory;
+use crate::growth;
 use crate::render::escape::plain_lines;
 use crate::render::{announce, check, terminal};
 use crate::report::model::{self, DecisionValue, Report, StageState};
@@ -17,13 +17,8 @@ pub(super) fn run(session: &Session, arguments: &CheckArguments) -> Result<u8> {
     plan.up_to = arguments.stage.as_deref().map(|name| stage_of(&plan, name)).transpose()?;
     let link = arguments.report_url.as_deref().map(web_address).transpose()?;
     let generated_at = clock(None)?;
-    let report = session.with_progress(|| match &arguments.cache {
-        None => crate::report(&plan, generated_at, &session.run),
-        Some(folder) => {
-            let mut memory = Memory::in_folder(folder, &plan, &arguments.input.keep)?;
-            Ok(memory.report(&plan, generated_at, &session.run)?.0)
-        }
-    })?;
+    let cache = arguments.cache.as_deref().map(|folder| (folder, arguments.input.keep.as_slice()));
+    let report = session.with_progress(|| growth::report(&plan, generated_at, cache, &session.run))?;
     match arguments.format {
         CheckFormat::Text => {
             session.console.tell(&config_told(&plan))?;

@@ -8,7 +8,7 @@ use super::shard;
 use crate::cli::CubeArguments;
 use crate::config::Stream;
 use crate::console;
-use crate::cube::{Cube, counted_numbers, store};
+use crate::cube::{Cube, PartsOfPlan, store};
 use crate::error::{Error, Position, Result};
 use crate::ingest::{parts, recognise, source};
 use crate::shards::ShardPlan;
@@ -88,15 +88,8 @@ fn merged(session: &Session, shards: &ShardPlan, path: &Path, files: &[String]) 
         }
         crate::cube_of(&rollout, &inputs, &[], &session.run)
     })?;
-    let missing: Vec<usize> = cube.header.plans.iter().flat_map(|plan| plan.missing()).collect();
-    if !missing.is_empty() {
-        let what = counted_numbers("part", &missing);
-        let message = format!(
-            "{what} of {} of the plan {} not among the inputs",
-            shards.parts.len(),
-            if missing.len() == 1 { "is" } else { "are" }
-        );
-        return Err(Error::new(message)
+    if let Some(missing) = cube.header.plans.iter().find_map(PartsOfPlan::missing) {
+        return Err(Error::new(format!("{missing} not among the inputs"))
             .at(Position::file(path.display().to_string()))
             .help("fold what is missing: stagegate cube --plan PLAN --part NUMBER"));
     }

@@ -8,7 +8,7 @@ use crate::cli::ReportArguments;
 use crate::config::Plan;
 use crate::console;
 use crate::error::Result;
-use crate::growth::{Folded, Memory};
+use crate::growth::{self, Folded, Memory};
 use crate::render::{Reload, terminal};
 use crate::report::model::Report;
 use crate::{browser, figures, format, ingest, output, pdf, render};
@@ -23,10 +23,8 @@ pub(super) fn run(session: &Session, arguments: &ReportArguments) -> Result<u8> 
         return watch(session, arguments, &plan);
     }
     let generated_at = clock(generated_at.as_deref())?;
-    let report = session.with_progress(|| match cache {
-        None => crate::report(&plan, generated_at, &session.run),
-        Some(folder) => Ok(Memory::in_folder(folder, &plan, &input.keep)?.report(&plan, generated_at, &session.run)?.0),
-    })?;
+    let cache = cache.as_deref().map(|folder| (folder, input.keep.as_slice()));
+    let report = session.with_progress(|| growth::report(&plan, generated_at, cache, &session.run))?;
     write(session, arguments, &plan, &report)?;
     if arguments.open {
         browser::open(&arguments.out.join("report.html"))?;

@@ -83,6 +83,14 @@ pub fn parse_kept(name: &str, text: &str, keep: &[String]) -> Result<Plan> {
     Ok(plan)
 }
 
+/// The text of the plan's config; `None` of the built-in rollout.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text_of(plan: &Plan) -> Result<Option<String>> {
+    plan.file.as_deref().map(|file| read_config(file, &file.display().to_string())).transpose()
+}
+
 /// Largest config file that is read, in bytes.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 

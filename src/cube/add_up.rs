@@ -69,9 +69,10 @@ impl Groups<'_> {
         self.starts.windows(2).map(|pair| &self.rows[pair[0]..pair[1]])
     }
 
-    /// A value of each group: of its rows' values, which `of` finds.
-    fn each<T, R>(&self, of: impl Fn(&Row) -> T, all: impl Fn(&mut dyn Iterator<Item = T>) -> R) -> Vec<R> {
-        self.iter().map(|group| all(&mut group.iter().map(&of))).collect()
+    /// A value of each group: of its rows' values in a column, which each table has a part of.
+    fn each<T: Copy, R>(&self, parts: &[impl AsRef<[T]>], all: impl Fn(&mut dyn Iterator<Item = T>) -> R) -> Vec<R> {
+        let value = |(_, table, row): &Row| parts[*table as usize].as_ref()[*row as usize];
+        self.iter().map(|group| all(&mut group.iter().map(value))).collect()
     }
 }
 
@@ -135,18 +136,18 @@ fn value_column(name: &str, add: Add, tables: &[DataFrame], groups: &Groups<'_>)
     Ok(match add {
         Add::Count => {
             let parts = columns.iter().map(|column| column.u64()?.cont_slice()).collect::<PolarsResult<Vec<_>>>()?;
-            count_column(name, groups.each(|row| parts[row.1 as usize][row.2 as usize], |values| values.sum()))
+            count_column(name, groups.each(&parts, |values| values.sum()))
         }
         Add::Sum { scale } => {
             let physical = columns.iter().map(|column| Ok(column.decimal()?.physical()));
             let parts =
                 physical.map(|part| part.and_then(|part| part.cont_slice())).collect::<PolarsResult<Vec<_>>>()?;
-            sum_column(name, groups.each(|row| parts[row.1 as usize][row.2 as usize], |values| values.sum()), scale)
+            sum_column(name, groups.each(&parts, |values| values.sum()), scale)
         }
         Add::Max => {
             let parts = columns.iter().map(|column| column.f64()?.cont_slice()).collect::<PolarsResult<Vec<_>>>()?;
             let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-            max_column(name, groups.each(|row| parts[row.1 as usize][row.2 as usize], largest))
+            max_column(name, groups.each(&parts, largest))
         }
         Add::Bits => {
             let bytes = |column: &&Column| Ok(column.binary()?.clone());
@@ -157,7 +158,7 @@ fn value_column(name: &str, add: Add, tables: &[DataFrame], groups: &Groups<'_>)
                 values.for_each(|more| bits.iter_mut().zip(more).for_each(|(bit, more)| *bit |= more));
                 bits
             };
-            Series::new(name.into(), groups.each(|row| parts[row.1 as usize][row.2 as usize], or)).into()
+            Series::new(name.into(), groups.each(&parts, or)).into()
         }
     })
 }

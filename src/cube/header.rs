@@ -57,9 +57,11 @@ pub struct PartsOfPlan {
 }
 
 impl PartsOfPlan {
-    /// The numbers of those that are not here.
-    pub fn missing(&self) -> impl Iterator<Item = usize> {
-        (0..self.of).filter(|part| self.parts.binary_search(part).is_err())
+    /// Which are not here, as the beginning of a sentence: `part 3 of 16 of the plan is`.
+    pub fn missing(&self) -> Option<String> {
+        let missing: Vec<usize> = (0..self.of).filter(|part| self.parts.binary_search(part).is_err()).collect();
+        let told = || format!("{} of {} of the plan {}", counted_numbers("part", &missing), self.of, are(&missing));
+        (!missing.is_empty()).then(told)
     }
 }
 
@@ -92,13 +94,9 @@ impl Cube {
     /// # Errors
     /// The first that is missing.
     pub fn whole(&self) -> Result<()> {
-        for plan in &self.header.plans {
-            let missing: Vec<usize> = plan.missing().collect();
-            if !missing.is_empty() {
-                let what = counted_numbers("part", &missing);
-                return Err(Error::new(format!("{what} of {} of the plan {} not there", plan.of, are(&missing)))
-                    .help("fold what is missing with `stagegate cube --plan PLAN --part NUMBER`, and give all cubes"));
-            }
+        if let Some(missing) = self.header.plans.iter().find_map(PartsOfPlan::missing) {
+            return Err(Error::new(format!("{missing} not there"))
+                .help("fold what is missing with `stagegate cube --plan PLAN --part NUMBER`, and give all cubes"));
         }
         parts::whole(&self.header.files)
     }

@@ -189,6 +189,23 @@ impl<T: Clone> Queue<T> {
     }
 }
 
+/// What `work` makes of each number below `count`, in their order, by the run's threads. Not by rayon: a thread that waits
+/// for a part of its work would begin another meanwhile, and of many one within the other.
+///
+/// # Errors
+/// Of the first that fails.
+pub fn side_by_side<R: Send>(count: usize, run: &Run, work: impl Fn(usize) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let queue = &Queue::new((0..count).collect());
+    let working = || queue.map(|number| Ok((number, work(number)?)));
+    let done: Result<Vec<Vec<(usize, R)>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..run.threads.min(count)).map(|_| scope.spawn(working)).collect();
+        threads.into_iter().map(join).collect()
+    });
+    let mut done: Vec<(usize, R)> = done?.into_iter().flatten().collect();
+    done.sort_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, made)| made).collect())
+}
+
 /// A panic of a worker is a bug and goes on as one.
 pub fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use crate::error::{Error, Result};
 use crate::packing::fill;
 
-/// Bytes by which the format of a stream is known.
-const HEAD_BYTES: usize = 1 << 16;
+/// Bytes at the beginning of a log that are looked at.
+pub const HEAD_BYTES: usize = 1 << 16;
 
 /// A stream that is read as it comes.
 pub struct Feed {

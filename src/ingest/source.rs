@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use super::feed::HEAD_BYTES;
+
 use super::feed::Feed;
 use super::parquet;
 use super::ranged::Ranged;
@@ -259,9 +261,6 @@ pub fn settled_end(source: &Source, from: u64) -> Result<u64> {
     }
     Ok(from)
 }
-
-/// Bytes at the beginning of a log that are looked at.
-pub const HEAD_BYTES: usize = 1 << 16;
 
 /// Lines of the middle and of the end of a log: a rollout begins with the old way, and its first lines know no other.
 /// Nothing of a short log, or of one that is packed.

@@ -85,8 +85,7 @@ impl Timeline {
     /// These events, and of others what stands at other moments, as where a log is searched for them.
     #[must_use]
     pub fn and_told(&self, other: &Self) -> Self {
-        let is_known = |event: &&StageEvent| self.events.binary_search_by_key(&event.at, |known| known.at).is_ok();
-        let more = other.events.iter().filter(|event| !is_known(event));
+        let more = other.events.iter().filter(|event| !self.knows(event.at));
         Self::new(self.events.iter().chain(more).copied().collect())
     }
 
@@ -98,7 +97,7 @@ impl Timeline {
         if is_needless(sources) {
             return Ok(self.clone());
         }
-        Ok(self.and(found(sources, &(0..sources.len()).collect::<Vec<_>>(), run)?))
+        Ok(self.and(found(sources, &all_of(sources), run)?))
     }
 
     /// As [`Self::and_of`], of what came later: `None` where it tells something of a moment that is known already.
@@ -106,9 +105,9 @@ impl Timeline {
     /// # Errors
     /// A file that cannot be read.
     pub fn with_later(&self, sources: &[Source], run: &Run) -> Result<Option<Self>> {
-        let found = found(sources, &(0..sources.len()).collect::<Vec<_>>(), run)?;
-        let is_known = |found: &Found| self.events.binary_search_by_key(&found.event.at, |event| event.at).is_ok();
-        Ok(if found.iter().any(is_known) { None } else { Some(self.and(found)) })
+        let found = found(sources, &all_of(sources), run)?;
+        let is_known = found.iter().any(|found| self.knows(found.event.at));
+        Ok(if is_known { None } else { Some(self.and(found)) })
     }
 
     /// The events of both.
@@ -122,7 +121,7 @@ impl Timeline {
         let mut events = self.events.clone();
         for moment in found.chunk_by(|a, b| a.event.at == b.event.at) {
             let at = moment[0].event.at;
-            if self.events.binary_search_by_key(&at, |event| event.at).is_ok() {
+            if self.knows(at) {
                 continue;
             }
             // Of two events at one moment the later line holds; that there was a rollback before a start is kept.
@@ -131,6 +130,11 @@ impl Timeline {
             events.extend(rollback.into_iter().chain(last_start).map(|found| found.event));
         }
         Self::new(events)
+    }
+
+    /// Whether an event stands at that moment.
+    fn knows(&self, at: EpochNanos) -> bool {
+        self.events.binary_search_by_key(&at, |event| event.at).is_ok()
     }
 
     pub fn events(&self) -> &[StageEvent] {
@@ -236,9 +240,13 @@ pub fn collect(sources: &[Source], which: &[usize], run: &Run) -> Result<Timelin
 /// # Errors
 /// A file that cannot be read.
 pub fn events_in_order(sources: &[Source], run: &Run) -> Result<Vec<StageEvent>> {
-    let mut found = found(sources, &(0..sources.len()).collect::<Vec<_>>(), run)?;
+    let mut found = found(sources, &all_of(sources), run)?;
     found.sort_by_key(|found| found.order);
     Ok(found.into_iter().map(|found| found.event).collect())
+}
+
+fn all_of(sources: &[Source]) -> Vec<usize> {
+    (0..sources.len()).collect()
 }
 
 fn found(sources: &[Source], which: &[usize], run: &Run) -> Result<Vec<Found>> {
@@ -270,7 +278,7 @@ impl StageEvent {
 /// # Errors
 /// A file that cannot be read.
 pub fn collect_all(sources: &[Source], run: &Run) -> Result<Timeline> {
-    collect(sources, &(0..sources.len()).collect::<Vec<_>>(), run)
+    collect(sources, &all_of(sources), run)
 }
 
 /// Finds `rollout_stage` and `rollback` events without parsing the other lines.

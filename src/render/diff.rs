@@ -111,7 +111,7 @@ impl Difference {
                 Direction::Worse => "**worse**: ",
                 Direction::Other => "",
             };
-            let _ = writeln!(text, "- {word}{}", markdown_text(&line.replace(" -> ", " → ")));
+            let _ = writeln!(text, "- {word}{}", markdown_text(&with_arrows(line)));
         }
         if changes.is_empty() {
             let _ = writeln!(text, "{THE_SAME}");
@@ -126,11 +126,17 @@ impl Difference {
 
     /// A page of its own.
     pub fn html(&self) -> String {
-        let arrow =
-            |change: &Change| Change { direction: change.direction, line: change.line.replace(" -> ", " → ") };
-        let changes: Vec<Change> = self.changes.iter().map(arrow).collect();
-        render("diff.html", &serde_json::json!({"before": self.before, "after": self.after, "changes": changes}))
+        let Self { before, after, changes } = self;
+        let written = |change: &Change| Change { direction: change.direction, line: with_arrows(&change.line) };
+        let changes: Vec<Change> = changes.iter().map(written).collect();
+        let page = serde_json::json!({"before": before, "after": after, "changes": changes, "the_same": THE_SAME});
+        render("diff.html", &page)
     }
+}
+
+/// As a page writes it.
+fn with_arrows(line: &str) -> String {
+    line.replace(" -> ", " → ")
 }
 
 fn side(report: &Report) -> Side {

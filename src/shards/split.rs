@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::plan::{Config, FORMAT, PlannedFile, PlannedRange, ReadAs, ShardPlan, VERSION};
-use crate::config::Plan;
+use crate::config::{self, Plan};
 use crate::cube::this_program;
 use crate::error::{Error, Position, Result};
 use crate::files;
@@ -63,13 +63,8 @@ pub fn make(
     timeline: Option<Timeline>,
     (keep, split): (&[String], u64),
 ) -> Result<ShardPlan> {
-    let config = match &plan.file {
-        None => None,
-        Some(file) => {
-            let name = file.display().to_string();
-            Some(Config { text: files::read_text(file, &name, 1 << 20)?, name })
-        }
-    };
+    let name = plan.file.as_ref().map(|file| file.display().to_string());
+    let config = name.zip(config::text_of(plan)?).map(|(name, text)| Config { name, text });
     let here = sources.iter().map(|source| planned(source, plan));
     let elsewhere = listed.iter().map(|listed| Ok(listed_file(listed, plan)));
     let mut found = here.chain(elsewhere).collect::<Result<Vec<Found>>>()?;
