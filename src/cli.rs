@@ -255,7 +255,7 @@ pub struct GenerateArguments {
     #[arg(long, value_enum, default_value_t = Scenario::Good)]
     pub scenario: Scenario,
     /// Uploads of the whole rollout, about.
-    #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, default_value_t = 30_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=10_000_000_000))]
     pub uploads: u64,
     /// Seed: the same seed gives the same log.
     #[arg(long, default_value_t = 20_251_118)]

@@ -30,7 +30,7 @@ pub fn report(
         Some((folder, keep)) => Memory::in_folder(folder, plan, keep)?.cube(plan, &inputs, run)?.0,
     };
     crate::usable(&inputs, &whole)?;
-    let stages_by_day = whole.stages_by_day()?;
+    let stages_by_day = whole.stages_by_day(plan.schema.words.timezone)?;
     let Some(day) = day.or_else(|| stages_by_day.keys().next_back().copied()) else {
         return Err(Error::new("the log holds no usable upload: there is no day to report"));
     };

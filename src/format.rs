@@ -235,23 +235,6 @@ pub fn rfc3339_minute(minute: i64) -> String {
     rfc3339(minute * 60 * 1_000_000_000)
 }
 
-/// An RFC 3339 time as people read it: `12 Nov 2025, 08:15 UTC`. What is no time stays as it is.
-pub fn date_time(rfc3339: &str) -> String {
-    DateTime::parse_from_rfc3339(rfc3339)
-        .map(|time| time.with_timezone(&Utc).format("%-d %b %Y, %H:%M UTC").to_string())
-        .unwrap_or_else(|_| rfc3339.to_owned())
-}
-
-/// From and to: `12 Nov 2025, 08:15 to 14 Nov 2025, 09:00 UTC`; the day once where it is the same.
-pub fn period(from: &str, to: &str) -> String {
-    let (from, to) = (date_time(from), date_time(to));
-    let start = from.trim_end_matches(" UTC");
-    match (start.split_once(", "), to.split_once(", ")) {
-        (Some((day, _)), Some((same, end))) if day == same => format!("{start} to {end}"),
-        _ => format!("{start} to {to}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,12 +272,6 @@ mod tests {
     fn counts_dates_and_thresholds() {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!((counted(1, "upload"), counted(2, "upload")), ("1 upload".into(), "2 uploads".into()));
-        assert_eq!(date_time("2025-11-12T08:15:30Z"), "12 Nov 2025, 08:15 UTC");
-        assert_eq!(period("2025-11-12T08:15:00Z", "2025-11-12T09:00:00Z"), "12 Nov 2025, 08:15 to 09:00 UTC");
-        assert_eq!(
-            period("2025-11-12T08:15:00Z", "2025-11-13T09:00:00Z"),
-            "12 Nov 2025, 08:15 to 13 Nov 2025, 09:00 UTC"
-        );
         assert_eq!(share(0.985), "98.5\u{202f}%");
         assert_eq!(plain(1.0), "1");
         let shares = [0.9996, 1.0, 0.0001, 0.0].map(|share| rounded_share(share).replace('\u{202f}', " "));

@@ -35,6 +35,7 @@ pub mod schema;
 pub mod shards;
 pub mod simulate;
 pub mod staging;
+pub mod zone;
 
 use config::Plan;
 use cube::merge::Input;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Position, Result};
 use crate::files::{OutputFile, folder_of};
@@ -52,6 +52,11 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// `path` names no file, or the disk refuses.
 pub fn write_at(path: &Path, content: &[u8]) -> Result<()> {
+    if is_no_file(path) {
+        let write = || fs::OpenOptions::new().write(true).open(path)?.write_all(content);
+        return write().map_err(|error| cannot(path, error));
+    }
+    let path = &behind_link(path);
     let folder = folder_of(path);
     let name = path.file_name().ok_or_else(|| cannot(path, "this is not a file name"))?;
     write(folder, &[OutputFile::new(name, content)])
@@ -72,13 +77,30 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     write().map_err(|error| cannot(path, error))
 }
 
+/// Whether a device or a pipe stands there: it is written to, and not replaced.
+fn is_no_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Where a link leads, so that it stays one; else the path itself.
+fn behind_link(path: &Path) -> PathBuf {
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.file_type().is_symlink());
+    if is_link { path.canonicalize().unwrap_or_else(|_| path.to_path_buf()) } else { path.to_path_buf() }
+}
+
 /// Streams one file that may be large, packed as its name says (.gz, .zst), replacing what
 /// stands there once it is whole.
 ///
 /// # Errors
 /// `path` names no file, or the disk refuses.
 pub fn stream_packed(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let target = behind_link(path);
     let stream = || -> std::io::Result<()> {
+        if is_no_file(path) {
+            let out = std::io::BufWriter::with_capacity(1 << 20, fs::OpenOptions::new().write(true).open(path)?);
+            return pack(out, Compression::named(path), ZSTD_LEVEL, write);
+        }
+        let path = target.as_path();
         let staging = Staging::new(folder_of(path))?;
         let fresh = staging.path().join("whole");
         let out = std::io::BufWriter::with_capacity(1 << 20, fs::File::create(&fresh)?);

@@ -27,6 +27,8 @@ impl Compression {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd] => Self::Zstandard,
+            // A frame to be skipped, in front of the others.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstandard,
             _ => Self::None,
         }
     }

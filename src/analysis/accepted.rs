@@ -2,7 +2,7 @@
 //! silent.
 
 use crate::config::{Moment, Plan};
-use crate::format::{self, rfc3339};
+use crate::format::rfc3339;
 use crate::report::model::{Accepted, Decision, DecisionValue, Finding, Reason, Severity};
 
 /// Takes the reasons that the plan's `[[accept]]` name out of the decision, as of `generated_at` (RFC 3339), and keeps
@@ -13,7 +13,8 @@ pub(super) fn apply(plan: &Plan, generated_at: &str, decision: &mut Decision) ->
         let is_meant = |reason: &Reason| reason.finding == asked.finding;
         if asked.until.is_some_and(|until| is_over(until, generated_at)) {
             if decision.reasons.iter().any(is_meant) {
-                let until = asked.until.map_or_else(String::new, |until| format::date_time(&rfc3339(until.0)));
+                let until =
+                    asked.until.map_or_else(String::new, |until| plan.schema.words.date_time(&rfc3339(until.0)));
                 let text = format!("{} was accepted by {} until {until}: it decides again", asked.finding, asked.by);
                 findings.push(told("expired", &asked.finding, Severity::Warning, text));
             }

@@ -248,7 +248,7 @@ impl<'v> Attempts<'v> {
         let without_effect = self.without_effect.iter().map(|rollback| {
             let text = format!(
                 "the rollback of {} took no traffic off: {} of {} after it were still treated; the stage counts as going on",
-                format::date_time(&rfc3339(rollback.at)),
+                words.date_time(&rfc3339(rollback.at)),
                 format::count(rollback.treated),
                 words.counted(rollback.records)
             );

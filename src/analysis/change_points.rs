@@ -236,7 +236,7 @@ impl Around<'_> {
             [("rollout_stage", "a stage starts"), ("rollback", "rollback"), ("critical_error", "critical error")];
         for event in self.events.iter().filter(|event| (from..=to).contains(&event.at)) {
             let Some((_, words)) = kinds.iter().find(|(kind, _)| *kind == event.event_type) else { continue };
-            let at = format::date_time(&rfc3339(event.at));
+            let at = self.plan.schema.words.date_time(&rfc3339(event.at));
             let text = if event.text.is_empty() { String::new() } else { format!(": {}", event.text) };
             told.push(format!("{words} at {at}{text}"));
         }

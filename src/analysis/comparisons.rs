@@ -21,6 +21,8 @@ use crate::schema::record::PROVIDER;
 use stagegate_stats::Level;
 use stagegate_stats::multiple::benjamini_hochberg;
 
+/// Fewest observations on either side of a segment that is tested for a regression.
+const FEWEST_OF_SEGMENT: u64 = 10;
 /// Expected share of false ones among the regressions named.
 const FALSE_DISCOVERY_RATE: f64 = 0.05;
 
@@ -339,6 +341,11 @@ impl Work<'_> {
             ..self.empty(id, pair.kind, metric)
         };
         let mut comparison = filled(comparison, standardised, self.plan.analysis.level());
+        let enough = comparison.n.is_some_and(|n| n.iter().all(|n| *n >= FEWEST_OF_SEGMENT));
+        let (p_value, within) = (p_value.filter(|_| enough), within && enough);
+        if comparison.crude.is_some() && !enough {
+            comparison.reason = Some(format!("fewer than {FEWEST_OF_SEGMENT} on one side"));
+        }
         if comparison.crude.is_none() {
             comparison.reason = Some(match (reference.uploads(), candidate.uploads()) {
                 (0, _) => "the reference has none such".into(),
@@ -369,7 +376,8 @@ impl Work<'_> {
         for (mut comparison, p_value, within) in compared {
             comparison.p_adjusted = p_value.and_then(|_| adjusted.next());
             comparison.regression = comparison.p_adjusted.is_some_and(|p| p <= FALSE_DISCOVERY_RATE);
-            comparison.verdict = comparison.crude.as_ref().map(|_| match comparison.regression {
+            let told = comparison.crude.as_ref().filter(|_| comparison.reason.is_none());
+            comparison.verdict = told.map(|_| match comparison.regression {
                 true => RegressionVerdict::Regression,
                 false if within => RegressionVerdict::WithinMargin,
                 false => RegressionVerdict::Open,

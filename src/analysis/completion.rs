@@ -187,7 +187,7 @@ impl Facts<'_> {
                 CompletionStatus::NotEvidenced,
                 format!(
                     "the answer recorded {} is to other figures than these",
-                    format::date_time(&review.recorded_at)
+                    self.words().date_time(&review.recorded_at)
                 ),
             ),
             Some(review) => {

@@ -5,14 +5,15 @@ use super::validation::is_open;
 use crate::config::Plan;
 use crate::cube::slice::Arm;
 use crate::format;
-use crate::metric::{Better, Estimator, Share, Unit};
-use crate::report::claims::{criterion_id, improvement_id};
+use crate::metric::{Better, Unit};
+use crate::report::claims::improvement_id;
 use crate::report::model::{
     Answer, Attempt, AttemptEnd, Comparison, Completion, CompletionStatus, Criterion, DataQuality, Decision,
-    DecisionValue, ErrorType, Gate, Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity,
+    DecisionValue, ErrorType, Gate, Headline, Improvement, IntentionToTreat, Reason, Regressions, SameHours, Severity,
     SplitStatus, Stage, Status, Trigger, TriggerSeverity, Validation,
 };
 use crate::report::words::{answer_text, attempt_text, improvement_at_every_look, join, status_word};
+use crate::schema::record::Words;
 use stagegate_stats::Interval;
 
 /// Completion criteria that may speak against going on by themselves; the others are judged by what they are read off.
@@ -30,6 +31,7 @@ pub(super) struct Judged<'a> {
     pub regressions: &'a Regressions,
     /// Those that rose first.
     pub error_types: &'a [ErrorType],
+    pub headlines: &'a [Headline],
     pub intention_to_treat: &'a [IntentionToTreat],
     pub triggers: &'a [Trigger],
     /// RFC 3339; what came before it is history.
@@ -50,6 +52,7 @@ pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     reasons.extend(judged.criteria());
     reasons.extend(judged.improvements());
     reasons.extend(judged.review_incidents());
+    reasons.extend(judged.unasked());
     reasons.extend(judged.regressions());
     reasons.extend(judged.to_come());
     reasons.extend(judged.evidence());
@@ -64,13 +67,13 @@ pub(super) fn decide(judged: &Judged<'_>) -> Decision {
     Decision { value, reasons, accepted: Vec::new() }
 }
 
-fn reason(level: DecisionValue, finding: impl Into<String>, text: impl Into<String>) -> Reason {
+pub(super) fn reason(level: DecisionValue, finding: impl Into<String>, text: impl Into<String>) -> Reason {
     Reason { level, finding: finding.into(), text: text.into() }
 }
 
 impl Judged<'_> {
     /// The last stage above 0 % that carried traffic.
-    fn last(&self) -> Option<&Stage> {
+    pub(super) fn last(&self) -> Option<&Stage> {
         self.stages.iter().rfind(|stage| stage.percentage > 0.0 && stage.groups.all.n > 0)
     }
 
@@ -89,12 +92,16 @@ impl Judged<'_> {
         let figure = stage.groups.treated.figure("success_rate")?;
         figure.ci.filter(|ends| ends.high < lowest)?;
         let name = &stage.name;
+        let baseline = self.plan.baseline().map(|baseline| &self.stages[baseline].groups.all);
+        let before = baseline.and_then(|group| Some(group.figure("success_rate")?.value));
         Some(reason(
             DecisionValue::Rollback,
             format!("stages.{name}.treated.success_rate"),
             format!(
-                "success rate of the last stage {name} (treated) is {}, surely below {}",
+                "success rate of the last stage {name} (treated) is {}{}, surely below {}",
                 format::value(figure.value, &Unit::Fraction),
+                before
+                    .map_or_else(String::new, |before| format!(" ({} before)", format::value(before, &Unit::Fraction))),
                 format::share(lowest)
             ),
         ))
@@ -108,6 +115,8 @@ impl Judged<'_> {
         for trigger in self.fired(TriggerSeverity::Rollback).filter(|trigger| !trigger.control_only) {
             let is_last = Some(trigger.stage.as_str()) == last;
             let level = match trigger.answer {
+                // What both ways lived through alike no rollback would have mended: a person looks whether it is over.
+                _ if trigger.both_arms => DecisionValue::Review,
                 Some(Answer::InTime) if !is_last => continue,
                 Some(Answer::InTime) => DecisionValue::Review,
                 Some(Answer::Late) if !is_last => DecisionValue::Review,
@@ -122,7 +131,10 @@ impl Judged<'_> {
                 None => incidents.push((trigger, level)),
             }
         }
-        incidents.into_iter().map(|(trigger, level)| reason(level, &trigger.id, incident_text(trigger))).collect()
+        incidents
+            .into_iter()
+            .map(|(trigger, level)| reason(level, &trigger.id, incident_text(&self.plan.schema.words, trigger)))
+            .collect()
     }
 
     fn fired(&self, severity: TriggerSeverity) -> impl Iterator<Item = &Trigger> {
@@ -142,37 +154,9 @@ impl Judged<'_> {
             !trigger.control_only && (is_last || trigger.scope == Arm::Treated.name() && !history(trigger))
         };
         let fired = self.fired(TriggerSeverity::Review).filter(counts).filter(new);
-        fired.map(|trigger| reason(DecisionValue::Review, &trigger.id, incident_text(trigger))).collect()
-    }
-
-    /// Those of the newest stage first: it has the most records, and they are the youngest.
-    fn criteria(&self) -> Vec<Reason> {
-        let of = |criterion: &Criterion| {
-            let standing = criterion.standing.as_ref()?;
-            let text = match self.risen(criterion) {
-                Some(cause) => format!("{cause}: {}", standing.text),
-                None => standing.text.clone(),
-            };
-            Some(reason(standing.level?, criterion_id(criterion), text))
-        };
-        let of_stage = |stage: &Stage| {
-            let criteria = self.criteria.iter().filter(|criterion| criterion.stage == stage.name);
-            criteria.filter_map(of).collect::<Vec<_>>()
-        };
-        self.stages.iter().rev().flat_map(of_stage).collect()
-    }
-
-    /// Of a criterion on the failures of the last stage that is missed: the kind of failure that rose most.
-    fn risen(&self, criterion: &Criterion) -> Option<String> {
-        let of_failures = [Share::Successes, Share::Failures].map(Estimator::Rate);
-        let metric = self.plan.metrics.find(&criterion.metric)?;
-        let is_last = self.last().is_some_and(|stage| stage.name == criterion.stage);
-        if !is_last || criterion.status != Status::NotMet || !of_failures.contains(&metric.estimator) {
-            return None;
-        }
-        let risen = self.error_types.iter().find(|kind| kind.rose)?;
-        let show = |[failures, n]: [u64; 2]| format::value(failures as f64 / n as f64, &Unit::Fraction);
-        Some(format!("{} rose from {} to {}", risen.error_type, show(risen.before?), show(risen.now?)))
+        fired
+            .map(|trigger| reason(DecisionValue::Review, &trigger.id, incident_text(&self.plan.schema.words, trigger)))
+            .collect()
     }
 
     /// Stages that are still to come.
@@ -211,21 +195,22 @@ impl Judged<'_> {
                     || improvement.reason.clone().unwrap_or_else(|| format::NOT_MEASURED.into()),
                     |value| format::estimate(value, improvement.ci, &improvement.unit),
                 );
-                let value = match improvement_at_every_look(improvement) {
-                    Some(told) => format!("{value}, {told}"),
-                    None => value,
-                };
                 let label = improvement.label.to_lowercase();
                 let apart = |same: &&SameHours| same.ci.zip(improvement.ci).is_some_and(|(a, b)| a.is_apart_from(b));
                 let text = match improvement.same_hours.as_ref().filter(apart) {
                     Some(same) => {
                         let explained = format::estimate(same.value, same.ci, &improvement.unit);
                         let word = status_word(improvement.status);
-                        format!(
-                            "{label} is {word}: {value} since the baseline, of which the same hours explain {explained}"
-                        )
+                        // A share of it where it is less of the same, else another story.
+                        let is_part = improvement.value.is_some_and(|value| same.value < value);
+                        let and = if is_part { "of which the same hours explain" } else { "and in the same hours" };
+                        format!("{label} is {word}: {value} since the baseline, {and} {explained}")
                     }
-                    None => format!("{label} is {}: {value}", status_word(improvement.status)),
+                    None => {
+                        let looks = improvement_at_every_look(improvement);
+                        let looks = looks.map_or_else(String::new, |told| format!(", {told}"));
+                        format!("{label} is {}: {value}{looks}", status_word(improvement.status))
+                    }
                 };
                 let text = if improvement.mix_changed { format!("{text}; the mix changed, too") } else { text };
                 let last = self.last().map(|stage| &stage.name);
@@ -319,29 +304,6 @@ impl Judged<'_> {
         self.stages.iter().filter(|stage| stage.split.status == SplitStatus::Mismatch).map(told).collect()
     }
 
-    fn regressions(&self) -> Vec<Reason> {
-        let found = self.comparisons.iter().filter(|comparison| comparison.regression);
-        let told: Vec<(&Comparison, String)> = found
-            .map(|comparison| {
-                let segment: Vec<String> = comparison
-                    .segment
-                    .iter()
-                    .map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " ")))
-                    .collect();
-                (comparison, format!("{} ({})", segment.join(", "), comparison.metric))
-            })
-            .collect();
-        let Some((first, _)) = told.first() else { return Vec::new() };
-        let names: Vec<&str> = told.iter().map(|(_, name)| name.as_str()).collect();
-        let text = format!(
-            "{} worse by more than {}: {}",
-            format::counted(self.regressions.found.len() as u64, "segment figure"),
-            format::share(self.regressions.margin),
-            names.join(", ")
-        );
-        vec![reason(DecisionValue::Review, format!("comparisons.{}", first.id), text)]
-    }
-
     fn fallbacks(&self) -> Vec<Reason> {
         let above = self.intention_to_treat.iter().filter(|stage| stage.above_limit);
         above
@@ -382,14 +344,17 @@ fn same_time(a: &Trigger, b: &Trigger) -> bool {
 }
 
 /// An incident in one sentence.
-fn incident_text(trigger: &Trigger) -> String {
-    let answer = answer_text(trigger).map_or_else(String::new, |answer| format!("; {answer}"));
+fn incident_text(words: &Words, trigger: &Trigger) -> String {
+    let answer = match trigger.both_arms {
+        true => format!("; {} alike: not the rollout's", words.control),
+        false => answer_text(trigger).map_or_else(String::new, |answer| format!("; {answer}")),
+    };
     format!(
         "{} in stage {} ({}), {}: {}{answer}",
         trigger.trigger.replace('_', " "),
         trigger.stage,
         trigger.scope,
-        format::period(&trigger.from, &trigger.to),
+        words.period(&trigger.from, &trigger.to),
         trigger.text
     )
 }
@@ -444,6 +409,7 @@ mod tests {
         fn decide(&self) -> Decision {
             let Self { plan, report, progress } = self;
             decide(&Judged {
+                headlines: &report.headlines,
                 plan,
                 attempts: &report.attempts,
                 progress: *progress,
@@ -495,6 +461,7 @@ mod tests {
                 answer,
                 answered_after_seconds: Some(60.0),
                 control_only: false,
+                both_arms: false,
                 text: "down to 50 %".into(),
             });
         }
@@ -534,7 +501,7 @@ mod tests {
         set(&mut case, 2, true, 0.949);
         assert_eq!(
             case.only(),
-            "Rollback stages.100%.treated.success_rate: success rate of the last stage 100% (treated) is 90.00 %, surely below 95 %"
+            "Rollback stages.100%.treated.success_rate: success rate of the last stage 100% (treated) is 90.00 % (90.00 % before), surely below 95 %"
         );
         case.report.stages[2].groups.all.n = 0;
         assert!(case.only().starts_with("Rollback stages.50%.treated"));
@@ -685,7 +652,7 @@ mod tests {
         case.report.regressions.found = vec!["x".into(), "x".into()];
         assert_eq!(
             case.only(),
-            "Review comparisons.x: 2 segment figures worse by more than 5 %: file type csv (success_rate), file type csv (success_rate)"
+            "Review comparisons.x: 2 segment figures worse by more than 5 %: file type csv, success rate 1.00× (0.84 to 1.06) (baseline/all to 50%/treated), file type csv, success rate 1.00× (0.84 to 1.06) (baseline/all to 50%/treated)"
         );
         let mut case = Case::new();
         let stage = |above_limit: bool| json!({"stage": "50%", "fallbacks": 5, "fallback_rate": 0.25, "above_limit": above_limit, "max_fallback_rate": 0.05, "figures": [], "text": ""});

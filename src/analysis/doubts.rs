@@ -7,10 +7,11 @@ use stagegate_stats::ratio::{koopman, rise_p_value};
 
 use super::figure::rate;
 use super::group::{GroupData, StageData};
+use super::improvements::{better, status};
 use crate::config::Plan;
 use crate::cube::slice::{Arm, HourSums};
 use crate::format;
-use crate::metric::{Distribution, Estimator, Share, Unit};
+use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::report::changes::NOTHING_SUCCEEDED;
 use crate::report::model::{Improvement, Stage, Status};
 
@@ -62,12 +63,51 @@ pub(super) fn judge(plan: &Plan, data: &[StageData], stages: &[Stage], improveme
             Estimator::RecordThroughput | Estimator::VolumeThroughput => pair.traffic(),
             _ => None,
         };
+        let doubt = doubt.or_else(|| lost_since_the_split(plan, stages, improvement, metric));
         if let Some(doubt) = doubt {
             improvement.reason = Some(doubt);
             if improvement.status != Status::NotJudged {
                 improvement.status = Status::Open;
             }
         }
+    }
+}
+
+/// What the split showed and the final stage has no more: nobody tells there whether the environment moved or the new way,
+/// as no control is left beside it. So the split does not make of a miss a target that is met.
+fn lost_since_the_split(plan: &Plan, stages: &[Stage], improvement: &Improvement, metric: &Metric) -> Option<String> {
+    let asked = plan.improvements.iter().find(|asked| plan.metric(&asked.metric).is_some_and(|m| m.id == metric.id))?;
+    let since = status(true, improvement.ci, improvement.target, better(asked.form, metric));
+    let by_the_split = matches!(improvement.status, Status::Met | Status::Exceeded | Status::Open);
+    if !by_the_split || since != Status::NotMet {
+        return None;
+    }
+    let of_split = improvement.same_hours.as_ref()?.stages.last()?;
+    let split = stages.iter().position(|stage| stage.name == *of_split)?;
+    let last = plan.final_stage();
+    worse_since(&stages[split], &stages[last], metric).then(|| {
+        let show = |stage: &Stage| {
+            let figure = stage.groups.treated.figure(&metric.id);
+            figure.map_or_else(String::new, |figure| format::estimate(figure.value, figure.ci, &metric.unit))
+        };
+        format!(
+            "the {} were surely better in stage {of_split} ({}, now {}), and in stage {} no control tells why",
+            plan.schema.words.treated,
+            show(&stages[split]),
+            show(&stages[last]),
+            stages[last].name
+        )
+    })
+}
+
+/// Whether the treated of a later stage are surely worse than those of a stage that was split.
+pub(super) fn worse_since(split: &Stage, later: &Stage, metric: &Metric) -> bool {
+    let ends = |stage: &Stage| stage.groups.treated.figure(&metric.id).and_then(|figure| figure.ci);
+    let Some((then, now)) = ends(split).zip(ends(later)) else { return false };
+    match metric.better {
+        Better::Lower => now.low > then.high,
+        Better::Higher => now.high < then.low,
+        Better::Neither => false,
     }
 }
 

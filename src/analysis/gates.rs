@@ -222,6 +222,10 @@ impl Gates<'_> {
         if good {
             return told(None, format!("{}; it lies on the right side", self.status(criterion)));
         }
+        // A day has too few to say more, as long as it could have been chance.
+        if self.plan.by_day.is_some() && criterion.ci.is_none_or(|ends| ends.holds(criterion.threshold)) {
+            return told(None, format!("{}; one day cannot tell", self.status(criterion)));
+        }
         let text = format!("{}; if this stays, it would be not met", self.status(criterion));
         told(Some(DecisionValue::Review), text)
     }
@@ -243,8 +247,31 @@ impl Gates<'_> {
             }
             Status::NotMet => told(Some(DecisionValue::Review), format!("{}, and it was left", self.status(criterion))),
             Status::Open if of_rate => self.open_rate(stage, criterion),
-            Status::Open => self.still_open(criterion),
+            Status::Open => match self.asked_since(stage, criterion) {
+                // The stage cannot change any more; what runs now is asked the same, and answers for itself.
+                Some(later) => told(
+                    None,
+                    format!(
+                        "{}; since then asked of stage {}: {}",
+                        self.status(criterion),
+                        later.stage,
+                        self.value(later)
+                    ),
+                ),
+                None => self.still_open(criterion),
+            },
         }
+    }
+
+    /// The same question of the stage that runs, where it can be answered.
+    fn asked_since(&self, stage: usize, criterion: &Criterion) -> Option<&Criterion> {
+        let current = self.progress.current.filter(|current| *current > stage)?;
+        self.criteria.iter().find(|other| {
+            other.stage == self.plan.stages[current].name
+                && (&other.metric, &other.scope) == (&criterion.metric, &criterion.scope)
+                && !other.trial
+                && other.value.is_some()
+        })
     }
 
     fn treated(&self, stage: usize) -> &GroupData {

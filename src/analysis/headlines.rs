@@ -1,6 +1,7 @@
 //! What changed, at a glance: failures, what the plan wants improved, and the slowest records; the baseline beside the
 //! treated of the last stage that has some.
 
+use super::doubts::worse_since;
 use super::group::{StageData, last_treated};
 use super::pair::{pair_id, place};
 use super::same_hours::Within;
@@ -84,7 +85,7 @@ impl Glance<'_> {
             before: self.baseline.and_then(|stage| self.reading(metric, stage, Arm::All)),
             now: self.now.and_then(|stage| self.reading(metric, stage, Arm::Treated)),
             in_flight: self.in_flight(metric),
-            direction: direction(metric, change.as_ref(), same_hours.as_ref()),
+            direction: self.direction(metric, change.as_ref(), same_hours.as_ref()),
             change,
             same_hours,
             status,
@@ -93,6 +94,23 @@ impl Glance<'_> {
                 .and_then(|improvement| improvement.reason.clone())
                 .or_else(|| self.not_measured(metric)),
         }
+    }
+
+    fn direction(
+        &self,
+        metric: &Metric,
+        change: Option<&Change>,
+        same_hours: Option<&SameHours>,
+    ) -> Option<ChangeDirection> {
+        let told = direction(metric, change, same_hours);
+        // What was lost behind the split no hour of it shows.
+        let split = same_hours.and_then(|same| same.stages.last());
+        let split = split.and_then(|name| self.stages.iter().find(|stage| stage.name == *name));
+        let lost = split.zip(self.now).is_some_and(|(split, now)| worse_since(split, &self.stages[now], metric));
+        if lost && direction(metric, change, None) == Some(ChangeDirection::Worse) {
+            return Some(ChangeDirection::Worse);
+        }
+        told
     }
 
     /// The improvement that asks for it, where its stage is the one that is shown.

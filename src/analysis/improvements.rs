@@ -55,7 +55,7 @@ fn comparable(
 fn both_have_uploads(reference: &GroupData, candidate: &GroupData) -> Result<(), NotMeasured> {
     match (reference.uploads(), candidate.uploads()) {
         (0, _) => Err("the baseline has none".into()),
-        (_, 0) => Err("the final stage has none that is treated".into()),
+        (_, 0) => Err("none is treated in the final stage".into()),
         _ => Ok(()),
     }
 }

@@ -13,6 +13,9 @@ use crate::report::model::{Criterion, Improvement, SameHours, Status};
 use stagegate_stats::looks::every_look;
 use stagegate_stats::{Interval, Level};
 
+/// Daily reports of which at most one in twenty rollouts has a wrong one: two weeks of them.
+const DAYS: f64 = 14.0;
+
 /// Lets statuses follow intervals that hold at every look, where a stage says how many records it plans.
 pub(super) fn judge(plan: &Plan, data: &[StageData], improvements: &mut [Improvement]) {
     if !asked(plan) {
@@ -47,24 +50,26 @@ pub(super) fn judge(plan: &Plan, data: &[StageData], improvements: &mut [Improve
 
 /// The same of the criteria.
 pub(super) fn judge_criteria(plan: &Plan, data: &[StageData], criteria: &mut [Criterion]) {
-    if !asked(plan) {
+    if plan.analysis.looks != Looks::Every {
         return;
     }
     let once = plan.analysis.level();
+    // Each day is a sample of its own, one of many that are looked at (Bonferroni).
+    let of_a_day = plan.by_day.as_ref().map(|_| Level::leaving_out(2.0 * once.tail() / DAYS));
     for criterion in criteria.iter_mut().filter(|criterion| criterion.metric != RECORDS) {
         let Some(stage) = plan.stages.iter().position(|stage| stage.name == criterion.stage) else { continue };
         let (Some(value), Some(interval)) = (criterion.value, criterion.ci) else { continue };
-        let Some(information) = information(plan, data, &[stage]) else { continue };
-        let level = every_look(information, once);
+        let information = if of_a_day.is_some() { None } else { information(plan, data, &[stage]) };
+        let Some(level) = of_a_day.or_else(|| Some(every_look(information?, once))) else { continue };
         let ends =
             of_rate(plan, data, stage, criterion, level).unwrap_or_else(|| widened(interval, value, level, once));
         let ends = ends.holding(value);
         criterion.status = criteria::status(Some(ends), criterion.direction, criterion.threshold);
-        (criterion.ci_every_look, criterion.information) = (Some(ends), Some(information));
+        (criterion.ci_every_look, criterion.information) = (Some(ends), information);
     }
 }
 
-/// A day is a sample of its own, and looked at once.
+/// Of a day no improvement is judged.
 fn asked(plan: &Plan) -> bool {
     plan.analysis.looks == Looks::Every && plan.by_day.is_none()
 }

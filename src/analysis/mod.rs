@@ -3,6 +3,7 @@
 
 mod accepted;
 mod attempts;
+mod causes;
 mod change_points;
 mod comparisons;
 mod completion;
@@ -41,13 +42,14 @@ mod validation;
 mod variants;
 
 use crate::config::Plan;
+use crate::config::daily::date_folder;
 use crate::cube::Cube;
 use crate::cube::slice::{CRITICAL_UPLOAD, LoggedEvent};
 use crate::error::{Error, Result};
 use crate::evidence;
 use crate::format::rfc3339;
 use crate::ingest::timestamp::NANOS_PER_MINUTE;
-use crate::report::model::{Event, Generator, Report, SCHEMA_VERSION};
+use crate::report::model::{Event, Generator, Report, ReportedDay, SCHEMA_VERSION};
 use crate::report::{claims, summary};
 use completion::Facts;
 use decision::Judged;
@@ -132,7 +134,7 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
     looks::judge_criteria(plan, &data, &mut criteria);
     let progress = gates::judge(plan, &data, &attempts, &mut stages, &mut criteria);
     let headlines = headlines::headlines(plan, &data, &stages, &comparisons, &within, (&improvements, &criteria));
-    let error_types = error_types::error_types(plan, &data, &stages);
+    let error_types = error_types::error_types(plan, cube, &data, &stages)?;
     let spreads = spreads::spreads(plan, &data, &stages);
     let (change_points, change_point_searches) = change_points::change_points(plan, cube, &data, &logged, &triggers)?;
     let mut data_quality = quality::quality(plan, cube, &data, &stages, {
@@ -167,6 +169,7 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
         comparisons: &comparisons,
         regressions: &regressions,
         error_types: &error_types,
+        headlines: &headlines,
         intention_to_treat: &intention_to_treat,
         triggers: &triggers,
         last_rollback_at: last_rollback_at.as_deref(),
@@ -187,6 +190,10 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
         generated_at,
         words: plan.schema.words.clone(),
         metrics: plan.metrics.to_vec(),
+        day: plan
+            .by_day
+            .as_ref()
+            .map(|by_day| ReportedDay { date: date_folder(by_day.day), stage: by_day.stage_of_day().name.clone() }),
         simulated,
         decision,
         left_out: None,

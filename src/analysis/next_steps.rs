@@ -85,8 +85,11 @@ fn log_errors(words: &Words, judged: &Judged<'_>) -> Vec<NextStep> {
 fn incidents(judged: &Judged<'_>) -> Option<NextStep> {
     let fired = |severity| judged.triggers.iter().find(|trigger| trigger.fired && trigger.severity == severity);
     let trigger = fired(TriggerSeverity::Rollback).or(fired(TriggerSeverity::Review))?;
-    let text =
-        format!("Explain the incident in stage {} of {}.", trigger.stage, format::period(&trigger.from, &trigger.to));
+    let text = format!(
+        "Explain the incident in stage {} of {}.",
+        trigger.stage,
+        judged.plan.schema.words.period(&trigger.from, &trigger.to)
+    );
     Some(step(&trigger.id, text))
 }
 

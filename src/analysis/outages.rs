@@ -41,7 +41,7 @@ pub(super) fn findings(plan: &Plan, data: &[StageData]) -> Vec<Finding> {
                 plan.schema.words.one,
                 format::seconds(minutes as f64 * 60.0),
                 stage.name,
-                format::period(&rfc3339_minute(last + 1), &rfc3339_minute(next)),
+                plan.schema.words.period(&rfc3339_minute(last + 1), &rfc3339_minute(next)),
                 format::count(usual)
             );
             let severity = if hours.1 - hours.0 >= LONG_HOURS { Severity::Error } else { Severity::Warning };

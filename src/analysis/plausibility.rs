@@ -8,8 +8,10 @@ use crate::config::Plan;
 use crate::cube::histogram::{Grid, Histogram};
 use crate::cube::slice::{Arm, Visit};
 use crate::format;
-use crate::metric::Unit;
+use crate::metric::{Distribution, Estimator, Unit};
 use crate::report::model::{Finding, Group, Severity, Stage};
+use crate::schema::record::UNKNOWN;
+use crate::schema::rule::{Role, Rule};
 
 /// A share of a stage in the wrong arm from which on its figures are those of a mixture.
 const MIXED_SHARE: f64 = 0.01;
@@ -28,6 +30,33 @@ pub(super) fn findings(plan: &Plan, stages: &[Stage]) -> Vec<Finding> {
     findings.extend(unnamed_timeouts(plan, stages));
     findings.extend(stages.iter().filter_map(durations_beyond_the_log(stages)));
     findings.extend(other_unit(plan, stages));
+    findings.extend(never_seen(plan, stages));
+    findings
+}
+
+/// What the config says where it stands, and no row has: a path that was written wrong looks like this.
+fn never_seen(plan: &Plan, stages: &[Stage]) -> Vec<Finding> {
+    let groups = || stages.iter().map(|stage| &stage.groups.all);
+    let of_rule = |role: Role| {
+        let mappings = plan.sources.iter().map(|source| &source.mapping).filter(|mapping| mapping.preset().is_none());
+        let rules = mappings.filter_map(move |mapping| mapping.rule(role));
+        rules.flat_map(Rule::paths).map(|path| path.text.clone()).next()
+    };
+    let told = |id: &str, path: String, what: &str| {
+        let text = format!("no row has {path:?}, where the config says that {what} stands: is the path right?");
+        Finding::of_quality(format!("never_seen.{id}"), Severity::Warning, text)
+    };
+    let mut findings = Vec::new();
+    for (index, measure) in plan.schema.measures.iter().enumerate() {
+        let metric = plan.metrics.by(Estimator::Mean(Distribution::Measure(index)));
+        let measured = metric.is_some_and(|metric| groups().any(|group| group.figure(&metric.id).is_some()));
+        let path = if measured { None } else { of_rule(Role::Measure(index)) };
+        findings.extend(path.map(|path| told(&measure.name, path, &measure.text())));
+    }
+    let failures: u64 = groups().flat_map(|group| group.errors.values()).sum();
+    let named = groups().flat_map(|group| group.errors.keys()).any(|name| name != UNKNOWN);
+    let path = if failures == 0 || named { None } else { of_rule(Role::Error) };
+    findings.extend(path.map(|path| told("error", path, "the error of a failure")));
     findings
 }
 

@@ -68,7 +68,7 @@ pub(super) fn quality(
         findings: Vec::new(),
     };
     let mut findings = log_findings(&plan.schema.words, &quality, files);
-    findings.extend(wrong_clock(&mut quality.gaps));
+    findings.extend(wrong_clock(&plan.schema.words, &mut quality.gaps));
     findings.extend(gap_finding(&quality.gaps));
     keep_longest(&mut quality.gaps);
     findings.extend(stage_events::findings(plan, cube));
@@ -143,7 +143,7 @@ const CLOCK_MINUTES: u64 = CLOCK_HOURS as u64 * 60;
 const MINUTES_PER_DAY: u64 = 24 * 60;
 
 /// A stretch of years is no gap but a host whose clock is wrong.
-fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
+fn wrong_clock(words: &Words, gaps: &mut Vec<Gap>) -> Option<Finding> {
     let (years, hours): (Vec<Gap>, Vec<Gap>) = gaps.drain(..).partition(|gap| gap.minutes >= CLOCK_MINUTES);
     *gaps = hours;
     let longest = years.iter().max_by_key(|gap| gap.minutes)?;
@@ -151,7 +151,7 @@ fn wrong_clock(gaps: &mut Vec<Gap>) -> Option<Finding> {
         "stage {} has records dated {} apart, and none between {}: is a clock wrong? The chart over time leaves out the fewer",
         longest.stage,
         format::counted(longest.minutes / MINUTES_PER_DAY, "day"),
-        format::period(&longest.from, &longest.to)
+        words.period(&longest.from, &longest.to)
     );
     Some(Finding::of_quality("wrong_clock", Severity::Warning, text))
 }

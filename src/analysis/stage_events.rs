@@ -7,6 +7,7 @@ use crate::cube::Cube;
 use crate::format::{self, rfc3339};
 use crate::ingest::timeline::Timeline;
 use crate::report::model::{Finding, Severity};
+use crate::schema::record::Words;
 
 /// Starts of one stage that lie closer together are those of several hosts.
 const APART_NANOS: i64 = 30 * 60 * 1_000_000_000;
@@ -33,19 +34,19 @@ pub(super) fn findings(plan: &Plan, cube: &Cube) -> Vec<Finding> {
         );
         findings.push(Finding::of_quality(format!("unknown_stage.{percentage}"), Severity::Error, text));
     }
-    findings.extend(two_rollouts(timeline));
+    findings.extend(two_rollouts(&plan.schema.words, timeline));
     findings
 }
 
 /// Two rollouts write into one log where the stages go to and fro without a rollback, or where each of them is started
 /// as often as the others, and more than once.
-fn two_rollouts(timeline: &Timeline) -> Option<Finding> {
-    let text = steps_back(timeline).or_else(|| repeats(timeline))?;
+fn two_rollouts(words: &Words, timeline: &Timeline) -> Option<Finding> {
+    let text = steps_back(words, timeline).or_else(|| repeats(timeline))?;
     let text = format!("{text}: do two rollouts write into this log? Then read the lines of one alone, by --keep");
     Some(Finding::of_quality("two_rollouts", Severity::Error, text))
 }
 
-fn steps_back(timeline: &Timeline) -> Option<String> {
+fn steps_back(words: &Words, timeline: &Timeline) -> Option<String> {
     let is_step = |at: &EpochNanos| {
         let (before, now) = (timeline.at(at - 1), timeline.at(*at));
         !before.rolled_back && !now.rolled_back && now.percentage > Some(0.0)
@@ -55,7 +56,7 @@ fn steps_back(timeline: &Timeline) -> Option<String> {
     Some(format!(
         "the stage events step back {} times without a rollback, first on {}",
         format::count(steps.len() as u64),
-        format::date_time(&rfc3339(*first))
+        words.date_time(&rfc3339(*first))
     ))
 }
 
@@ -86,7 +87,7 @@ mod tests {
             at: hour * 2 * APART_NANOS,
             percentage: (*percentage >= 0.0).then_some(*percentage),
         };
-        two_rollouts(&Timeline::new(hours.iter().map(event).collect())).map(|finding| finding.text)
+        two_rollouts(&Words::default(), &Timeline::new(hours.iter().map(event).collect())).map(|finding| finding.text)
     }
 
     #[test]

@@ -72,8 +72,12 @@ fn how(log: &Source) -> String {
 fn files(text: &mut String, plan: &Plan, cube: &Cube) {
     let files = &cube.header.files;
     for file in files.iter().take(FILES_LISTED) {
-        let parts =
-            [(file.lines, "line"), (file.events, "event"), (file.other_rows, "other row"), (file.blank, "blank line")];
+        let parts = [
+            (file.lines, "line"),
+            (file.events, "event"),
+            (file.other_rows, "other row"),
+            (file.blank, "line without a row"),
+        ];
         let mut counts: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, noun)| format::counted(*count, noun)).collect();
         if file.uploads > 0 {
@@ -122,7 +126,7 @@ fn stages(text: &mut String, plan: &Plan, cube: &Cube) -> Result<()> {
             plan.schema.words.treated,
             format::share(stage.percentage / 100.0),
             format::share(successes as f64 / uploads.max(1) as f64),
-            format::period(&format::rfc3339_minute(*first), &format::rfc3339_minute(*last)),
+            plan.schema.words.period(&format::rfc3339_minute(*first), &format::rfc3339_minute(*last)),
         );
     }
     Ok(())

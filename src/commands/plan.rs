@@ -6,6 +6,7 @@ use super::session::{Session, load};
 use crate::cli::PlanArguments;
 use crate::error::{Error, Result};
 use crate::format;
+use crate::ingest::source::Source;
 use crate::ingest::timeline::Timeline;
 use crate::{console, ingest, output, shards};
 
@@ -40,6 +41,12 @@ pub(super) fn run(session: &Session, arguments: &PlanArguments) -> Result<u8> {
     })?;
     let made = shards::make(&plan, (&logs, &listed), known, (&input.keep, *split))?;
     let text = made.text()?;
+    let same =
+        |log: &&Source| output.canonicalize().ok().zip(log.path.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    if let Some(log) = logs.iter().find(same) {
+        return Err(Error::new(format!("{} is a log of the plan, and would be replaced by it", log.name))
+            .help("give another name to --output"));
+    }
     if output == Path::new("-") {
         console::print(&text)?;
     } else {

@@ -2,8 +2,7 @@
 
 use super::sections::Stage;
 use super::values::EpochNanos;
-
-const NANOS_PER_DAY: i64 = 24 * 3600 * 1_000_000_000;
+use crate::zone::Zone;
 
 /// The days that a daily plan tells apart.
 #[derive(Debug, Clone)]
@@ -12,8 +11,12 @@ pub struct ByDay {
     pub stages: Vec<Stage>,
     /// Its baseline among them.
     pub baseline: usize,
-    /// Days since 1970-01-01.
+    /// That of the day.
+    pub today: usize,
+    /// The day, since 1970-01-01.
     pub day: i64,
+    /// The moments with which the day before, the day, and the day after begin.
+    midnights: [EpochNanos; 3],
 }
 
 /// Positions of the stages of a daily plan.
@@ -22,15 +25,25 @@ const DAY_BEFORE: usize = 1;
 const DAY: usize = 2;
 
 impl ByDay {
+    /// The day, since 1970-01-01, of a rollout whose stages are these; `today` is the one of that day.
+    pub fn new(stages: Vec<Stage>, (baseline, today): (usize, usize), day: i64, zone: Zone) -> Self {
+        Self { stages, baseline, today, day, midnights: [day - 1, day, day + 1].map(|day| zone.start_of_day(day)) }
+    }
+
+    /// The stage of the day.
+    pub fn stage_of_day(&self) -> &Stage {
+        &self.stages[self.today]
+    }
+
     /// The stage of a daily plan for an upload that its rollout places in `stage` and that ended at
     /// `end`; `None` for other days.
     pub fn stage(&self, stage: usize, end: EpochNanos) -> Option<usize> {
-        let day = end.div_euclid(NANOS_PER_DAY);
-        match day - self.day {
-            0 => Some(DAY),
-            -1 => Some(DAY_BEFORE),
-            _ if stage == self.baseline && day < self.day => Some(BASELINE),
-            _ => None,
+        let [day_before, day, day_after] = self.midnights;
+        match end {
+            _ if end >= day_after => None,
+            _ if end >= day => Some(DAY),
+            _ if end >= day_before => Some(DAY_BEFORE),
+            _ => (stage == self.baseline).then_some(BASELINE),
         }
     }
 }
@@ -41,8 +54,8 @@ mod tests {
 
     #[test]
     fn a_day_takes_its_uploads_and_the_baseline_those_before() {
-        let by_day = ByDay { stages: Vec::new(), baseline: 0, day: 10 };
-        let at = |day: i64| day * NANOS_PER_DAY + 5;
+        let by_day = ByDay::new(Vec::new(), (0, 3), 10, Zone::default());
+        let at = |day: i64| day * 24 * 3600 * 1_000_000_000 + 5;
         assert_eq!([by_day.stage(3, at(10)), by_day.stage(3, at(9)), by_day.stage(3, at(8))], [Some(2), Some(1), None]);
         assert_eq!([by_day.stage(0, at(3)), by_day.stage(0, at(12))], [Some(0), None]);
     }

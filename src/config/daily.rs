@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::asked::{Criteria, RECORDS};
+use super::asked::{Criteria, Improvement, RECORDS};
 use super::by_day::ByDay;
 use super::plan::Plan;
 use super::sections::{CoverageSection, Stage};
@@ -10,8 +10,8 @@ use super::sections::{CoverageSection, Stage};
 /// The plan of one day (since 1970-01-01), on which the rollout was in stage `today`, the day before in
 /// stage `yesterday`. `None` without a baseline.
 ///
-/// The day must reach what its stage asks for but the number of uploads, which is asked of the whole stage; nothing is
-/// asked of completion.
+/// The day must reach what its stage asks for but the number of uploads, which is asked of the whole stage, as are the
+/// targets of the improvements; nothing is asked of completion.
 pub fn daily(plan: &Plan, day: i64, today: usize, yesterday: usize) -> Option<Plan> {
     let baseline = plan.baseline()?;
     let stage = |index: usize, name: String, criteria: Criteria| {
@@ -20,13 +20,18 @@ pub fn daily(plan: &Plan, day: i64, today: usize, yesterday: usize) -> Option<Pl
     };
     let asked = plan.stages[today].criteria().iter().filter(|criterion| criterion.metric != RECORDS);
     let mut daily = plan.clone();
-    daily.title = format!("{}: daily report, {}", plan.title, date_name(day));
-    daily.by_day = Some(ByDay { stages: plan.stages.clone(), baseline, day });
+    let title = plan.title.trim_end_matches(", final report");
+    daily.title = format!("{title}: daily report, {}, stage {}", date_name(day), plan.stages[today].name);
+    daily.by_day = Some(ByDay::new(plan.stages.clone(), (baseline, today), day, plan.schema.words.timezone));
     daily.stages = vec![
         plan.stages[baseline].clone(),
         stage(yesterday, format!("{} (day before)", date_name(day - 1)), Criteria::List(Vec::new())),
         stage(today, date_name(day), Criteria::List(asked.cloned().collect())),
     ];
+    // What the rollout was meant to improve is asked of all of it: a day is described, and not held against it.
+    let describes = |asked: &Improvement| Improvement { min: None, max: None, ..asked.clone() };
+    let is_treated = plan.stages[today].percentage > 0.0;
+    daily.improvements = plan.improvements.iter().filter(|_| is_treated).map(describes).collect();
     daily.completion.criteria = Vec::new();
     daily.tests = Vec::new();
     daily.coverage = CoverageSection::default();

@@ -10,6 +10,7 @@ mod init;
 mod locate;
 mod overlap;
 mod plan;
+mod report;
 mod sections;
 mod sources;
 mod triggers;
@@ -43,11 +44,13 @@ const MOST_ABOVE: usize = 64;
 /// `rollout.toml` of the working directory, or of the nearest folder above it that has one, as a relative path.
 fn nearest() -> Option<PathBuf> {
     let here = Path::new(CONFIG_FILE);
-    if here.is_file() {
+    // What is there and cannot be read is an error, and not the built-in plan.
+    let stands = |path: &Path| path.symlink_metadata().is_ok();
+    if stands(here) {
         return Some(here.to_path_buf());
     }
     let folders = std::env::current_dir().ok()?.components().count().saturating_sub(1).min(MOST_ABOVE);
-    (1..=folders).map(|up| "../".repeat(up) + CONFIG_FILE).map(PathBuf::from).find(|path| path.is_file())
+    (1..=folders).map(|up| "../".repeat(up) + CONFIG_FILE).map(PathBuf::from).find(|path| stands(path))
 }
 
 /// Loads the plan: `config` if given, else `rollout.toml` of the working directory or of the nearest folder above it, else

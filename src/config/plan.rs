@@ -10,9 +10,10 @@ use super::accept::AcceptSection;
 use super::asked::{HEADLINE_LATENCY, Improvement, THROUGHPUT};
 use super::by_day::ByDay;
 use super::exclude::ExcludeSection;
+use super::report::NotesSection;
 use super::sections::{
-    AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, NotesSection, Stage,
-    StartSection, TestPhaseSection, ValidationSection, VariantsSection,
+    AnalysisSection, BundleSection, CompletionSection, CoverageSection, InputSection, Stage, StartSection,
+    TestPhaseSection, ValidationSection, VariantsSection,
 };
 use super::triggers::TriggersSection;
 use super::values::{EpochNanos, Glob};

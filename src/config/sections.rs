@@ -9,6 +9,7 @@ use stagegate_stats::Level;
 use super::accept::AcceptSection;
 use super::asked::{Criteria, Criterion, Improvement, TargetsSection};
 use super::exclude::ExcludeSection;
+use super::report::{NotesSection, ReportSection};
 use super::triggers::TriggersSection;
 use super::values::{Glob, Moment};
 use crate::metric::{Distribution, Estimator};
@@ -61,6 +62,8 @@ pub struct RolloutFile {
     pub validation: ValidationSection,
     /// What is sent to the external reviewer.
     pub bundle: BundleSection,
+    /// How the report tells what it found.
+    pub report: ReportSection,
 }
 
 impl Default for RolloutFile {
@@ -93,6 +96,7 @@ impl Default for RolloutFile {
             notes: NotesSection::default(),
             validation: ValidationSection::default(),
             bundle: BundleSection::default(),
+            report: ReportSection::default(),
         }
     }
 }
@@ -332,18 +336,6 @@ impl CompletionCriterion {
         Self::Report,
         Self::Validation,
     ];
-}
-
-/// `[notes]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a table of notes")]
-pub struct NotesSection {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub findings: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lessons_learned: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recommendations: Option<String>,
 }
 
 /// `[validation]`

@@ -110,7 +110,29 @@ impl Default for TriggersSection {
     }
 }
 
+/// Most times the baseline's value that a trigger may wait for.
+const MOST_TIMES: f64 = 1e6;
+
 impl TriggersSection {
+    /// The numbers that are given: key, value, the least and the most that it may be.
+    pub(super) fn ranges(&self) -> Vec<(&'static str, f64, f64, f64)> {
+        let bounds = [
+            ("success_rate_low", self.success_rate_low, 1.0),
+            ("error_rate_high", self.error_rate_high, 1.0),
+            ("success_rate_degraded", self.success_rate_degraded, 1.0),
+            ("latency_degraded", self.latency_degraded, MOST_TIMES),
+            ("memory_spike", self.memory_spike, MOST_TIMES),
+            ("complaints_rising", self.complaints_rising, MOST_TIMES),
+        ];
+        let minutes = [
+            ("rollback_minutes", self.rollback_minutes),
+            ("review_minutes", self.review_minutes),
+            ("answer_minutes", self.answer_minutes),
+        ];
+        let bounds = bounds.into_iter().filter_map(|(key, bound, most)| Some((key, bound.on()?, 0.0, most)));
+        bounds.chain(minutes.map(|(key, value)| (key, f64::from(value), 1.0, 60.0))).collect()
+    }
+
     /// Everything that is watched in windows, those with keys of their own first.
     pub fn watched(&self) -> Vec<Watch> {
         use Severity::{Review, Rollback};

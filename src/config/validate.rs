@@ -11,7 +11,7 @@ use super::overlap;
 use super::plan::{Plan, Stream, metric_of};
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
 use super::sources;
-use super::triggers::{TriggersSection, Watch};
+use super::triggers::Watch;
 use crate::error::{Error, Result, did_you_mean};
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
 use crate::schema::metrics::Metrics;
@@ -56,7 +56,8 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     let presets = sources::presets(&file, &schema);
     let mut input = file.input;
     // Where the config names files at its sources alone, these are the log.
-    if !located.says("input", "files") && !sources.is_empty() && sources.iter().all(|source| !source.files.is_empty()) {
+    let named = file.sources.iter().all(|source| !source.files.is_empty());
+    if !located.says("input", "files") && !file.sources.is_empty() && named {
         input.files = sources.iter().flat_map(|source| &source.files).map(|glob| glob.as_str().to_owned()).collect();
     }
     let stages = stages(file.stages, file.criteria, &file.analysis, &check)?;
@@ -79,15 +80,11 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     }
     let names = file.triggers.watched().into_iter().map(|watch| watch.name);
     check.different(names, "triggers", &[Key("triggers"), Key("watch")])?;
-    let TriggersSection { rollback_minutes, review_minutes, answer_minutes, .. } = file.triggers;
-    let minutes = [
-        ("rollback_minutes", rollback_minutes),
-        ("review_minutes", review_minutes),
-        ("answer_minutes", answer_minutes),
-    ];
-    for (key, value) in minutes {
-        check.within(f64::from(value), 1.0, 60.0, &[Key("triggers"), Key(key)])?;
+    for (key, value, least, most) in file.triggers.ranges() {
+        check.within(value, least, most, &[Key("triggers"), Key(key)])?;
     }
+    let mut schema = schema;
+    schema.words.timezone = file.report.timezone;
     Ok(Plan {
         title: file.title.unwrap_or_else(|| schema.words.title()),
         schema,

@@ -350,7 +350,7 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
         let Some((newline, last)) = self.newlines(bytes) else {
             if self.too_long.is_none() {
                 self.carried.extend_from_slice(bytes);
-                if self.carried.len() > MAX_LINE_BYTES {
+                if self.carried.len() > MAX_LINE_BYTES && !self.give_up_quote() {
                     self.too_long = Some(cut_bytes(&self.carried));
                     self.carried = Vec::new();
                 }
@@ -373,6 +373,19 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
         }
         let body = (start < end).then(|| (Arc::clone(block), start..end));
         self.lines(head, body);
+    }
+
+    /// A quote that is not closed within the longest line is none: what it took in are lines. Whether there are some.
+    fn give_up_quote(&mut self) -> bool {
+        let Some((separator, quoting)) = &mut self.quoting else { return false };
+        let Some(last) = memchr::memrchr(b'\n', &self.carried) else { return false };
+        let rest = self.carried.split_off(last + 1);
+        *quoting = Quoting::default();
+        // No newline is in it: only what is between quotes at its end is learned.
+        let _ = rows::ends(&rest, *separator, quoting).last();
+        let lines = std::mem::replace(&mut self.carried, rest);
+        self.lines(lines, None);
+        true
     }
 
     fn lines(&mut self, head: Vec<u8>, block: Option<(Arc<Block>, Range<usize>)>) {

@@ -122,8 +122,8 @@ pub fn resolve_beside(plan: &Plan, files: &[String]) -> Result<Option<Inputs>> {
     let mut inputs = resolve(&beside)?;
     for log in &mut inputs.logs {
         let mut text = head(log);
-        if text.len() == HEAD_BYTES {
-            text.truncate(memchr::memrchr(b'\n', &text).unwrap_or(HEAD_BYTES));
+        if text.len() >= HEAD_BYTES {
+            text.truncate(memchr::memrchr(b'\n', &text).unwrap_or(text.len()));
         }
         let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
         if lines.peek().is_some() && lines.all(|line| memchr::memmem::find(line, b"\"event_type\"").is_some()) {
@@ -204,7 +204,27 @@ fn expand(pattern: &str, plan: &Plan) -> Result<Vec<PathBuf>> {
             paths.push(path);
         }
     }
+    names_are_text(&full)?;
     Ok(paths)
+}
+
+/// The patterns pass over names that are no UTF-8: such a file would be missing without a word.
+fn names_are_text(full: &Path) -> Result<()> {
+    let (Some(folder), Some(Ok(pattern))) =
+        (full.parent(), full.file_name().map(|name| glob::Pattern::new(&name.to_string_lossy())))
+    else {
+        return Ok(());
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = folder.read_dir() else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let unreadable = names.filter(|name| name.to_str().is_none());
+    match unreadable.map(|name| name.to_string_lossy().into_owned()).find(|name| pattern.matches(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(format!("the file name {name:?} is not UTF-8"))
+            .at(Position::file(folder.display().to_string()))
+            .help("rename it: no pattern can name it, and its records would be missing")),
+    }
 }
 
 fn add(path: PathBuf, canonical: &Path, plan: &Plan, inputs: &mut Inputs) -> Result<()> {

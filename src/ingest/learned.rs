@@ -182,7 +182,7 @@ mod tests {
             let by_column = ByColumn::new(&mapping, &columns).expect("each column once");
             let read = |by_column: Option<&ByColumn>| {
                 let mut told_of = Vec::new();
-                rows::records(&mapping.form, (&columns, by_column), "log.csv", text.as_bytes(), |_, found: FoundRow<'_>| {
+                rows::records((&mapping.form, mapping.dropped()), (&columns, by_column), "log.csv", text.as_bytes(), |_, found: FoundRow<'_>| {
                     told_of.push(told(found.read(&mapping, &mut IsoReader::default())));
                 });
                 told_of

@@ -73,7 +73,7 @@ pub fn is_meant(mapping: &Mapping, row: Row<'_>) -> Result<bool, Reject> {
             return Ok(false);
         }
     }
-    for condition in mapping.drop() {
+    for condition in mapping.dropped() {
         if holds(condition)? {
             return Ok(false);
         }
@@ -86,7 +86,7 @@ pub fn event_is_meant(mapping: &Mapping, row: Row<'_>) -> bool {
     let with_field =
         |condition: &Condition| row.text(&condition.path).ok().flatten().map(|text| condition.holds(Some(&text)));
     mapping.keep().iter().filter_map(with_field).all(|holds| holds)
-        && !mapping.drop().iter().filter_map(with_field).any(|holds| holds)
+        && !mapping.dropped().iter().filter_map(with_field).any(|holds| holds)
 }
 
 impl<'r> Row<'r> {
@@ -285,6 +285,7 @@ impl<'r> Fields<'_, 'r> {
         }
         let text = self.required(Role::Timestamp)?;
         let rule = self.mapping.rule(Role::Timestamp).ok_or_else(|| self.missing(Role::Timestamp))?;
+        let text = if rule.unit.is_some() { Cow::Owned(self.pointed(&text).into_owned()) } else { text };
         // The reader of the own format knows seconds and milliseconds by their size.
         let by_size = self.mapping.is_own() && rule.unit.is_none() && rule.clock.format.is_none();
         let own = quantity::number(&text).filter(|_| by_size).and_then(|value| timestamp::parse_epoch(&text, value));
@@ -296,6 +297,9 @@ impl<'r> Fields<'_, 'r> {
     #[inline]
     fn plain_decimal(&self, role: Role) -> Option<(&Rule, Decimal)> {
         self.row.flat?;
+        if self.mapping.decimal_comma {
+            return None;
+        }
         let rule = self.mapping.rule(role)?;
         let decimal = match self.row.flat_at(rule.plain()?)? {
             Found::Number(text, decimal) if rule.is_value(text) => decimal,
@@ -340,12 +344,24 @@ impl<'r> Fields<'_, 'r> {
         Ok(Some(sum))
     }
 
-    fn quantity(&self, role: Role, unit: Option<Unit>, text: &str) -> Result<f64, Reject> {
-        if role == Role::Duration {
-            return quantity::duration_ms(text, unit).map_err(|why| self.wrong(role, text, &why));
+    /// A number as it is written with a point.
+    fn pointed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.mapping.decimal_comma {
+            true => Cow::Owned(text.replace('.', "").replace(',', ".")),
+            false => Cow::Borrowed(text),
         }
-        let value = quantity::number(text).ok_or_else(|| self.wrong(role, text, "is no number"))?;
-        Ok(unit.map_or(value, |unit| unit.to_report(value)))
+    }
+
+    fn quantity(&self, role: Role, unit: Option<Unit>, text: &str) -> Result<f64, Reject> {
+        let pointed = self.pointed(text);
+        if role == Role::Duration {
+            return quantity::duration_ms(&pointed, unit).map_err(|why| self.wrong(role, text, &why));
+        }
+        // Where the report has a unit, a text may carry its own.
+        let told_in = role.number_unit(&self.mapping.schema);
+        let written = || quantity::with_own_unit(&pointed, told_in?);
+        let value = quantity::number(&pointed).map(|value| unit.map_or(value, |unit| unit.to_report(value)));
+        value.or_else(written).ok_or_else(|| self.wrong(role, text, "is no number"))
     }
 
     fn within(&self, role: Role, value: f64, max: f64, range: &str) -> Result<f64, Reject> {

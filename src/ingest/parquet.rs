@@ -25,6 +25,8 @@ pub const MAGIC: &[u8; 4] = b"PAR1";
 const MAX_ROWS: usize = 1 << 26;
 /// Most bytes of a row group, unpacked, of the columns that are read.
 const MAX_BYTES: u64 = 4 << 30;
+/// Levels of structs and lists, of which each takes a part of the stack.
+const MAX_DEPTH: usize = 48;
 /// Lines that are made at once, in bytes.
 const LINES: usize = 1 << 18;
 
@@ -66,6 +68,10 @@ impl Lines {
     pub fn open(mut file: File, wants: impl Fn(&str) -> bool) -> io::Result<Self> {
         let opened = guarded(|| {
             let metadata = read::read_metadata(&mut file)?;
+            let deepest = metadata.schema_descr.columns().iter().map(|column| column.path_in_schema.len()).max();
+            if deepest.is_some_and(|depth| depth > MAX_DEPTH) {
+                polars_bail!(ComputeError: "its columns are nested more than {MAX_DEPTH} deep");
+            }
             let schema = read::infer_schema(&metadata)?;
             Ok((metadata, schema))
         });

@@ -2,6 +2,7 @@
 
 use chrono::format::{Item, Parsed, parse};
 use chrono::{DateTime, LocalResult, TimeZone, Utc};
+use chrono_tz::Tz;
 
 use super::decimal::Decimal;
 use super::timestamp::{self, IsoReader};
@@ -111,9 +112,14 @@ pub fn moment_of(decimal: Decimal, unit: Unit, clock: &Clock) -> Option<i64> {
     timestamp::in_range(at).then_some(at)
 }
 
+const MS_PER_DAY: f64 = 86_400_000.0;
+
 fn written_duration(text: &str) -> Option<f64> {
-    if let Some(rest) = text.strip_prefix("PT") {
-        return with_units(&rest.to_ascii_lowercase());
+    if let Some(rest) = text.strip_prefix('P') {
+        let (days, rest) = rest.split_once('T').unwrap_or((rest, ""));
+        let days = if days.is_empty() { 0.0 } else { number(days.strip_suffix(['D', 'd'])?)? * MS_PER_DAY };
+        let rest = if rest.is_empty() { 0.0 } else { with_units(&rest.to_ascii_lowercase())? };
+        return (text.len() > 1).then_some(days + rest);
     }
     if text.contains(':') {
         let parts: Vec<f64> = text.split(':').map(number).collect::<Option<_>>()?;
@@ -126,18 +132,44 @@ fn written_duration(text: &str) -> Option<f64> {
 fn with_units(text: &str) -> Option<f64> {
     let (mut rest, mut sum) = (text, 0.0);
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
-        let (value, after) = rest.split_at(end);
+        let (value, after) = rest.split_at(end_of_number(rest).filter(|end| *end > 0 && *end < rest.len())?);
         let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
         let word = match after[..end].trim() {
-            "m" => "min",
-            "μs" => "us",
+            "m" | "mins" | "minute" | "minutes" => "min",
+            "μs" | "micros" | "microsecond" | "microseconds" => "us",
+            "nanos" | "nanosecond" | "nanoseconds" => "ns",
+            "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => "ms",
+            "sec" | "secs" | "second" | "seconds" => "s",
+            "hour" | "hours" => "h",
             word => word,
         };
         sum += Unit::parse(word).filter(|unit| unit.is_time())?.to_report(number(value)?);
         rest = &after[end..];
     }
     (!text.is_empty()).then_some(sum)
+}
+
+/// Where a number ends with which a text begins: digits, a point, an exponent that has digits.
+fn end_of_number(text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let exponent = text[end..].strip_prefix(['e', 'E']).map(|rest| (rest, rest.trim_start_matches(['+', '-'])));
+    let Some((signed, digits)) = exponent else { return Some(end) };
+    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+    Some(if count == 0 { end } else { end + 1 + (signed.len() - digits.len()) + count })
+}
+
+/// A number with a unit behind it (`107 ms`, `88 MB`) in `told_in`, the unit of the report: `ms` or `MB`.
+pub fn with_own_unit(text: &str, told_in: &str) -> Option<f64> {
+    let text = text.trim();
+    match told_in {
+        "ms" => with_units(text),
+        "MB" => {
+            let (value, word) = text.split_at(end_of_number(text)?);
+            let unit = Unit::parse(word.trim()).filter(|unit| !unit.is_time())?;
+            Some(unit.to_report(number(value)?))
+        }
+        _ => None,
+    }
 }
 
 /// A moment in ns since 1970-01-01T00:00:00Z, in the years 2000 to 2100.
@@ -152,19 +184,23 @@ pub fn moment(text: &str, unit: Option<Unit>, clock: &Clock, times: &mut IsoRead
             let since = nanoseconds(text, unit).ok_or("lies outside the years 2000 to 2100")?;
             since.checked_add(clock.base).ok_or("lies outside the years 2000 to 2100")?
         }
-        (None, None) => iso(text.trim(), clock, times).ok_or_else(|| not_iso(text))?,
+        (None, None) => iso(text.trim(), clock, times).ok_or_else(|| not_iso(text))??,
     };
     if timestamp::in_range(at) { Ok(at) } else { Err("lies outside the years 2000 to 2100".into()) }
 }
 
 /// ISO 8601; without an offset the clock's zone says what it means.
-fn iso(text: &str, clock: &Clock, times: &mut IsoReader) -> Option<i64> {
+fn iso(text: &str, clock: &Clock, times: &mut IsoReader) -> Option<Result<i64, String>> {
     let at = times.parse(text)?;
-    match clock.zone {
-        Some(_) if !has_offset(text) => local(DateTime::from_timestamp_nanos(at).naive_utc(), clock),
-        _ => Some(at),
-    }
+    Some(match clock.zone {
+        Some(_) if !has_offset(text) => {
+            local(DateTime::from_timestamp_nanos(at).naive_utc(), clock).ok_or_else(|| NOT_ON_THAT_CLOCK.into())
+        }
+        _ => Ok(at),
+    })
 }
+
+const NOT_ON_THAT_CLOCK: &str = "does not exist on that clock: it was put forward then";
 
 fn has_offset(text: &str) -> bool {
     let time = text.get(10..).unwrap_or_default();
@@ -209,7 +245,7 @@ fn formatted(text: &str, items: &[Item<'_>], clock: &Clock) -> Result<i64, Strin
         return time.timestamp_nanos_opt().ok_or_else(|| "lies outside the years 2000 to 2100".into());
     }
     let time = parsed.to_naive_datetime_with_offset(0).map_err(incomplete)?;
-    local(time, clock).ok_or_else(|| "does not exist on that clock: it was put forward then".into())
+    local(time, clock).ok_or_else(|| NOT_ON_THAT_CLOCK.into())
 }
 
 /// A time of the clock's zone. Of two, where the clock was put back, the earlier; `None` where it was put forward.
@@ -222,6 +258,15 @@ fn local(time: chrono::NaiveDateTime, clock: &Clock) -> Option<i64> {
         },
     };
     utc.timestamp_nanos_opt()
+}
+
+/// The second moment at which a clock that is put back shows the same as at the first.
+fn repeated(first: i64, zone: Tz) -> Option<i64> {
+    let shown = DateTime::from_timestamp_nanos(first).with_timezone(&zone).naive_local();
+    match zone.from_local_datetime(&shown) {
+        LocalResult::Ambiguous(_, second) => second.timestamp_nanos_opt(),
+        _ => None,
+    }
 }
 
 /// From one moment to another in ms: both numbers of the unit, or both times.
@@ -240,7 +285,11 @@ pub fn difference_ms(end: &str, start: &str, unit: Option<Unit>, clock: &Clock) 
         (None, Some(_), Some(_)) => return Err("is a number, and the config gives no unit".into()),
         _ => {
             let mut times = IsoReader::default();
-            moment(end, unit, clock, &mut times)? - moment(start, unit, clock, &mut times)?
+            let (end, start) = (moment(end, unit, clock, &mut times)?, moment(start, unit, clock, &mut times)?);
+            // An hour that a clock shows twice is meant so that the shortest time passes.
+            let second = |at: i64| clock.zone.and_then(|zone| repeated(at, zone)).into_iter().chain([at]);
+            let ways = second(end).flat_map(|end| second(start).map(move |start| end - start));
+            ways.filter(|passed| *passed >= 0).min().unwrap_or(end - start)
         }
     };
     Ok(nanoseconds as f64 / 1e6)

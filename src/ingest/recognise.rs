@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::inputs::{self, Inputs};
 use super::node::{self, Node};
-use super::rows;
-use super::source;
+use super::rows::{self, Columns};
+use super::source::{self, Source};
 use crate::config::Plan;
-use crate::error::Result;
+use crate::error::{Error, Position, Result, did_you_mean};
 use crate::schema::condition::Condition;
-use crate::schema::mapping::{Form, form};
+use crate::schema::mapping::{Form, Mapping, form};
 use crate::schema::matcher::pattern;
-use crate::schema::path::Path;
+use crate::schema::path::{Origin, Path};
 use crate::schema::presets::{self, Preset};
 use crate::schema::source::Parse;
 
@@ -37,6 +37,7 @@ pub struct Recognised {
 /// See [`inputs::resolve`].
 pub fn inputs(plan: &Plan) -> Result<Inputs> {
     let mut inputs = inputs::resolve(plan)?;
+    columns_are_there(&inputs)?;
     if plan.presets.is_empty() {
         return Ok(inputs);
     }
@@ -48,6 +49,46 @@ pub fn inputs(plan: &Plan) -> Result<Inputs> {
         }
     }
     Ok(inputs)
+}
+
+/// A column that a mapping names, and no file of its source has, is a word that was written wrong.
+fn columns_are_there(inputs: &Inputs) -> Result<()> {
+    // By mapping: what no file had so far, with the first file and its columns.
+    let mut absent: Vec<(&Arc<Mapping>, &Source, Columns, Vec<String>)> = Vec::new();
+    for log in &inputs.logs {
+        let Some(mapping) = log.mapping.as_ref().filter(|mapping| mapping.preset().is_none()) else { continue };
+        let known = absent.iter_mut().find(|(of, ..)| Arc::ptr_eq(of, mapping));
+        let all_found = known.as_ref().is_some_and(|(.., names)| names.is_empty());
+        if all_found || !matches!(mapping.form, Form::Csv { .. }) {
+            continue;
+        }
+        let columns = rows::columns_of(&mapping.form, &source::head(log));
+        if columns.is_empty() {
+            continue;
+        }
+        let missing = not_among(mapping, &columns);
+        match known {
+            Some((.., names)) => names.retain(|name| missing.contains(name)),
+            None => absent.push((mapping, log, columns, missing)),
+        }
+    }
+    let Some((_, log, columns, names)) = absent.into_iter().find(|(.., names)| !names.is_empty()) else {
+        return Ok(());
+    };
+    let near = did_you_mean(&names[0], columns.iter().map(String::as_str));
+    Err(Error::new(format!("no column is called {:?}{near}", names[0]))
+        .at(Position::at(&log.name, 1, 1))
+        .help(format!("the columns are {}", columns.join(", "))))
+}
+
+/// The columns of which a mapping needs one and finds none.
+fn not_among(mapping: &Mapping, columns: &[String]) -> Vec<String> {
+    let is_there = |path: &&Path| {
+        let name = path.keys().map(|keys| keys.join("."));
+        path.origin != Origin::Row || name.is_none_or(|name| columns.contains(&name))
+    };
+    let groups = mapping.alternatives().into_iter().filter(|paths| !paths.is_empty() && !paths.iter().any(is_there));
+    groups.map(|paths| paths[0].text.clone()).collect()
 }
 
 /// The preset that fits the first bytes of a log best: the one that asks for most.
@@ -86,7 +127,7 @@ fn fits(preset: &Preset, lines: &[&str], nodes: &[Node<'_>], head: &[u8]) -> Opt
             let known = !preset.signs.is_empty() && preset.signs.iter().all(|sign| columns.contains(sign));
             known.then_some(lines.len())
         }
-        Form::Pattern(_) => {
+        Form::Pattern { .. } => {
             let pattern = pattern(preset.source.pattern.as_deref()?).ok()?;
             let meant = preset.source.drop.iter().filter_map(|text| Condition::parse(text).ok());
             let dropped: Vec<_> = meant.collect();

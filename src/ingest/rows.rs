@@ -10,6 +10,7 @@ use super::native::{self, Line};
 use super::node::{self, Node};
 use super::reject::{Reject, RejectReason};
 use super::timestamp::IsoReader;
+use crate::schema::condition::Condition;
 use crate::schema::mapping::{Form, Mapping};
 use crate::schema::path::{Origin, Path, Step};
 
@@ -52,22 +53,14 @@ impl<'r> Found<'r> {
 pub fn each_row(mapping: &Mapping, file: &str, line: &str, mut each: impl FnMut(Found<'_>)) {
     match &mapping.form {
         Form::Json { rows, unwrap } => json_rows(mapping, (rows.as_ref(), unwrap), file, line, &mut each),
-        Form::Pattern(pattern) => match pattern_row(pattern, line) {
-            Some(node) => each(Found::Row(Row { node: &node, around: &[], file, line, flat: None })),
-            // What no pattern fits may be dropped by its text.
+        Form::Pattern { pattern, unwrap } => match pattern_row(pattern, line) {
+            Some(mut node) => {
+                unwrap.iter().for_each(|path| node.unwrap_at(&path.steps));
+                each(Found::Row(Row { node: &node, around: &[], file, line, flat: None }));
+            }
             None => {
-                let row = Row { node: &Node::Null, around: &[], file, line, flat: None };
-                let dropped = mapping
-                    .drop()
-                    .iter()
-                    .any(|condition| condition.path.origin == Origin::Line && condition.holds(Some(line)));
-                match dropped {
-                    true => each(Found::Row(row)),
-                    false => each(Found::Reject(Reject::whole_line(
-                        RejectReason::Malformed,
-                        "the line does not fit the source's pattern",
-                    ))),
-                }
+                let reject = Reject::whole_line(RejectReason::Malformed, "the line does not fit the source's pattern");
+                each(unless_dropped(mapping.dropped(), file, line, reject));
             }
         },
         Form::Csv { .. } => each(Found::Nothing),
@@ -87,7 +80,8 @@ fn json_rows(
         Err(fault) => {
             let offset = fault.offset + line.len() - text.len();
             let message = format!("expected {}", fault.expected);
-            return each(Found::Reject(Reject::at(RejectReason::NotJson, line.as_bytes(), offset, message)));
+            let reject = Reject::at(RejectReason::NotJson, line.as_bytes(), offset, message);
+            return each(unless_dropped(mapping.dropped(), file, line, reject));
         }
     };
     unwrap.iter().for_each(|path| node.unwrap_at(&path.steps));
@@ -231,9 +225,10 @@ impl ByColumn {
 }
 
 /// Calls `each` with what each record of `part` holds; `columns` name its fields, and `by_column` says where they go.
-/// `part` begins and ends with whole records.
+/// `part` begins and ends with whole records. A record that is none is left out where a condition of `drop` on its text
+/// holds.
 pub fn records(
-    form: &Form,
+    (form, drop): (&Form, &[Condition]),
     (columns, by_column): (&[String], Option<&ByColumn>),
     file: &str,
     part: &[u8],
@@ -243,13 +238,7 @@ pub fn records(
     let comment = header.as_ref().and_then(|mark| mark.chars().next());
     let mut splitter = Splitter::new(*separator);
     let mut slots = Slots::default();
-    let mut start = 0;
-    for end in ends(part, *separator, &mut Quoting::default()).chain([part.len()]) {
-        if end <= start {
-            continue;
-        }
-        let bytes = &part[start..end];
-        start = end;
+    for Piece { bytes, torn } in pieces(part, *separator) {
         let trimmed = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let trimmed = trimmed.strip_suffix(b"\r").unwrap_or(trimmed);
         let lines = memchr::memchr_iter(b'\n', trimmed).count() as u64 + 1;
@@ -271,6 +260,10 @@ pub fn records(
             each(record, Found::Nothing);
             continue;
         }
+        if torn {
+            each(record, unless_dropped(drop, file, line, Reject::whole_line(RejectReason::Malformed, TORN)));
+            continue;
+        }
         // Quotes and carriage returns are the splitter's.
         if let Some(by_column) = by_column
             && memchr::memchr2(b'"', b'\r', text.as_bytes()).is_none()
@@ -283,8 +276,107 @@ pub fn records(
         match fields(&mut splitter, columns, text) {
             Ok(None) => each(record, Found::Nothing),
             Ok(Some(node)) => each(record, Found::Row(Row { node: &node, around: &[], file, line, flat: None })),
-            Err(reject) => each(record, Found::Reject(reject)),
+            Err(reject) => each(record, unless_dropped(drop, file, line, reject)),
         }
+    }
+}
+
+const TORN: &str = "a quote is opened and not closed before the next column: the line stands alone";
+/// Lines that are taken off one record for a quote that is not closed; then what is left is given up as one.
+const MOST_TORN: usize = 100;
+
+/// A record of CSV, or a line of what only a lost quote made one.
+struct Piece<'p> {
+    bytes: &'p [u8],
+    torn: bool,
+}
+
+/// The records of a part. One that a lost quote would let swallow the rows behind it loses its first line, and the rest
+/// is read again.
+fn pieces(part: &[u8], separator: u8) -> impl Iterator<Item = Piece<'_>> {
+    let quoted = memchr::memchr(b'"', part).is_some();
+    let mut quoting = Quoting::default();
+    let ends: Vec<usize> = if quoted { ends(part, separator, &mut quoting).collect() } else { Vec::new() };
+    let mut plain = memchr::memchr_iter(b'\n', if quoted { &[] } else { part }).map(|newline| newline + 1);
+    let mut ends = ends.into_iter();
+    let (mut start, mut done) = (0, false);
+    let whole = std::iter::from_fn(move || {
+        while !done {
+            let end = if quoted { ends.next() } else { plain.next() };
+            done = end.is_none();
+            let from = std::mem::replace(&mut start, end.unwrap_or(part.len()));
+            if from < start {
+                return Some(&part[from..start]);
+            }
+        }
+        None
+    });
+    whole.flat_map(move |record| {
+        let apart = (quoted && is_torn(record, separator)).then(|| taken_apart(record, separator));
+        let one = if apart.is_none() { Some(Piece { bytes: record, torn: false }) } else { None };
+        apart.into_iter().flatten().chain(one)
+    })
+}
+
+fn taken_apart(record: &[u8], separator: u8) -> Vec<Piece<'_>> {
+    let (mut found, mut rest, mut torn_lines) = (Vec::new(), record, 0);
+    while !rest.is_empty() {
+        let end = ends(rest, separator, &mut Quoting::default()).next().unwrap_or(rest.len());
+        let torn = is_torn(&rest[..end], separator);
+        torn_lines += usize::from(torn);
+        let line = memchr::memchr(b'\n', &rest[..end]).map_or(end, |newline| newline + 1);
+        let (bytes, after) = rest.split_at(if torn && torn_lines <= MOST_TORN { line } else { end });
+        found.push(Piece { bytes, torn });
+        rest = after;
+    }
+    found
+}
+
+/// Lines of one record from which on they are asked whether they are rows themselves.
+const MANY_LINES: usize = 20;
+
+/// Whether most lines of a record have as many columns as each other: then they are rows, and the quotes around them are
+/// those of two fields.
+fn holds_rows(record: &[u8], separator: u8) -> bool {
+    if memchr::memchr_iter(b'\n', record).nth(MANY_LINES).is_none() {
+        return false;
+    }
+    let columns = record.split(|byte| *byte == b'\n').map(|line| memchr::memchr_iter(separator, line).count());
+    let mut counts: Vec<usize> = columns.collect();
+    counts.sort_unstable();
+    let usual = counts[counts.len() / 2];
+    usual >= 2 && counts.iter().filter(|count| **count == usual).count() * 10 >= counts.len() * 9
+}
+
+/// Whether a quote is closed where more of its field follows, or never; or rows stand between quotes.
+fn is_torn(record: &[u8], separator: u8) -> bool {
+    if holds_rows(record, separator) {
+        return true;
+    }
+    let (mut inside, mut at) = (false, 0);
+    while let Some(found) = record.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let quote = at + found;
+        at = quote + 1;
+        if !inside {
+            inside = quote == 0 || record[quote - 1] == separator || record[quote - 1] == b'\n';
+            continue;
+        }
+        match record.get(at) {
+            Some(b'"') => at += 1,
+            None | Some(b'\n' | b'\r' | b' ' | b'\t') => inside = false,
+            Some(byte) if *byte == separator => inside = false,
+            Some(_) => return true,
+        }
+    }
+    inside
+}
+
+/// What cannot be read may be meant to be left out: by a condition on its text.
+fn unless_dropped<'r>(drop: &[Condition], file: &'r str, line: &'r str, reject: Reject) -> Found<'r> {
+    let dropped = drop.iter().any(|condition| condition.path.origin == Origin::Line && condition.holds(Some(line)));
+    match dropped {
+        true => Found::Row(Row { node: &Node::Null, around: &[], file, line, flat: None }),
+        false => Found::Reject(reject),
     }
 }
 

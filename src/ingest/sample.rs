@@ -35,10 +35,16 @@ pub fn sample(source: &Source, count: usize) -> Vec<Shown> {
         Some(mapping) => {
             if let Form::Csv { .. } = mapping.form {
                 let columns = rows::columns_of(&mapping.form, &head);
-                rows::records(&mapping.form, (&columns, None), &source.name, head.as_slice(), |record, found| {
-                    let became = mapped_row(mapping, found);
-                    shown.push(Shown { row: record.text.to_owned(), became });
-                });
+                rows::records(
+                    (&mapping.form, mapping.dropped()),
+                    (&columns, None),
+                    &source.name,
+                    head.as_slice(),
+                    |record, found| {
+                        let became = mapped_row(mapping, found);
+                        shown.push(Shown { row: record.text.to_owned(), became });
+                    },
+                );
             } else {
                 for line in lines {
                     rows::each_row(mapping, &source.name, line, |found| {

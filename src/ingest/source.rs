@@ -296,7 +296,16 @@ pub fn head(source: &Source) -> Vec<u8> {
         return bytes;
     }
     let Ok(raw) = open(source) else { return Vec::new() };
-    let filled = source.packing.lines(raw).map_or(0, |mut stream| fill(&mut *stream, &mut bytes).0);
+    let Ok(mut stream) = source.packing.lines(raw) else { return Vec::new() };
+    let mut filled = fill(&mut *stream, &mut bytes).0;
+    // Rows may be long: a head holds some of them whole.
+    while filled == bytes.len() && filled < MOST_HEAD_BYTES && memchr::memchr_iter(b'\n', &bytes).nth(2).is_none() {
+        bytes.resize(filled * 4, 0);
+        filled += fill(&mut *stream, &mut bytes[filled..]).0;
+    }
     bytes.truncate(filled);
     bytes
 }
+
+/// Of a log whose rows are long.
+const MOST_HEAD_BYTES: usize = 64 * HEAD_BYTES;

@@ -143,14 +143,14 @@ pub fn survey(head: &[u8], later: &[u8]) -> Option<Survey> {
     }
     let mut survey = Survey { separator: Some(separator), ..Survey::default() };
     let rows = lines.len().saturating_sub(1);
-    rows::records(&form, (&columns, None), "", head, |_, found| {
+    rows::records((&form, &[]), (&columns, None), "", head, |_, found| {
         if let Found::Row(row) = found
             && survey.rows < rows
         {
             survey.row(row.node);
         }
     });
-    rows::records(&form, (&columns, None), "", later, |_, found| {
+    rows::records((&form, &[]), (&columns, None), "", later, |_, found| {
         if let Found::Row(row) = found {
             survey.row(row.node);
         }
@@ -303,7 +303,7 @@ fn by_path<T>(mut found: Vec<(&str, T)>) -> Vec<(&str, T)> {
 }
 
 /// Whether one of the words that make a path's last name is this one.
-fn is_called(path: &str, word: &str) -> bool {
+pub fn is_called(path: &str, word: &str) -> bool {
     let last = path.rsplit(['.', '"']).find(|part| !part.is_empty() && *part != "]").unwrap_or(path);
     words_of(last).iter().any(|part| part == word)
 }

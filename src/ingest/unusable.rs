@@ -171,7 +171,8 @@ fn text(name: &str, head: &[u8]) -> Option<Kind> {
     let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| first.matches(*separator).count())?;
     let columns: Vec<&str> = first.split(separator).map(str::trim).collect();
     (columns.len() > 2).then(|| {
-        let what = format!("it looks like CSV with the columns {}", named(columns.iter().copied()));
+        let columns: Vec<String> = columns.iter().map(|column| super::reject::cut(column)).collect();
+        let what = format!("it looks like CSV with the columns {}", named(columns.iter().map(String::as_str)));
         Kind::new(what, format!("`stagegate init {name}` proposes a rollout.toml that reads it"))
     })
 }

@@ -1,7 +1,7 @@
 //! Which field is the time, the duration, the outcome: what is proposed, and what a person must decide.
 
 use super::{Proposal, also, examples, toml_text};
-use crate::ingest::survey::Survey;
+use crate::ingest::survey::{Survey, is_called};
 use crate::render::escape::one_line;
 
 impl Proposal {
@@ -89,11 +89,17 @@ impl Proposal {
                 ));
             }
             Some((path, field)) if field.kind() == "number" => {
+                // A flag is 1 for what went well, an exit code 0.
+                const FLAGS: [&str; 4] = ["ok", "success", "succeeded", "successful"];
+                let is_flag = FLAGS.iter().any(|word| is_called(path, word)) && field.largest <= 1.0;
+                let good = usize::from(is_flag);
+                self.line(&format!("# {}", examples(field)));
                 self.line(&format!(
-                    "success = {{ path = {}, map = {{ 0 = true }}, default = false }}",
+                    "success = {{ path = {}, map = {{ {good} = true }}, default = false }}",
                     toml_text(path)
                 ));
-                self.open.push(format!("which values of {} are a success (0 stands there for now)", one_line(path)));
+                self.open
+                    .push(format!("which values of {} are a success ({good} stands there for now)", one_line(path)));
             }
             Some((path, field)) => {
                 const GOOD: [&str; 7] = ["ok", "success", "succeeded", "successful", "pass", "passed", "completed"];

@@ -11,6 +11,7 @@ use crate::metric::{Distribution, Estimator, Share};
 use crate::report::model::Report;
 use crate::report::words::{decision_meaning, decision_words};
 use crate::schema::record::MEMORY;
+use crate::zone::Zone;
 
 /// A report and where it lies, relative to the dashboard.
 pub struct Found {
@@ -33,10 +34,13 @@ struct RowView {
     href: String,
     title: String,
     class: &'static str,
+    mark: &'static str,
     word: &'static str,
     meaning: String,
     reason: String,
     period: String,
+    /// The one that runs, or ran on that day.
+    stage: String,
     records: String,
     success_rate: String,
     latency: String,
@@ -66,10 +70,11 @@ pub fn html(found: &[Found], generated_at: &str) -> String {
         let [wide, narrow] = chart.inline();
         TrendView { id: chart.id, title: chart.title, wide, narrow, columns: chart.columns, rows: chart.rows }
     };
+    let latest = sorted.iter().find(|found| found.folder == ".").or(sorted.first());
     let view = Dashboard {
         version: env!("CARGO_PKG_VERSION"),
-        generated_at: format::date_time(generated_at),
-        latest: sorted.iter().find(|found| found.folder == ".").or(sorted.first()).map(|found| row(found)),
+        generated_at: latest.map_or_else(Zone::default, |found| found.report.words.timezone).date_time(generated_at),
+        latest: latest.map(|found| row(found)),
         rows: sorted.iter().map(|found| row(found)).collect(),
         charts: charts::trends(&days.iter().map(|found| (day_of(&found.folder), &found.report)).collect::<Vec<_>>())
             .into_iter()
@@ -86,6 +91,12 @@ fn day_of(folder: &str) -> &str {
 
 fn period_end(report: &Report) -> Option<&str> {
     report.stages.iter().filter_map(|stage| stage.to.as_deref()).max()
+}
+
+/// The last stage that carried traffic; of a day, the rollout's.
+fn stage(report: &Report) -> String {
+    let last = || report.stages.iter().rfind(|stage| stage.groups.all.n > 0).map(|stage| stage.name.clone());
+    report.day.as_ref().map(|day| day.stage.clone()).or_else(last).unwrap_or_else(|| "–".into())
 }
 
 fn row(found: &Found) -> RowView {
@@ -106,16 +117,18 @@ fn row(found: &Found) -> RowView {
         href: format!("{href}/report.html"),
         title: report.title.clone(),
         class: marks::level(report.decision.value),
+        mark: marks::sign(report.decision.value),
         word,
         meaning,
         reason: report.decision.reasons.first().map_or_else(String::new, |reason| reason.text.clone()),
-        period: from.zip(period_end(report)).map_or_else(|| "–".into(), |(from, to)| format::period(from, to)),
+        period: from.zip(period_end(report)).map_or_else(|| "–".into(), |(from, to)| report.words.period(from, to)),
+        stage: stage(report),
         records: report.words.counted(stages().map(|stage| stage.groups.all.n).sum()),
         success_rate: show(Estimator::Rate(Share::Successes)),
         latency: show(Estimator::Quantile(Distribution::Latency, 0.5)),
         throughput: show(Estimator::RecordThroughput),
         memory: show(Estimator::Mean(Distribution::Measure(MEMORY))),
         incidents: format::count(report.triggers.iter().filter(|trigger| trigger.fired).count() as u64),
-        generated_at: format::date_time(&report.generated_at),
+        generated_at: report.words.date_time(&report.generated_at),
     }
 }

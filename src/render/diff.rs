@@ -142,7 +142,7 @@ fn with_arrows(line: &str) -> String {
 fn side(report: &Report) -> Side {
     Side {
         title: report.title.clone(),
-        generated_at: format::date_time(&report.generated_at),
+        generated_at: report.words.date_time(&report.generated_at),
         counted: report.words.counted(report.stages.iter().map(|stage| stage.groups.all.n).sum()),
         decision: decision_words(report.decision.value).0,
     }

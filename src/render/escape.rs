@@ -79,8 +79,14 @@ pub(super) fn xml(text: &str) -> String {
 }
 
 /// Text from outside without control characters: a log must not steer a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
 }
 
 /// As `plain`, of a text whose own newlines count.

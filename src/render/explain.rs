@@ -183,7 +183,7 @@ fn finding(report: &Report, id: &str) -> Option<Vec<String>> {
     if let Some(trigger) = report.triggers.iter().find(|trigger| trigger.id == id) {
         let mut lines = vec![
             format!("  {} in stage {} ({})", trigger.trigger.replace('_', " "), trigger.stage, trigger.scope),
-            format!("  when       {}", format::period(&trigger.from, &trigger.to)),
+            format!("  when       {}", report.words.period(&trigger.from, &trigger.to)),
             format!(
                 "  seen       {}, {} in {}",
                 trigger.text,

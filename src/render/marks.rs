@@ -77,6 +77,17 @@ pub(super) fn level(value: DecisionValue) -> &'static str {
     }
 }
 
+/// The sign of a decision beside its word.
+pub(super) fn sign(value: DecisionValue) -> &'static str {
+    match value {
+        DecisionValue::Go => "✓",
+        DecisionValue::Incomplete => "…",
+        DecisionValue::Review => "?",
+        DecisionValue::NoGo => "✕",
+        DecisionValue::Rollback => "↩",
+    }
+}
+
 /// How an interval was made.
 pub(super) fn method(method: IntervalMethod) -> &'static str {
     match method {

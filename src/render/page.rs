@@ -12,7 +12,6 @@ use super::sections::{
     variants,
 };
 use super::templates::render;
-use crate::format;
 use crate::report::model::{Comparison, CompletionStatus, Report};
 use crate::report::summary;
 use crate::schema::record::Words;
@@ -87,7 +86,7 @@ impl<'a> Page<'a> {
         let count = report.stages.iter().map(|stage| stage.groups.all.n).sum();
         Self {
             title: &report.title,
-            generated_at: format::date_time(&report.generated_at),
+            generated_at: report.words.date_time(&report.generated_at),
             version: &report.generator.version,
             reload_seconds: reloads.then_some(RELOAD_SECONDS),
             simulated: report.simulated.as_deref(),
@@ -132,12 +131,12 @@ impl<'a> Page<'a> {
             tests: tests::tests(report),
             completed: report.completion.iter().filter(|item| item.status == CompletionStatus::Met).count(),
             completion: report.completion.iter().map(completion::completion).collect(),
-            validation: report.validation.as_ref().map(validation::validation),
+            validation: report.validation.as_ref().map(|review| validation::validation(&report.words, review)),
             notes: report.notes.iter().map(notes::note).collect(),
             stages: report.stages.iter().map(|stage| stages::stage(report, stage)).collect(),
             quality: quality::quality(report),
             inputs: report.inputs.iter().map(inputs::input).collect(),
-            events: report.events.iter().map(inputs::event).collect(),
+            events: report.events.iter().map(|event| inputs::event(&report.words, event)).collect(),
             sources: inputs::sources(report),
             script: SCRIPT,
             script_hash: base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT)),
@@ -158,5 +157,5 @@ impl<'a> Page<'a> {
 fn period(report: &Report) -> Option<String> {
     let from = report.stages.iter().filter_map(|stage| stage.from.as_deref()).min()?;
     let to = report.stages.iter().filter_map(|stage| stage.to.as_deref()).max()?;
-    Some(format::period(from, to))
+    Some(report.words.period(from, to))
 }

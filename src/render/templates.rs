@@ -52,6 +52,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/quality.md", include_str!("../../templates/parts/quality.md.tera")),
         ("parts/regressions.html", include_str!("../../templates/parts/regressions.html.tera")),
         ("parts/regressions.md", include_str!("../../templates/parts/regressions.md.tera")),
+        ("parts/sign.html", include_str!("../../templates/parts/sign.html.tera")),
         ("parts/stages.html", include_str!("../../templates/parts/stages.html.tera")),
         ("parts/stages.md", include_str!("../../templates/parts/stages.md.tera")),
         ("parts/tests.html", include_str!("../../templates/parts/tests.html.tera")),

@@ -115,7 +115,7 @@ pub fn check(report: &Report, colour: Colour) -> String {
     if report.attempts.len() > 1 {
         title(&mut text, "Attempts");
         for attempt in &report.attempts {
-            let when = format::period(&attempt.from, &attempt.to);
+            let when = report.words.period(&attempt.from, &attempt.to);
             let told = attempt_text(attempt, &report.words);
             let _ = writeln!(text, "  {when}: {}", plain(&told));
         }
@@ -164,7 +164,7 @@ fn decision(text: &mut String, report: &Report, colour: Colour) {
 fn accepted(text: &mut String, report: &Report, colour: Colour) {
     for accepted in &report.decision.accepted {
         let mark = colour.paint(YELLOW, &format!("{:<12}", "accepted"));
-        let told = plain(&accepted_text(accepted));
+        let told = plain(&accepted_text(accepted, &report.words));
         let _ = writeln!(text, "  {mark} {told}  {}", colour.paint(DIM, &plain(&accepted.reason.finding)));
     }
 }
@@ -175,7 +175,7 @@ pub(super) fn trigger_text(words: &Words, trigger: &Trigger) -> String {
     let p_value = trigger.p_value.map_or_else(String::new, |p| format!(", {}", format::p_value(p)));
     plain(&format!(
         "{}, {}; {}{p_value}{answer}",
-        format::period(&trigger.from, &trigger.to),
+        words.period(&trigger.from, &trigger.to),
         words.counted(trigger.n),
         trigger.text
     ))
@@ -236,11 +236,11 @@ fn heading(report: &Report, colour: Colour) -> String {
 
 /// What changed of one thing in one line, without the columns of a terminal.
 pub(super) fn headline_text(report: &Report, line: &Headline) -> String {
-    plain(&format!("{}: {}: {}", line.label, marks::headline(line).word, line_text(report, line)))
+    plain(&format!("{}: {}: {}", line.label, marks::headline(line).word, line_text(report.metric(&line.metric), line)))
 }
 
 fn headline_line(text: &mut String, report: &Report, line: &Headline, colour: Colour) {
-    let (label, told) = (plain(&line.label), plain(&line_text(report, line)));
+    let (label, told) = (plain(&line.label), plain(&line_text(report.metric(&line.metric), line)));
     let _ = writeln!(text, "  {} {label:<20} {told}", painted(&marks::headline(line), colour));
 }
 

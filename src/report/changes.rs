@@ -86,8 +86,8 @@ pub fn before_and_now(line: &Headline, unit: &Unit) -> [Option<String>; 2] {
 }
 
 /// A line of what changed without its label: `5.1 % → 0.13 %, −97.5 % (−98.5 to −96.0), in the same hours −95 %`.
-pub fn line_text(report: &Report, line: &Headline) -> String {
-    let unit = report.metric(&line.metric).map_or(&Unit::Count, |metric| &metric.unit);
+pub fn line_text(metric: Option<&Metric>, line: &Headline) -> String {
+    let unit = metric.map_or(&Unit::Count, |metric| &metric.unit);
     let values = match before_and_now(line, unit) {
         [Some(before), Some(now)] => format!("{before} → {now}"),
         [Some(before), None] => format!("{before} before"),
@@ -151,22 +151,33 @@ pub(super) fn within_the_hours(report: &Report, digits: Digits) -> Option<String
     if known.is_empty() || known.iter().any(|line| same(line).is_some_and(|(apart, _)| apart)) {
         return None;
     }
+    // What fell or rose since the baseline, and not surely within the hours.
+    let label = |line: &Headline| line.label.to_lowercase().replace(", mean", "").replace(',', "");
+    let since =
+        |line: &Headline| line.change.as_ref().and_then(|change| change.ci).is_some_and(|ends| !ends.holds(1.0));
+    let unsure: Vec<String> =
+        known.iter().filter(|line| same(line) == Some((false, true)) && since(line)).map(|line| label(line)).collect();
+    let not_shown =
+        (!unsure.is_empty()).then(|| format!("for {} the same hours alone do not show it", join(&unsure, "and")));
     let told: Vec<String> = known
         .into_iter()
         .filter(explains)
         .filter_map(|line| {
-            let label = line.label.to_lowercase().replace(", mean", "").replace(',', "");
             let within = line.same_hours.as_ref()?;
-            Some(format!("{label} {}", change_text(within.value, within.ci).0))
+            Some(format!("{} {}", label(line), change_text(within.value, within.ci).0))
         })
         .collect();
-    (!told.is_empty()).then(|| {
+    if told.is_empty() {
+        return not_shown.map(|text| format!("{}.", format::capitalised(&text)));
+    }
+    let but = not_shown.map_or_else(String::new, |text| format!("; {text}"));
+    Some({
         let figures = match digits {
             Digits::Value | Digits::ValueAlone => String::new(),
             Digits::Interval => format!(" ({})", join(&told, "and")),
         };
         format!(
-            "Side by side in the same hours the difference is the same{figures}: it is {} that made it, not the weeks.",
+            "Side by side in the same hours the difference is the same{figures}: it is {} that made it, not the weeks{but}.",
             report.words.treated
         )
     })
@@ -196,8 +207,14 @@ fn change(report: &Report, claims: &[Claim], improvement: &Improvement, digits: 
         .filter(|same| same.ci.zip(improvement.ci).is_some_and(|(a, b)| a.is_apart_from(b)))
     {
         Some(same) => {
-            let explained = digits.estimate(same.value, same.ci, &improvement.unit);
-            Some(format!("{told}, of which the split in the same hours explains {explained}"))
+            let (ratio, ends) = match improvement.unit {
+                Unit::Ratio => (same.value, same.ci),
+                _ => (1.0 - same.value, same.ci.map(|ends| ends.turned(|end| 1.0 - end))),
+            };
+            let (shown, interval) = change_text(ratio, ends);
+            let interval = interval.filter(|_| digits == Digits::Interval);
+            let ends = interval.map_or_else(String::new, |ends| format!(" ({ends})"));
+            Some(format!("{told}, and in the same hours {shown}{ends}"))
         }
         None => Some(told),
     }
@@ -211,10 +228,16 @@ fn change_alone(report: &Report, claims: &[Claim], improvement: &Improvement, di
     let is_ratio = *unit == Unit::Ratio;
     let same = if is_ratio { 1.0 } else { 0.0 };
     if claim.ci.is_some_and(|ends| ends.holds(same)) {
-        let estimate = digits.estimate(claim.value, claim.ci, unit);
-        let of = if is_ratio { "of its old level" } else { "less" };
+        // As the table has it.
+        let (ratio, ends) = match is_ratio {
+            true => (claim.value, claim.ci),
+            false => (1.0 - claim.value, claim.ci.map(|ends| ends.turned(|end| 1.0 - end))),
+        };
+        let (shown, interval) = change_text(ratio, ends);
+        let interval = interval.filter(|_| digits == Digits::Interval);
         let verb = if noun.ends_with('s') { "show" } else { "shows" };
-        return Some(format!("{noun} {verb} no sure change ({estimate} {of})"));
+        let ends = interval.map_or_else(String::new, |ends| format!(", {ends}"));
+        return Some(format!("{noun} {verb} no sure change ({shown}{ends})"));
     }
     if is_ratio {
         let direction = if claim.value >= 1.0 { "rose" } else { "fell" };

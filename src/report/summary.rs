@@ -2,7 +2,7 @@
 
 use super::changes::{Digits, before_and_now, changed, within_the_hours};
 use super::model::{
-    Answer, Criterion, DecisionValue, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
+    Answer, Criterion, DecisionValue, Finding, Gate, IntentionToTreat, Report, Severity, SplitStatus, Status, Trigger,
     TriggerSeverity,
 };
 use super::words::{
@@ -10,6 +10,7 @@ use super::words::{
     left_out_interval_text, status_word,
 };
 use crate::format;
+use crate::schema::record::Words;
 
 /// Share of fallbacks from which the summary tells what leaving them out would have claimed.
 const FALLBACKS_WORTH_A_SENTENCE: f64 = 0.01;
@@ -58,7 +59,8 @@ pub fn rest(report: &Report) -> Vec<String> {
 fn decision(report: &Report) -> String {
     let told: Vec<String> = std::iter::once(reasons(report)).chain(left_out(report)).collect();
     let told = told.join(" ");
-    let accepted: Vec<String> = report.decision.accepted.iter().map(accepted_text).collect();
+    let accepted: Vec<String> =
+        report.decision.accepted.iter().map(|accepted| accepted_text(accepted, &report.words)).collect();
     if accepted.is_empty() { told } else { format!("{told} Accepted by people: {}.", accepted.join("; ")) }
 }
 
@@ -124,17 +126,35 @@ pub fn lead(report: &Report) -> Vec<String> {
 fn to_know(report: &Report) -> Option<String> {
     let of_all = |trigger: &&Trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback;
     let answered = report.triggers.iter().filter(of_all).find(|trigger| trigger.answer.is_some());
+    let answered = answered.or_else(|| report.triggers.iter().filter(of_all).find(|trigger| trigger.control_only));
     let incident = answered.map(|trigger| {
+        if trigger.control_only {
+            let when = report.words.period(&trigger.from, &trigger.to);
+            return format!("an incident of {} alone in stage {} ({when})", report.words.control, trigger.stage);
+        }
         let answer = answer_text(trigger).map_or_else(String::new, |answer| format!(", {answer}"));
-        format!("an incident in stage {} ({}){answer}", trigger.stage, format::period(&trigger.from, &trigger.to))
+        format!("an incident in stage {} ({}){answer}", trigger.stage, report.words.period(&trigger.from, &trigger.to))
     });
     let rejected = match report.data_quality.rejected_total {
         0 => None,
         count => Some(format!("{} of the log {} rejected", format::counted(count, "line"), format::were(count))),
     };
-    let warning = report.data_quality.findings.iter().find(|finding| finding.severity == Severity::Warning);
-    let told: Vec<String> =
-        incident.into_iter().chain(rejected).chain(warning.map(|finding| finding.text.clone())).take(2).collect();
+    // A stage that an earlier attempt went through is missing in this one alone.
+    let visited = |finding: &Finding| {
+        report.attempts.iter().flat_map(|attempt| &attempt.stages).any(|stage| {
+            finding.id.strip_prefix("data_quality.").is_some_and(|id| id.ends_with(stage.as_str()))
+                && finding.text.contains("nothing of it is measured")
+        })
+    };
+    let warnings = report.data_quality.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+    let warning = warnings.into_iter().find(|finding| !visited(finding));
+    let told: Vec<String> = earlier(report)
+        .into_iter()
+        .chain(incident)
+        .chain(rejected)
+        .chain(warning.map(|finding| finding.text.clone()))
+        .take(2)
+        .collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
 
@@ -158,8 +178,15 @@ fn scope(report: &Report) -> String {
         Some(earlier) => format!("{}. Attempt {} holds", format::capitalised(&earlier), report.attempts.len()),
         None => "The log holds".into(),
     };
-    let log = format!("{holds} {} in {}", words.counted(uploads), format::counted(count, "stage"));
-    let incidents = incidents(triggers);
+    let log = match (&report.day, stages.last()) {
+        (Some(_), Some(day)) => format!(
+            "The day has {}, {} of them treated",
+            words.counted(day.groups.all.n),
+            format::count(day.groups.treated.n)
+        ),
+        _ => format!("{holds} {} in {}", words.counted(uploads), format::counted(count, "stage")),
+    };
+    let incidents = incidents(words, triggers);
     match criteria_text(criteria) {
         Some(criteria) => format!("{log}: {criteria}, and {incidents}."),
         None => format!("{log}; {incidents}."),
@@ -196,20 +223,22 @@ fn criteria_text(criteria: &[Criterion]) -> Option<String> {
     Some(text)
 }
 
-fn incidents(triggers: &[Trigger]) -> String {
+fn incidents(words: &Words, triggers: &[Trigger]) -> String {
     // One outage pulls several triggers in both scopes: stretches of time are counted, not triggers.
     let mut stretches: Vec<(&str, &str, &str)> = Vec::new();
     let mut unanswered = 0;
-    for trigger in triggers.iter().filter(|trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback) {
+    let is_meant =
+        |trigger: &&Trigger| trigger.fired && trigger.severity == TriggerSeverity::Rollback && !trigger.control_only;
+    for trigger in triggers.iter().filter(is_meant) {
         let (from, to) = (trigger.from.as_str(), trigger.to.as_str());
         let known = stretches.iter().any(|(stage, start, end)| *stage == trigger.stage && *start <= to && from <= *end);
         if !known {
             stretches.push((&trigger.stage, from, to));
-            unanswered += usize::from(trigger.answer != Some(Answer::InTime));
+            unanswered += usize::from(trigger.answer != Some(Answer::InTime) && !trigger.both_arms);
         }
     }
     let Some((stage, from, to)) = stretches.first() else { return "no rollback trigger fired".into() };
-    let where_ = format!("{} in stage {stage}", format::period(from, to));
+    let where_ = format!("{} in stage {stage}", words.period(from, to));
     let (count, place) = match stretches.len() as u64 {
         1 => ("a rollback incident".to_owned(), where_),
         count => (format!("{} rollback incidents", format::count(count)), format!("the first {where_}")),

@@ -64,6 +64,15 @@ pub fn decision_words(value: DecisionValue) -> (&'static str, &'static str) {
 
 /// What the decision means for a rollout that is where this one is.
 pub fn decision_meaning(report: &Report) -> String {
+    if let Some(day) = &report.day {
+        return match report.decision.value {
+            DecisionValue::Go => format!("nothing on this day speaks against going on, at stage {}", day.stage),
+            DecisionValue::Incomplete => "nothing bad was seen on this day, and not all could be measured".into(),
+            DecisionValue::Review => "a person must look at this day".into(),
+            DecisionValue::NoGo => "the rollout must not go on as it was on this day".into(),
+            DecisionValue::Rollback => format!("stage {} must be taken back", day.stage),
+        };
+    }
     let treated = report.stages.iter().rposition(|stage| stage.percentage > 0.0 && stage.groups.treated.n > 0);
     let (Some(now), DecisionValue::Go | DecisionValue::Review | DecisionValue::NoGo) = (treated, report.decision.value)
     else {
@@ -121,7 +130,7 @@ pub fn answer_text(trigger: &Trigger) -> Option<String> {
 /// `attempt 1 was rolled back at 10% on 3 Nov 2025, 00:00 UTC (41 of 205 treated uploads had failed)`
 pub fn attempt_text(attempt: &Attempt, words: &Words) -> String {
     let last = attempt.stages.last().map_or("no stage", String::as_str);
-    let at = attempt.ended_at.as_deref().map_or_else(String::new, |at| format!(" on {}", format::date_time(at)));
+    let at = attempt.ended_at.as_deref().map_or_else(String::new, |at| format!(" on {}", words.date_time(at)));
     let end = match attempt.end {
         AttemptEnd::Open => format!("reached {last}"),
         AttemptEnd::RolledBack => format!("was rolled back at {last}{at}"),
@@ -132,10 +141,9 @@ pub fn attempt_text(attempt: &Attempt, words: &Words) -> String {
     format!("attempt {} {end} ({failed} of {of} had failed)", attempt.number)
 }
 
-/// `a gate that was not met: accepted by Ada until 1 Feb 2026, 00:00 UTC, because "known"`
 /// `38 uploads of 12 Nov 2025, 05:10 to 05:55 UTC, 31 of them failed ("deploy of the proxy")`
 pub fn left_out_interval_text(interval: &LeftOutInterval, words: &Words) -> String {
-    let when = format::period(&interval.from, &interval.to);
+    let when = words.period(&interval.from, &interval.to);
     let failed = match interval.failures {
         0 => String::new(),
         failures => format!(", {} of them failed", format::count(failures)),
@@ -143,8 +151,9 @@ pub fn left_out_interval_text(interval: &LeftOutInterval, words: &Words) -> Stri
     format!("{} of {when}{failed} ({:?})", words.counted(interval.n), interval.because)
 }
 
-pub fn accepted_text(accepted: &Accepted) -> String {
-    let until = accepted.until.as_deref().map_or_else(String::new, |at| format!(" until {}", format::date_time(at)));
+/// `a gate that was not met: accepted by Ada until 1 Feb 2026, 00:00 UTC, because "known"`
+pub fn accepted_text(accepted: &Accepted, words: &Words) -> String {
+    let until = accepted.until.as_deref().map_or_else(String::new, |at| format!(" until {}", words.date_time(at)));
     format!(
         "{}: accepted by {}{until}, because {:?}",
         accepted.reason.text.trim_end_matches('.'),

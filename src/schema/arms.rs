@@ -24,19 +24,15 @@ pub struct ArmsSection {
 }
 
 /// `[record.arms] names`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "names of the arms: control and treated")]
 pub struct ArmNames {
-    /// The old way.
-    pub control: String,
-    /// The new way.
-    pub treated: String,
-}
-
-impl Default for ArmNames {
-    fn default() -> Self {
-        Self { control: "sync".into(), treated: "async".into() }
-    }
+    /// The old way; else the first word of its list, where that is no pattern.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
+    /// The new way, alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub treated: Option<String>,
 }
 
 impl Default for ArmsSection {
@@ -49,6 +45,21 @@ impl Default for ArmsSection {
             field: None,
             names: ArmNames::default(),
         }
+    }
+}
+
+impl ArmsSection {
+    /// How people call the old way and the new one.
+    pub fn called(&self) -> [String; 2] {
+        let plain = |words: &Vec<String>| {
+            let first = words.first()?;
+            matches!(Matcher::parse(first), Ok(Matcher::Word(_))).then(|| first.clone())
+        };
+        let of = |name: &Option<String>, words, otherwise: &str| {
+            name.clone().or_else(|| plain(words)).unwrap_or_else(|| otherwise.to_owned())
+        };
+        [of(&self.names.control, &self.control, "old"), of(&self.names.treated, &self.treated, "new")]
+            .map(|name| name.trim().to_owned())
     }
 }
 

@@ -124,6 +124,11 @@ fn literal(text: &str) -> Result<Literal, String> {
             text[1..].strip_suffix(quote).filter(|_| text.len() > 1).ok_or("has a quote that is not closed")?;
         return Ok(Literal::Quoted(inside.to_owned()));
     }
+    if text.contains(char::is_whitespace) {
+        return Err(format!(
+            "has {text:?} behind its operator: a text with spaces stands between quotes, and a condition holds one comparison (=~ \"^(a|b)$\" takes several words)"
+        ));
+    }
     Ok(if text == "null" { Literal::Null } else { Literal::Bare(text.to_owned()) })
 }
 
@@ -162,6 +167,7 @@ mod tests {
             ("a < b", "< compares numbers, and b is none"),
             ("a == \"b", "has a quote that is not closed"),
             ("a =~ \"(\"", "is no pattern"),
+            ("a == b or a == c", "holds one comparison"),
         ] {
             let found = Condition::parse(text).unwrap_err();
             assert!(found.contains(why), "{text}: {found}");

@@ -1,5 +1,6 @@
 //! A source of the config, ready to read rows by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -10,7 +11,7 @@ use super::matcher::pattern;
 use super::path::{Origin, Path, Step};
 use super::presets;
 use super::record::{MEMORY, RecordSection, Schema};
-use super::rule::{Fault, Role, Rule};
+use super::rule::{Fault, From, Role, Rule};
 use super::source::{FieldSection, Kind, Parse, SourceSection, TimestampMarks};
 
 /// How lines become rows.
@@ -31,8 +32,12 @@ pub enum Form {
         /// character are comments, too.
         header: Option<String>,
     },
-    /// A pattern with a name for each field.
-    Pattern(Regex),
+    Pattern {
+        /// It has a name for each field.
+        pattern: Regex,
+        /// Fields that hold JSON.
+        unwrap: Vec<Path>,
+    },
 }
 
 /// How the rows of a source become records.
@@ -41,6 +46,8 @@ pub struct Mapping {
     /// The preset's name, or [`MAPPING`].
     pub name: String,
     pub form: Form,
+    /// Whether a comma stands before the decimals of its numbers.
+    pub decimal_comma: bool,
     keep: Vec<Condition>,
     drop: Vec<Condition>,
     pub kind: Kind,
@@ -117,6 +124,7 @@ impl Mapping {
                 merged.fields.insert(name, field);
             }
         }
+        same_clock(&mut merged.fields, &schema);
         let mut rules: Vec<Option<Rule>> = (0..Role::COUNT).map(|_| None).collect();
         for (name, field) in &merged.fields {
             let role = Role::parse(name, &schema).map_err(|why| {
@@ -149,6 +157,7 @@ impl Mapping {
         let mut mapping = Self {
             name: section.preset.clone().unwrap_or_else(|| MAPPING.into()),
             form,
+            decimal_comma: decimal_comma(&merged)?,
             keep: conditions("keep", &merged.keep)?,
             drop: conditions("drop", &merged.drop)?,
             kind,
@@ -188,7 +197,7 @@ impl Mapping {
     }
 
     /// None of them holds for a row that is meant.
-    pub fn drop(&self) -> &[Condition] {
+    pub fn dropped(&self) -> &[Condition] {
         &self.drop
     }
 
@@ -204,11 +213,23 @@ impl Mapping {
         of_rules.chain(self.keep.iter().chain(&self.drop).map(|condition| &condition.path))
     }
 
+    /// The paths of which one must be there for each thing that it reads; of conditions each.
+    pub fn alternatives(&self) -> Vec<Vec<&Path>> {
+        fn of_rule(rule: &Rule) -> Vec<Vec<&Path>> {
+            match &rule.from {
+                From::First(_) => vec![rule.paths()],
+                _ => rule.paths().into_iter().map(|path| vec![path]).collect(),
+            }
+        }
+        let conditions = self.keep.iter().chain(&self.drop).map(|condition| vec![&condition.path]);
+        self.rules.iter().flatten().flat_map(of_rule).chain(conditions).collect()
+    }
+
     /// The same for a table, whose rows have their columns' names, whatever form a text would have.
     pub fn of_table(self: Arc<Self>) -> Arc<Self> {
         match self.form {
             Form::Json { .. } => self,
-            Form::Csv { .. } | Form::Pattern(_) => {
+            Form::Csv { .. } | Form::Pattern { .. } => {
                 let mut mapping = Self { form: Form::Json { rows: None, unwrap: Vec::new() }, ..Self::clone(&self) };
                 mapping.number_paths();
                 Arc::new(mapping)
@@ -247,7 +268,7 @@ impl Mapping {
         let lines = match &self.form {
             Form::Json { rows, unwrap } => rows.is_none() && unwrap.is_empty(),
             Form::Csv { .. } => true,
-            Form::Pattern(_) => false,
+            Form::Pattern { .. } => false,
         };
         let of_row = |path: &Path| !matches!(path.origin, Origin::File | Origin::Line);
         self.slots = None;
@@ -279,6 +300,16 @@ impl Mapping {
                 format!("the path {:?} leads out of the line: a row has {levels} objects around it", path.text);
             Err(SourceFault::new("rows", message).help("each [] of rows is one level"))
         })
+    }
+}
+
+/// Moments that make a duration are of the timestamp's clock where nothing else is said of them.
+fn same_clock(fields: &mut BTreeMap<String, FieldSection>, schema: &Schema) {
+    let table = |role: Role| fields.get(role.word(schema)).map(|field| field.table().into_owned());
+    let (Some(timestamp), Some(mut duration)) = (table(Role::Timestamp), table(Role::Duration)) else { return };
+    if duration.minus.is_some() && duration.zone.is_none() && duration.format.is_none() {
+        (duration.zone, duration.format) = (timestamp.zone, timestamp.format);
+        fields.insert(Role::Duration.word(schema).to_owned(), FieldSection::Table(Box::new(duration)));
     }
 }
 
@@ -325,6 +356,20 @@ fn missing_field(role: Role, schema: &Schema, preset: Option<&str>) -> SourceFau
     SourceFault { keys: vec!["fields".into()], message, help: Some(help.into()) }
 }
 
+fn decimal_comma(section: &SourceSection) -> Result<bool, SourceFault> {
+    match section.decimal.as_deref() {
+        None | Some(".") => Ok(false),
+        Some(",") if section.parse == Some(Parse::Csv) && section.separator.as_deref().unwrap_or(",") == "," => {
+            Err(SourceFault::new("decimal", "a comma stands between the columns already")
+                .help("give separator = \";\""))
+        }
+        Some(",") => Ok(true),
+        Some(other) => {
+            Err(SourceFault::new("decimal", format!("{other:?} stands before no decimals")).help("give \".\" or \",\""))
+        }
+    }
+}
+
 /// How the lines of a source become rows.
 ///
 /// # Errors
@@ -333,16 +378,22 @@ pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
     let parse = section.parse.unwrap_or(Parse::Json);
     // The rows of a table are objects of JSON.
     let is_of = |of: Parse| of == parse || of == Parse::Json && parse == Parse::Parquet;
+    let name = match parse {
+        Parse::Json => "json",
+        Parse::Csv => "csv",
+        Parse::Regex => "regex",
+        Parse::Parquet => "parquet",
+    };
     let misplaced = [
         ("rows", section.rows.is_some(), Parse::Json),
-        ("unwrap", !section.unwrap.is_empty(), Parse::Json),
+        ("unwrap", !section.unwrap.is_empty() && parse == Parse::Csv, Parse::Json),
         ("pattern", section.pattern.is_some(), Parse::Regex),
         ("separator", section.separator.is_some(), Parse::Csv),
         ("columns", !section.columns.is_empty(), Parse::Csv),
         ("header", section.header.is_some(), Parse::Csv),
     ];
     if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && !is_of(*of)) {
-        return Err(SourceFault::new(key, format!("{key} says nothing of a source of this form"))
+        return Err(SourceFault::new(key, format!("{key} says nothing of a source whose parse is {name}"))
             .help("parse is json, csv, regex or parquet"));
     }
     match parse {
@@ -359,25 +410,31 @@ pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
                     SourceFault::new("pattern", "the pattern names no field").help("name a group: (?P<status>\\d+)")
                 );
             }
-            Ok(Form::Pattern(pattern))
+            Ok(Form::Pattern { pattern, unwrap: unwrapped(section)? })
         }
     }
 }
 
 fn json(section: &SourceSection) -> Result<Form, SourceFault> {
-    let path = |key: &str, text: &String| {
-        let path = Path::parse(text).map_err(|why| SourceFault::new(key, format!("the path {text:?} {why}")))?;
-        match path.origin {
-            Origin::Row => Ok(path),
-            _ => Err(SourceFault::new(key, format!("the path {text:?} must begin in the line"))),
-        }
-    };
-    let rows = section.rows.as_ref().map(|text| path("rows", text)).transpose()?;
-    let unwrap = section.unwrap.iter().map(|text| path("unwrap", text)).collect::<Result<Vec<_>, _>>()?;
+    let rows = section.rows.as_ref().map(|text| path_in_line("rows", text)).transpose()?;
+    Ok(Form::Json { rows, unwrap: unwrapped(section)? })
+}
+
+fn path_in_line(key: &str, text: &str) -> Result<Path, SourceFault> {
+    let path = Path::parse(text).map_err(|why| SourceFault::new(key, format!("the path {text:?} {why}")))?;
+    match path.origin {
+        Origin::Row => Ok(path),
+        _ => Err(SourceFault::new(key, format!("the path {text:?} must begin in the line"))),
+    }
+}
+
+/// Where texts stand that hold JSON.
+fn unwrapped(section: &SourceSection) -> Result<Vec<Path>, SourceFault> {
+    let unwrap = section.unwrap.iter().map(|text| path_in_line("unwrap", text)).collect::<Result<Vec<_>, _>>()?;
     if let Some(list) = unwrap.iter().find(|path| path.is_list()) {
         return Err(SourceFault::new("unwrap", format!("the path {:?} stands for several texts", list.text)));
     }
-    Ok(Form::Json { rows, unwrap })
+    Ok(unwrap)
 }
 
 fn csv(section: &SourceSection) -> Result<Form, SourceFault> {

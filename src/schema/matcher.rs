@@ -32,6 +32,9 @@ impl Matcher {
         match ends {
             Some((low, high)) if low <= high => Ok(Self::Range(low, high)),
             Some(_) => Err(format!("{text} is an empty range")),
+            None if looks_like_a_range(text) => {
+                Err(format!("{text} is no range: write 200..399 for one, and /^{text}$/ for the word itself"))
+            }
             None => Ok(Self::Word(text.to_owned())),
         }
     }
@@ -57,6 +60,14 @@ impl Matcher {
             Self::Range(low, high) => format!("{low}..{high}"),
         }
     }
+}
+
+/// `200-399` and `2xx`, as people write statuses.
+fn looks_like_a_range(text: &str) -> bool {
+    let is_status = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_class =
+        text.len() == 3 && text[..1].bytes().all(|byte| byte.is_ascii_digit()) && text[1..].eq_ignore_ascii_case("xx");
+    is_class || text.split_once('-').is_some_and(|(low, high)| is_status(low) && is_status(high))
 }
 
 /// A pattern of bounded size; slashes around it are left out.
@@ -93,6 +104,7 @@ mod tests {
         // A word with such marks is a word, too.
         assert!(holds("c++", "c++"));
         assert!(Matcher::parse("(").unwrap_err().contains("is no pattern"));
+        assert!(Matcher::parse("200-399").unwrap_err().contains("200..399") && Matcher::parse("2xx").is_err());
         assert!(Matcher::parse("9..3").unwrap_err().contains("empty range"));
         assert!(Matcher::parse("(a{1000}){1000}").unwrap_err().contains("is no pattern"));
     }

@@ -7,6 +7,7 @@ use super::arms::ArmsSection;
 use super::source::FieldSection;
 use crate::format;
 use crate::metric::Better;
+use crate::zone::Zone;
 
 /// Most dimensions of a record, those of the own format among them.
 pub const MAX_DIMENSIONS: usize = 8;
@@ -101,12 +102,16 @@ pub struct Words {
     pub control: String,
     /// The new way.
     pub treated: String,
+    /// In which zone times are told.
+    #[serde(default)]
+    pub timezone: Zone,
 }
 
 impl Default for Words {
     /// Those of stagegate's own format.
     fn default() -> Self {
-        Self { one: "upload".into(), many: "uploads".into(), control: "sync".into(), treated: "async".into() }
+        let timezone = Zone::default();
+        Self { one: "upload".into(), many: "uploads".into(), control: "sync".into(), treated: "async".into(), timezone }
     }
 }
 
@@ -124,6 +129,16 @@ impl Words {
     /// The noun behind a number.
     pub fn noun(&self, count: u64) -> &str {
         if count == 1 { &self.one } else { &self.many }
+    }
+
+    /// An RFC 3339 time: `12 Nov 2025, 08:15 UTC`.
+    pub fn date_time(&self, rfc3339: &str) -> String {
+        self.timezone.date_time(rfc3339)
+    }
+
+    /// From and to, in RFC 3339: `12 Nov 2025, 08:15 to 09:00 UTC`.
+    pub fn period(&self, from: &str, to: &str) -> String {
+        self.timezone.period(from, to)
     }
 
     /// Several, at the head of a column or sentence: `Uploads`.
@@ -377,13 +392,9 @@ fn check_bounds(bounds: &[f64]) -> Result<(), String> {
 
 fn words(record: &RecordSection) -> Result<Words, RecordFault> {
     let (one, many) = &record.noun;
-    let names = &record.arms.names;
-    let words = Words {
-        one: one.trim().to_owned(),
-        many: many.trim().to_owned(),
-        control: names.control.trim().to_owned(),
-        treated: names.treated.trim().to_owned(),
-    };
+    let [control, treated] = record.arms.called();
+    let words =
+        Words { one: one.trim().to_owned(), many: many.trim().to_owned(), control, treated, timezone: Zone::default() };
     let fine = |word: &str| !word.is_empty() && word.len() <= MAX_NAME && !word.contains(char::is_control);
     let fault = |key, message: String| Err(RecordFault { place: (key, None), message, help: None });
     if ![&words.one, &words.many].iter().all(|word| fine(word) && word.chars().any(|c| c.is_ascii_alphanumeric())) {
@@ -393,7 +404,7 @@ fn words(record: &RecordSection) -> Result<Words, RecordFault> {
         );
     }
     if ![&words.control, &words.treated].iter().all(|word| fine(word)) || words.control == words.treated {
-        return fault("arms", format!("{:?} and {:?} do not name two arms", names.control, names.treated));
+        return fault("arms", format!("{:?} and {:?} do not name two arms", words.control, words.treated));
     }
     Ok(words)
 }

@@ -12,6 +12,7 @@ use super::record::{MAX_DIMENSIONS, MAX_MEASURES, Schema, Values};
 use super::source::FieldTable;
 use super::unit::Unit;
 use crate::error::did_you_mean;
+use crate::zone::Zone;
 
 /// What a field is for the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Role {
     }
 
     /// What its numbers are told in; `None` where it is no number.
-    fn number_unit(self, schema: &Schema) -> Option<&str> {
+    pub fn number_unit(self, schema: &Schema) -> Option<&str> {
         match self {
             Self::Duration => Some("ms"),
             Self::Dimension(dimension) => {
@@ -338,10 +339,9 @@ fn clock(role: Role, table: &FieldTable, schema: &Schema) -> Result<Clock, Fault
     }
     let format = table.format.as_deref().map(format_items).transpose()?;
     let zone = |name: &String| {
-        name.parse().map_err(|_| {
-            let near = did_you_mean(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
-            Fault::new("zone", format!("{name:?} is no time zone{near}")).help("write it like \"Europe/Berlin\"")
-        })
+        Zone::parse(name)
+            .map(|zone| zone.0)
+            .map_err(|why| Fault::new("zone", why).help("write it like \"Europe/Berlin\""))
     };
     let base = |text: &String| {
         let time = chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|time| time.timestamp_nanos_opt());

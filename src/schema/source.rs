@@ -41,6 +41,9 @@ pub struct SourceSection {
     /// Of `csv`: what the line of the header begins with, where it is a comment, such as `#Fields:`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
+    /// What stands before the decimals of a number: `.`, or `,` (then points are left out of numbers).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<String>,
     /// Conditions that all hold for the rows that are meant; the others are counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<String>,
@@ -325,6 +328,7 @@ impl SourceSection {
             separator: self.separator.clone().or_else(|| preset.separator.clone()),
             columns: list(&self.columns, &preset.columns),
             header: self.header.clone().or_else(|| preset.header.clone()),
+            decimal: self.decimal.clone().or_else(|| preset.decimal.clone()),
             // What a preset keeps makes its rows what they are: conditions are added to it.
             keep: preset.keep.iter().chain(&self.keep).cloned().collect(),
             drop: preset.drop.iter().chain(&self.drop).cloned().collect(),

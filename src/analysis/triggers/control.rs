@@ -11,6 +11,7 @@ use crate::cube::slice::{Arm, MinuteSums};
 use crate::error::Result;
 use crate::metric::{Distribution, Estimator};
 use crate::report::model::Trigger;
+use stagegate_stats::ratio::rise_p_value;
 
 /// What an arm lived through in some minutes.
 #[derive(Default)]
@@ -56,15 +57,24 @@ impl Lived {
     }
 }
 
-/// Marks the incidents of scope `all` that are of the control alone.
+fn is_of_failures(watch: &Watch, plan: &Plan) -> bool {
+    plan.metric(&watch.metric).is_some_and(|metric| matches!(metric.estimator, Estimator::Rate(_)))
+}
+
+/// Fewest records of the control that tell what it lived through.
+const FEWEST_OF_CONTROL: u64 = 10;
+/// The treated failed more than the control where chance gives them so many failures this rarely.
+const WORSE_LEVEL: f64 = 0.05;
+
+/// Marks the incidents of scope `all` that are of the control alone, and those in which both arms broke the bound and the
+/// treated surely not more.
 ///
 /// # Errors
 /// The cube is damaged.
 pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut [Trigger]) -> Result<()> {
     let watched = plan.triggers.watched();
     for (index, stage) in plan.stages.iter().enumerate() {
-        let is_of_all =
-            |trigger: &&mut Trigger| trigger.fired && trigger.scope == Arm::All.name() && trigger.stage == stage.name;
+        let is_of_all = |trigger: &&mut Trigger| trigger.fired && trigger.stage == stage.name;
         let mut fired = triggers.iter_mut().filter(is_of_all).peekable();
         if fired.peek().is_none() {
             continue;
@@ -74,9 +84,13 @@ pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut 
             let watch = watched.iter().find(|watch| watch.name == trigger.trigger);
             let (from, to) = (seconds(&trigger.from) / 60, seconds(&trigger.to) / 60);
             let (treated, control) = (Lived::of(&arms.0, from, to), Lived::of(&arms.1, from, to));
-            if let Some(watch) = watch.filter(|_| control.n > 0) {
-                trigger.control_only = treated.kept(watch, plan, data);
-            }
+            let Some(watch) = watch.filter(|_| control.n > 0) else { continue };
+            trigger.control_only = trigger.scope == Arm::All.name() && treated.kept(watch, plan, data);
+            let rose = rise_p_value((control.failures, control.n), (treated.failures, treated.n)) < WORSE_LEVEL;
+            trigger.both_arms = control.n >= FEWEST_OF_CONTROL
+                && !trigger.control_only
+                && !control.kept(watch, plan, data)
+                && !(rose && is_of_failures(watch, plan));
         }
     }
     Ok(())

@@ -85,6 +85,7 @@ impl Incident<'_> {
             answer: None,
             answered_after_seconds: None,
             control_only: false,
+            both_arms: false,
             text: format!("{}, the first: {first}", format::counted(self.count, "critical error")),
         }
     }
@@ -142,6 +143,7 @@ pub(super) fn complaints(
             answer: None,
             answered_after_seconds: None,
             control_only: false,
+            both_arms: false,
             text: format!(
                 "{} of {} that day; {} of {} in the baseline",
                 format::counted(*complaints, "complaint"),

@@ -156,6 +156,7 @@ mod tests {
             answer: None,
             answered_after_seconds: None,
             control_only: false,
+            both_arms: false,
             text: String::new(),
         }
     }

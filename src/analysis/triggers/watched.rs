@@ -80,6 +80,7 @@ impl Watched<'_> {
             answer: None,
             answered_after_seconds: None,
             control_only: false,
+            both_arms: false,
             text,
         })
     }

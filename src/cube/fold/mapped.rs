@@ -18,16 +18,22 @@ impl<const M: usize, const L: usize> Worker<'_, M, L> {
         if matches!(mapping.form, Form::Csv { .. }) {
             let columns = shared.columns[index].get_or_init(|| rows::columns_of(&mapping.form, &source::head(source)));
             let by_column = rows::ByColumn::new(mapping, columns);
-            rows::records(&mapping.form, (columns, by_column.as_ref()), &source.name, part, |record, found| {
-                if matches!(found, Found::Nothing) {
-                    ledger.lines += record.lines;
-                    ledger.blank += record.lines;
-                    return;
-                }
-                ledger.lines += 1;
-                self.found(mapping, found, record.text, source.stage, ledger);
-                ledger.lines += record.lines - 1;
-            });
+            rows::records(
+                (&mapping.form, mapping.dropped()),
+                (columns, by_column.as_ref()),
+                &source.name,
+                part,
+                |record, found| {
+                    if matches!(found, Found::Nothing) {
+                        ledger.lines += record.lines;
+                        ledger.blank += record.lines;
+                        return;
+                    }
+                    ledger.lines += 1;
+                    self.found(mapping, found, record.text, source.stage, ledger);
+                    ledger.lines += record.lines - 1;
+                },
+            );
             return;
         }
         // One check of a whole part is much faster than one per line.

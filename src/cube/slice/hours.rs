@@ -14,6 +14,7 @@ use super::arm::Arm;
 use super::view::View;
 use crate::error::Result;
 use crate::ingest::record::ExecutionType;
+use crate::zone::Zone;
 
 impl Cube {
     /// Sums by hour of a stage's arm, rising; hours without an upload or a busy second are left out.
@@ -94,14 +95,15 @@ impl Cube {
         Ok(hours)
     }
 
-    /// The stage in which most uploads of each UTC day (since 1970-01-01) ended.
-    pub fn stages_by_day(&self) -> Result<BTreeMap<i64, usize>> {
+    /// The stage in which most uploads of each day of a zone (since 1970-01-01) ended.
+    pub fn stages_by_day(&self, zone: Zone) -> Result<BTreeMap<i64, usize>> {
         let read = || -> PolarsResult<_> {
             let view = View::whole(&self.tables[MINUTES]);
             let (stages, uploads) = (view.numbers("stage")?, view.counts("n")?);
             let mut sums: BTreeMap<(i64, usize), u64> = BTreeMap::new();
             for (row, minute) in view.times("minute")?.into_iter().enumerate() {
-                *sums.entry((minute.div_euclid(24 * 60), usize::from(stages[row]))).or_default() += uploads[row];
+                let day = zone.day(minute * 60 * 1_000_000_000);
+                *sums.entry((day, usize::from(stages[row]))).or_default() += uploads[row];
             }
             let mut most: BTreeMap<i64, (usize, u64)> = BTreeMap::new();
             for ((day, stage), uploads) in sums {

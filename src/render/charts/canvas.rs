@@ -1,6 +1,7 @@
 //! Strokes on a plotters drawing area, in pixels. Colours are roles: sentinels that become CSS
 //! variables in the page and fixed colours in a file.
 
+use crate::render::escape::plain;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -105,6 +106,7 @@ impl Canvas<'_> {
         // plotters writes the size divided by 1.24, the ratio of its own line height.
         let style =
             ("sans-serif", f64::from(size) * 1.24).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center));
-        drawn(self.area.draw(&Text::new(text.to_owned(), pixel(at), style)));
+        // No control character may stand in XML.
+        drawn(self.area.draw(&Text::new(plain(text), pixel(at), style)));
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::canvas::THEME;
 use crate::format;
+use crate::render::escape::plain;
 
 /// Width of a chart on a desk and on a phone, in pixels.
 const WIDE: u32 = 860;
@@ -90,7 +91,7 @@ pub(super) fn themed(svg: &str) -> String {
 
 /// Text as it may stand in SVG.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A duration on an axis: `300 ms`, `2 s`.

@@ -5,6 +5,7 @@ use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
 use crate::report::model::{ErrorType, Report};
+use crate::schema::record::Words;
 
 const ROW: f64 = 34.0;
 const TOP: f64 = 22.0;
@@ -47,7 +48,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
                 canvas.text((scale.at(tick), bottom + 12.0), &format::plain(tick), Hold::Middle, 12, MUTED);
             }
             for (index, kind) in shown.iter().enumerate() {
-                row(canvas, kind, &scale, TOP + (index as f64 + 0.5) * ROW, (narrow, width_px));
+                row(canvas, (words, kind), &scale, TOP + (index as f64 + 0.5) * ROW, (narrow, width_px));
             }
             if !more.is_empty() {
                 canvas.text((left, bottom + 32.0), &more, Hold::Start, 12, MUTED);
@@ -55,7 +56,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
         })
     });
     let rows = types.iter().take(MOST_ROWS).map(|kind| cells(report, kind)).collect();
-    Some(chart.with_table(&["Error type", "Before", "Now", "Rose", "In all stages"], rows))
+    Some(chart.with_table(&["Error type", "Before", "Now", "Rose", "In all stages", "First seen", "Last seen"], rows))
 }
 
 fn per_thousand([failures, n]: [u64; 2]) -> f64 {
@@ -69,6 +70,13 @@ fn shown(rate: Option<[u64; 2]>) -> String {
 fn phrase(kind: &ErrorType) -> String {
     let rose = if kind.rose { ", it rose" } else { "" };
     format!("{} {} before and {} now{rose}", kind.error_type, shown(kind.before), shown(kind.now))
+}
+
+/// Of a type that was not there before: since when it is.
+fn since(words: &Words, kind: &ErrorType) -> Option<String> {
+    let is_new = kind.before.is_some_and(|[failures, n]| failures == 0 && n > 0);
+    let first = kind.first_seen.as_ref().filter(|_| is_new)?;
+    Some(format!("new: first {}", words.date_time(first)))
 }
 
 fn cells(report: &Report, kind: &ErrorType) -> Vec<String> {
@@ -86,10 +94,25 @@ fn cells(report: &Report, kind: &ErrorType) -> Vec<String> {
         )
     };
     let rose = if kind.rose { "rose" } else { "–" };
-    vec![kind.error_type.clone(), counted(kind.before), counted(kind.now), rose.into(), format::count(kind.failures)]
+    let at = |time: &Option<String>| time.as_ref().map_or_else(|| "–".into(), |at| report.words.date_time(at));
+    vec![
+        kind.error_type.clone(),
+        counted(kind.before),
+        counted(kind.now),
+        rose.into(),
+        format::count(kind.failures),
+        at(&kind.first_seen),
+        at(&kind.last_seen),
+    ]
 }
 
-fn row(canvas: &Canvas<'_>, kind: &ErrorType, scale: &Scale, middle: f64, (narrow, width): (bool, f64)) {
+fn row(
+    canvas: &Canvas<'_>,
+    (words, kind): (&Words, &ErrorType),
+    scale: &Scale,
+    middle: f64,
+    (narrow, width): (bool, f64),
+) {
     let name = short(&kind.error_type, if narrow { 17 } else { 30 });
     let (name, colour) = if kind.rose { (format!("▲ {name}"), ALARM) } else { (name, INK) };
     canvas.text((4.0, middle), &name, Hold::Start, 12, colour);
@@ -97,8 +120,11 @@ fn row(canvas: &Canvas<'_>, kind: &ErrorType, scale: &Scale, middle: f64, (narro
     for (rate, colour, y) in [(kind.before, CONTROL, middle - 7.0), (kind.now, TREATED, middle + 7.0)] {
         let Some(rate) = rate else { continue };
         let end = scale.at(per_thousand(rate)).max(left + 1.0);
+        let new = if rate[0] == 0 { since(words, kind).filter(|_| !narrow) } else { None };
         canvas.rectangle((left, y - 5.0), (end, y + 5.0), colour);
-        canvas.text((end + 6.0, y), &format::rounded(per_thousand(rate)), Hold::Start, 12, colour);
+        let value = format::rounded(per_thousand(rate));
+        let told = new.map_or_else(|| value.clone(), |new| format!("{value} · {new}"));
+        canvas.text((end + 6.0, y), &told, Hold::Start, 12, colour);
     }
     if kind.rose {
         canvas.text((width - 4.0, middle), "rose", Hold::End, 12, ALARM);

@@ -7,6 +7,7 @@ mod canvas;
 mod change;
 mod chart;
 mod errors;
+mod forest;
 mod improvements;
 mod latency;
 mod scale;
@@ -25,6 +26,10 @@ pub fn all(report: &Report) -> Vec<Chart> {
     let mut charts: Vec<Chart> = improvements::chart(report).into_iter().collect();
     charts.extend(spreads::chart(report));
     charts.extend(by_stage::charts(report));
-    charts.extend([latency::chart(report), timeline::chart(report), errors::chart(report)].into_iter().flatten());
+    charts.extend(
+        [latency::chart(report), timeline::chart(report), errors::chart(report), forest::chart(report)]
+            .into_iter()
+            .flatten(),
+    );
     charts
 }

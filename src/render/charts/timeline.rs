@@ -9,6 +9,8 @@ use super::scale::Scale;
 use crate::format;
 use crate::metric::{Estimator, Share, Unit};
 use crate::report::model::{Report, SeriesArm, SeriesPoint, TriggerSeverity};
+use crate::schema::record::Words;
+use crate::zone::Zone;
 
 /// Edges of the plots.
 const LEFT: f64 = 58.0;
@@ -25,6 +27,7 @@ const FEWEST_RECORDS: u64 = 5;
 const MOST_EVENTS: usize = 8;
 /// Measures that have a panel.
 const MOST_MEASURES: usize = 2;
+const NANOS_PER_SECOND: f64 = 1e9;
 
 fn seconds(rfc3339: &str) -> f64 {
     DateTime::parse_from_rfc3339(rfc3339).map(|time| time.timestamp() as f64).unwrap_or(0.0)
@@ -66,7 +69,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
         "{}, per {}, {}; {} in all. Failures of at least {FEWEST_RECORDS}, p50 and means of at least 5, p95 of at least 20 {} a bucket.",
         named.join("; "),
         bucket_name(report.series.bucket_hours),
-        format::period(&first.at, &last.at),
+        words.period(&first.at, &last.at),
         words.counted(points.iter().map(|point| point.n).sum()),
         words.many,
     );
@@ -76,7 +79,7 @@ pub(super) fn chart(report: &Report) -> Option<Chart> {
     });
     let columns = columns(report);
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    chart = chart.with_table(&columns, points.iter().take(MOST_ROWS).map(cells).collect());
+    chart = chart.with_table(&columns, points.iter().take(MOST_ROWS).map(|point| cells(words, point)).collect());
     let told: Vec<(f64, String)> = points.iter().map(|point| (seconds(&point.at), readout(report, point))).collect();
     chart.readout = Some(Readout {
         left: LEFT,
@@ -230,6 +233,7 @@ impl Plot<'_> {
 
     /// Incidents as bands: rollbacks filled with a bar above, reviews a bar alone; the first one says when it began.
     fn incidents(&self, canvas: &Canvas<'_>, time: &Scale, narrow: bool) {
+        let clock = |at: &str| self.report.words.timezone.clock(at);
         let mut named = f64::NEG_INFINITY;
         for trigger in self.report.triggers.iter().filter(|trigger| trigger.fired) {
             let (start, end) = (time.at(seconds(&trigger.from)), time.at(seconds(&trigger.to)));
@@ -267,7 +271,7 @@ impl Plot<'_> {
             let x = time.at(seconds(&event.at));
             canvas.line((x, 24.0), (x, self.bottom()), LIMIT, 2);
             let name = short(&event.event_type.replace('_', " "), if narrow { 10 } else { 18 });
-            let label = format!("{} {name}", clock(&event.at));
+            let label = format!("{} {name}", self.report.words.timezone.clock(&event.at));
             if x > label_end {
                 canvas.text((x + 4.0, 30.0), &label, Hold::Start, 12, LIMIT);
                 label_end = x + label.chars().count() as f64 * 7.0;
@@ -279,28 +283,30 @@ impl Plot<'_> {
     fn days(&self, canvas: &Canvas<'_>, time: &Scale, narrow: bool) {
         const DAY: f64 = 86_400.0;
         let wanted = if narrow { 4.0 } else { 10.0 };
-        let steps = [1.0, 2.0, 3.0, 7.0, 14.0, 28.0, 91.0, 365.0];
-        let step = DAY * steps.into_iter().find(|step| (self.to - self.from) / DAY / step <= wanted).unwrap_or(365.0);
+        let fits = |step: &i64| (self.to - self.from) / DAY / *step as f64 <= wanted;
+        let step = [1, 2, 3, 7, 14, 28, 91, 365].into_iter().find(fits).unwrap_or(365);
+        let zone = self.report.words.timezone;
         let bottom = self.bottom();
-        let mut day = (self.from / DAY).ceil() * DAY;
-        while day <= self.to {
-            let date = DateTime::from_timestamp(day as i64, 0).map(|time| time.format("%-d %b").to_string());
-            canvas.line((time.at(day), bottom), (time.at(day), bottom + 4.0), MUTED, 1);
-            canvas.text((time.at(day), bottom + 15.0), &date.unwrap_or_default(), Hold::Middle, 12, MUTED);
+        let mut day = zone.day(((self.from - 1.0) * NANOS_PER_SECOND) as i64) + 1;
+        loop {
+            let midnight = zone.start_of_day(day) as f64 / NANOS_PER_SECOND;
+            if midnight > self.to {
+                break;
+            }
+            canvas.line((time.at(midnight), bottom), (time.at(midnight), bottom + 4.0), MUTED, 1);
+            canvas.text((time.at(midnight), bottom + 15.0), &Zone::day_name(day), Hold::Middle, 12, MUTED);
             day += step;
         }
+        let name = zone.name();
         let key = if narrow {
-            "UTC · bands: stages, incidents · ˄ shift"
+            format!("{name} · bands: stages, incidents · ˄ shift")
         } else {
-            "UTC; bands: stages; red band: rollback incident, red line: review; green line: event; ˄: shift of a level"
+            format!(
+                "{name}; bands: stages; red band: rollback incident, red line: review; green line: event; ˄: shift of a level"
+            )
         };
-        canvas.text((time.at(self.from), bottom + 34.0), key, Hold::Start, 12, MUTED);
+        canvas.text((time.at(self.from), bottom + 34.0), &key, Hold::Start, 12, MUTED);
     }
-}
-
-/// The time of day.
-fn clock(rfc3339: &str) -> String {
-    DateTime::parse_from_rfc3339(rfc3339).map(|time| time.format("%H:%M").to_string()).unwrap_or_default()
 }
 
 fn tick_text(unit: &Unit, tick: f64) -> String {
@@ -330,8 +336,8 @@ fn columns(report: &Report) -> Vec<String> {
     columns
 }
 
-fn cells(point: &SeriesPoint) -> Vec<String> {
-    let mut cells = vec![format::date_time(&point.at), point.stage.clone()];
+fn cells(words: &Words, point: &SeriesPoint) -> Vec<String> {
+    let mut cells = vec![words.date_time(&point.at), point.stage.clone()];
     let latency = |value: Option<f64>| value.map_or_else(|| "–".into(), |ms| format::value(ms, &Unit::Milliseconds));
     for arm in [&point.control, &point.treated] {
         match arm {
@@ -358,5 +364,5 @@ fn readout(report: &Report, point: &SeriesPoint) -> String {
     };
     let arms = [of(&report.words.control, &point.control), of(&report.words.treated, &point.treated)];
     let told: Vec<String> = arms.into_iter().flatten().collect();
-    format!("{} · {} · {}", format::date_time(&point.at), point.stage, told.join(" · "))
+    format!("{} · {} · {}", report.words.date_time(&point.at), point.stage, told.join(" · "))
 }

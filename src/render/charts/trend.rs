@@ -1,5 +1,7 @@
 //! Headline figures over the days, each with its interval.
 
+use chrono::NaiveDate;
+
 use super::canvas::{Canvas, GRID, Hold, INK, MUTED, TREATED, draw};
 use super::chart::{Chart, short};
 use super::scale::Scale;
@@ -24,24 +26,47 @@ pub fn charts(days: &[(&str, &Report)]) -> Vec<Chart> {
 
 fn chart((id, title, estimator): (&str, &str, Estimator), days: &[(&str, &Report)]) -> Option<Chart> {
     let metric = days.iter().find_map(|(_, report)| report.metric_by(estimator))?;
-    let points: Vec<(&str, &Figure)> =
-        days.iter().filter_map(|(day, report)| Some((*day, headline(report, estimator)?.0))).collect();
+    let points: Vec<(&str, &Figure)> = days
+        .iter()
+        .filter_map(|(day, report)| Some((date(day).map(|_| *day)?, headline(report, estimator)?.0)))
+        .collect();
     if points.len() < 2 {
         return None;
     }
     let show = |figure: &Figure| format::figure(figure.value, figure.ci, &metric.unit);
-    let rows = points
-        .iter()
-        .map(|(day, figure)| {
-            let (value, interval) = show(figure);
-            vec![(*day).to_owned(), value, interval.unwrap_or_else(|| "–".into()), format::count(figure.n)]
-        })
-        .collect();
+    let first = date(points[0].0)?;
+    let cells = |(day, figure): &(&str, &Figure)| {
+        let (value, interval) = show(figure);
+        vec![(*day).to_owned(), value, interval.unwrap_or_else(|| "–".into()), format::count(figure.n)]
+    };
+    let mut rows = Vec::new();
+    // Days without a report are told: a gap is not a straight line.
+    let mut expected = first;
+    for point in &points {
+        let day = date(point.0)?;
+        if day > expected {
+            rows.push(vec![missing(expected, day), "no report".into(), "–".into(), "–".into()]);
+        }
+        rows.push(cells(point));
+        expected = day.succ_opt()?;
+    }
     let described: Vec<String> = points.iter().map(|(day, figure)| format!("{day}: {}", show(figure).0)).collect();
     let chart = Chart::new((id, "trends"), title, format!("{}.", described.join("; ")), |width| {
         draw(width, HEIGHT, |canvas| picture(canvas, metric, &points, f64::from(width)))
     });
     Some(chart.with_table(&["Day", "Value", "95 % interval", "n"], rows))
+}
+
+fn date(day: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()
+}
+
+/// The days from one to the one before another.
+fn missing(from: NaiveDate, until: NaiveDate) -> String {
+    match until.pred_opt().filter(|last| *last > from) {
+        Some(last) => format!("{from} to {last}"),
+        None => from.to_string(),
+    }
 }
 
 fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], width: f64) {
@@ -55,21 +80,28 @@ fn picture(canvas: &Canvas<'_>, metric: &Metric, points: &[(&str, &Figure)], wid
         canvas.line((left, scale.at(tick)), (width - 10.0, scale.at(tick)), GRID, 1);
         canvas.text((left - 6.0, scale.at(tick)), &format::value(tick, &metric.unit), Hold::End, 12, MUTED);
     }
-    let step = (width - left - 40.0) / (points.len() - 1) as f64;
-    let at = |index: usize| left + 20.0 + index as f64 * step;
-    let line: Vec<_> =
-        points.iter().enumerate().map(|(index, (_, figure))| (at(index), scale.at(figure.value))).collect();
-    canvas.path(&line, TREATED, 1);
+    let days: Vec<NaiveDate> = points.iter().filter_map(|(day, _)| date(day)).collect();
+    let since = |day: NaiveDate| day.signed_duration_since(days[0]).num_days() as f64;
+    let step = (width - left - 40.0) / since(days[days.len() - 1]).max(1.0);
+    let at = |index: usize| left + 20.0 + since(days[index]) * step;
+    let indices: Vec<usize> = (0..points.len()).collect();
+    for run in indices.chunk_by(|a, b| since(days[*b]) - since(days[*a]) <= 1.0) {
+        let line: Vec<_> = run.iter().map(|index| (at(*index), scale.at(points[*index].1.value))).collect();
+        if line.len() > 1 {
+            canvas.path(&line, TREATED, 1);
+        }
+    }
     // As many dates as fit.
-    let every = ((64.0 / step).ceil() as usize).max(1);
+    let mut label_end = f64::NEG_INFINITY;
     for (index, (day, figure)) in points.iter().enumerate() {
         let x = at(index);
         if let Some([from, to]) = figure.ci.map(Interval::ends) {
             canvas.line((x, scale.at(from)), (x, scale.at(to)), TREATED, 3);
         }
         canvas.dot((x, scale.at(figure.value)), 4, TREATED);
-        if index % every == 0 {
+        if x - 22.0 > label_end {
             canvas.text((x, bottom + 14.0), &short(day.get(5..).unwrap_or(day), 6), Hold::Middle, 12, INK);
+            label_end = x + 30.0;
         }
     }
 }

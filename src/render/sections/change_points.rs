@@ -31,7 +31,7 @@ pub(crate) fn change_point(report: &Report, point: &ChangePoint) -> ChangePointV
     let show = |value| metric.map_or_else(String::new, |metric| format::metric(metric, value));
     ChangePointView {
         anchor: anchor(&point.id),
-        at: format::date_time(&point.at),
+        at: report.words.date_time(&point.at),
         stage: point.stage.clone(),
         scope: point.scope.clone(),
         label: report.label(&point.metric),

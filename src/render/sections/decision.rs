@@ -40,7 +40,8 @@ pub(crate) fn decision(report: &Report) -> DecisionView {
         })
         .collect();
     let of_people = report.decision.accepted.iter();
-    let accepted = of_people.map(|accepted| Link::new(&accepted.reason.finding, accepted_text(accepted))).collect();
+    let accepted =
+        of_people.map(|accepted| Link::new(&accepted.reason.finding, accepted_text(accepted, &report.words))).collect();
     DecisionView { class: marks::level(report.decision.value), word, meaning, reasons, accepted }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::format;
 use crate::report::model::{Event, Input, Report};
 use crate::report::words::read_as;
+use crate::schema::record::Words;
 
 #[derive(Serialize)]
 pub(crate) struct InputView {
@@ -41,8 +42,8 @@ pub(crate) fn input(input: &Input) -> InputView {
     }
 }
 
-pub(crate) fn event(event: &Event) -> EventView {
-    EventView { at: format::date_time(&event.at), event_type: event.event_type.clone(), text: event.text.clone() }
+pub(crate) fn event(words: &Words, event: &Event) -> EventView {
+    EventView { at: words.date_time(&event.at), event_type: event.event_type.clone(), text: event.text.clone() }
 }
 
 /// Where figures come from: the file, or how many.

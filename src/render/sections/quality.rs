@@ -99,7 +99,7 @@ pub(crate) fn quality(report: &Report) -> QualityView {
             .iter()
             .map(|gap| GapView {
                 stage: gap.stage.clone(),
-                period: format::period(&gap.from, &gap.to),
+                period: report.words.period(&gap.from, &gap.to),
                 minutes: format::count(gap.minutes),
             })
             .collect(),

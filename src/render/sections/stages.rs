@@ -77,7 +77,7 @@ pub(crate) fn stage(report: &Report, stage: &Stage) -> StageView {
         anchor: anchor(&format!("stages.{}", stage.name)),
         name: stage.name.clone(),
         percentage: format!("{}\u{202f}%", format::plain(stage.percentage)),
-        period: stage.from.as_ref().zip(stage.to.as_ref()).map(|(from, to)| format::period(from, to)),
+        period: stage.from.as_ref().zip(stage.to.as_ref()).map(|(from, to)| words.period(from, to)),
         split: split(report, stage),
         memory_source: groups.all.memory_source.map(|source| match source {
             MeasureSource::Records => format!("the {} that carry it", words.many),

@@ -64,7 +64,7 @@ fn merged(report: &Report, group: &[&Trigger]) -> IncidentView {
     IncidentView {
         trigger: unique(&|trigger| trigger.trigger.replace('_', " ")).join(", "),
         scope: unique(&|trigger| trigger.scope.clone()).join(" and "),
-        period: format::period(from, to),
+        period: report.words.period(from, to),
         text: unique(&of_main).join("; "),
         others: ids.collect(),
         ..incident(report, main)
@@ -86,7 +86,7 @@ pub(crate) fn incident(report: &Report, trigger: &Trigger) -> IncidentView {
         trigger: trigger.trigger.replace('_', " "),
         stage: trigger.stage.clone(),
         scope: trigger.scope.clone(),
-        period: format::period(&trigger.from, &trigger.to),
+        period: report.words.period(&trigger.from, &trigger.to),
         text: trigger.text.clone(),
         n: report.words.counted(trigger.n),
         windows: format::count(trigger.windows),

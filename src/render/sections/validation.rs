@@ -6,6 +6,7 @@ use super::super::anchors::anchor;
 use super::super::marks::Mark;
 use crate::format;
 use crate::report::model::{ClaimReview, Validation};
+use crate::schema::record::Words;
 
 #[derive(Serialize)]
 pub(crate) struct ValidationView {
@@ -29,7 +30,7 @@ struct ClaimView {
     comment: String,
 }
 
-pub(crate) fn validation(review: &Validation) -> ValidationView {
+pub(crate) fn validation(words: &Words, review: &Validation) -> ValidationView {
     let status = match review.verdict.as_str() {
         "approved" => Mark::new("met", "✓", "approved"),
         "rejected" => Mark::new("not-met", "✕", "rejected"),
@@ -57,7 +58,7 @@ pub(crate) fn validation(review: &Validation) -> ValidationView {
     claims.sort_by_key(rank);
     ValidationView {
         status,
-        recorded_at: format::date_time(&review.recorded_at),
+        recorded_at: words.date_time(&review.recorded_at),
         current: review.current,
         consultation_id: review.consultation_id.clone(),
         bundle: review.bundle.clone(),

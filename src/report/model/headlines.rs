@@ -99,6 +99,12 @@ pub struct ErrorType {
     pub failures: u64,
     /// Whether the share rose by more than chance would (1 %).
     pub rose: bool,
+    /// The beginning of the first hour in which one was logged, in any stage and arm.
+    #[serde(default)]
+    pub first_seen: Option<String>,
+    /// The end of the last such hour.
+    #[serde(default)]
+    pub last_seen: Option<String>,
 }
 
 /// What people left out of all figures, and what the report would say with it.

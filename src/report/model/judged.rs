@@ -353,6 +353,9 @@ pub struct Trigger {
     /// nothing.
     #[serde(default)]
     pub control_only: bool,
+    /// Whether the control lived through the same at the same time: the environment's, and nothing that a rollback mends.
+    #[serde(default)]
+    pub both_arms: bool,
     pub text: String,
 }
 

@@ -33,6 +33,9 @@ pub struct Report {
     /// Everything that is measured of a group, in the order in which it is shown.
     #[serde(default = "usual_metrics")]
     pub metrics: Vec<Metric>,
+    /// Of a daily report: the day that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<ReportedDay>,
     /// What the log says of its simulation; `null` for a log that was measured.
     pub simulated: Option<String>,
     pub decision: Decision,
@@ -100,6 +103,15 @@ impl Report {
     pub fn label(&self, id: &str) -> String {
         self.metric(id).map_or_else(|| id.to_owned(), |metric| metric.label.clone())
     }
+}
+
+/// The day of a daily report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedDay {
+    /// `2025-11-12`, in the zone of the report.
+    pub date: String,
+    /// The rollout's stage on that day.
+    pub stage: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
