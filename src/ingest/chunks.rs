@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::csv::{self, Quoting};
 use super::parquet;
 use super::ranged::Ranged;
 use super::reject::cut_bytes;
-use super::rows::{self, Quoting};
 use super::source::{self, Packing, Source};
 use crate::digest::Subtrees;
 use crate::error::{Error, Position, Result};
@@ -338,7 +338,7 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
         match &mut self.quoting {
             None => Some((memchr::memchr(b'\n', bytes)?, memchr::memrchr(b'\n', bytes)?)),
             Some((separator, quoting)) => {
-                let mut ends = rows::ends(bytes, *separator, quoting);
+                let mut ends = csv::ends(bytes, *separator, quoting);
                 let first = ends.next()?;
                 Some((first - 1, ends.last().unwrap_or(first) - 1))
             }
@@ -351,8 +351,7 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
             if self.too_long.is_none() {
                 self.carried.extend_from_slice(bytes);
                 if self.carried.len() > MAX_LINE_BYTES && !self.give_up_quote() {
-                    self.too_long = Some(cut_bytes(&self.carried));
-                    self.carried = Vec::new();
+                    self.too_long = Some(cut_bytes(&std::mem::take(&mut self.carried)));
                 }
             }
             return;
@@ -365,8 +364,7 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
             self.carried.extend_from_slice(&bytes[..=newline]);
             start = newline + 1;
         }
-        let end = last + 1;
-        let head = std::mem::take(&mut self.carried);
+        let (end, head) = (last + 1, std::mem::take(&mut self.carried));
         self.carried.extend_from_slice(&bytes[end..]);
         if head.is_empty() && start == end {
             return;
@@ -377,12 +375,11 @@ impl<'s, Send: FnMut(Content)> Cutter<'s, Send> {
 
     /// A quote that is not closed within the longest line is none: what it took in are lines. Whether there are some.
     fn give_up_quote(&mut self) -> bool {
-        let Some((separator, quoting)) = &mut self.quoting else { return false };
-        let Some(last) = memchr::memrchr(b'\n', &self.carried) else { return false };
+        let last = memchr::memrchr(b'\n', &self.carried);
+        let (Some((separator, quoting)), Some(last)) = (&mut self.quoting, last) else { return false };
         let rest = self.carried.split_off(last + 1);
         *quoting = Quoting::default();
-        // No newline is in it: only what is between quotes at its end is learned.
-        let _ = rows::ends(&rest, *separator, quoting).last();
+        csv::ends(&rest, *separator, quoting).for_each(drop);
         let lines = std::mem::replace(&mut self.carried, rest);
         self.lines(lines, None);
         true

@@ -2,6 +2,7 @@
 //! what becomes of an upload is the cube's.
 
 pub mod chunks;
+pub mod csv;
 pub mod decimal;
 pub mod feed;
 pub mod inputs;

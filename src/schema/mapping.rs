@@ -3,42 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::arms::Arms;
 use super::condition::Condition;
-use super::matcher::pattern;
+use super::form::decimal_comma;
+pub use super::form::{Form, SourceFault, form};
 use super::path::{Origin, Path, Step};
 use super::presets;
 use super::record::{MEMORY, RecordSection, Schema};
-use super::rule::{Fault, From, Role, Rule};
-use super::source::{FieldSection, Kind, Parse, SourceSection, TimestampMarks};
-
-/// How lines become rows.
-#[derive(Debug, Clone)]
-pub enum Form {
-    /// One JSON value a line.
-    Json {
-        /// Where its rows are; else the line is one.
-        rows: Option<Path>,
-        /// Texts that hold JSON.
-        unwrap: Vec<Path>,
-    },
-    Csv {
-        separator: u8,
-        /// The names of the columns, where the file has no header.
-        columns: Vec<String>,
-        /// What the header's line begins with, where it is a comment; then other lines that begin with its first
-        /// character are comments, too.
-        header: Option<String>,
-    },
-    Pattern {
-        /// It has a name for each field.
-        pattern: Regex,
-        /// Fields that hold JSON.
-        unwrap: Vec<Path>,
-    },
-}
+use super::rule::{From, Role, Rule};
+use super::source::{FieldSection, Kind, SourceSection, TimestampMarks};
 
 /// How the rows of a source become records.
 #[derive(Debug, Clone)]
@@ -67,36 +40,10 @@ const EVENT_TYPE: &str = "event_type";
 /// What a mapping without a preset is called.
 pub const MAPPING: &str = "mapping";
 
-/// A fault of a source: the keys that lead to it, what is wrong, and what to do.
-#[derive(Debug)]
-pub struct SourceFault {
-    pub keys: Vec<String>,
-    pub message: String,
-    pub help: Option<String>,
-}
-
-impl SourceFault {
-    fn new(key: &str, message: impl Into<String>) -> Self {
-        Self { keys: vec![key.to_owned()], message: message.into(), help: None }
-    }
-
-    fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-
-    fn of_field(name: &str, fault: Fault) -> Self {
-        let keys = ["fields", name, fault.key].map(str::to_owned).to_vec();
-        Self { keys, message: fault.message, help: fault.help }
-    }
-}
-
 /// Without these a row is no record.
 const REQUIRED: [Role; 4] = [Role::Timestamp, Role::Duration, Role::Success, Role::Arm];
 /// Without these a row is no sample.
 const REQUIRED_OF_SAMPLES: [Role; 2] = [Role::Timestamp, Role::Measure(MEMORY)];
-/// Most columns that a config may name.
-const MAX_COLUMNS: usize = 1000;
-
 impl Mapping {
     /// Makes a mapping of what a config says of a source and of all records; `marks` holds where it does not say what
     /// the timestamp marks.
@@ -354,108 +301,4 @@ fn missing_field(role: Role, schema: &Schema, preset: Option<&str>) -> SourceFau
         _ => "write timestamp = \"a.path\", with unit for a number, or format for a text that is not ISO 8601",
     };
     SourceFault { keys: vec!["fields".into()], message, help: Some(help.into()) }
-}
-
-fn decimal_comma(section: &SourceSection) -> Result<bool, SourceFault> {
-    match section.decimal.as_deref() {
-        None | Some(".") => Ok(false),
-        Some(",") if section.parse == Some(Parse::Csv) && section.separator.as_deref().unwrap_or(",") == "," => {
-            Err(SourceFault::new("decimal", "a comma stands between the columns already")
-                .help("give separator = \";\""))
-        }
-        Some(",") => Ok(true),
-        Some(other) => {
-            Err(SourceFault::new("decimal", format!("{other:?} stands before no decimals")).help("give \".\" or \",\""))
-        }
-    }
-}
-
-/// How the lines of a source become rows.
-///
-/// # Errors
-/// What cannot be meant, with the keys where it stands.
-pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
-    let parse = section.parse.unwrap_or(Parse::Json);
-    // The rows of a table are objects of JSON.
-    let is_of = |of: Parse| of == parse || of == Parse::Json && parse == Parse::Parquet;
-    let name = match parse {
-        Parse::Json => "json",
-        Parse::Csv => "csv",
-        Parse::Regex => "regex",
-        Parse::Parquet => "parquet",
-    };
-    let misplaced = [
-        ("rows", section.rows.is_some(), Parse::Json),
-        ("unwrap", !section.unwrap.is_empty() && parse == Parse::Csv, Parse::Json),
-        ("pattern", section.pattern.is_some(), Parse::Regex),
-        ("separator", section.separator.is_some(), Parse::Csv),
-        ("columns", !section.columns.is_empty(), Parse::Csv),
-        ("header", section.header.is_some(), Parse::Csv),
-    ];
-    if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && !is_of(*of)) {
-        return Err(SourceFault::new(key, format!("{key} says nothing of a source whose parse is {name}"))
-            .help("parse is json, csv, regex or parquet"));
-    }
-    match parse {
-        Parse::Json | Parse::Parquet => json(section),
-        Parse::Csv => csv(section),
-        Parse::Regex => {
-            let text = section.pattern.as_deref().ok_or_else(|| {
-                SourceFault::new("parse", "regex needs a pattern")
-                    .help("write pattern = '^(?P<status>\\d+) …', with a name for each field")
-            })?;
-            let pattern = pattern(text).map_err(|why| SourceFault::new("pattern", why))?;
-            if pattern.capture_names().flatten().next().is_none() {
-                return Err(
-                    SourceFault::new("pattern", "the pattern names no field").help("name a group: (?P<status>\\d+)")
-                );
-            }
-            Ok(Form::Pattern { pattern, unwrap: unwrapped(section)? })
-        }
-    }
-}
-
-fn json(section: &SourceSection) -> Result<Form, SourceFault> {
-    let rows = section.rows.as_ref().map(|text| path_in_line("rows", text)).transpose()?;
-    Ok(Form::Json { rows, unwrap: unwrapped(section)? })
-}
-
-fn path_in_line(key: &str, text: &str) -> Result<Path, SourceFault> {
-    let path = Path::parse(text).map_err(|why| SourceFault::new(key, format!("the path {text:?} {why}")))?;
-    match path.origin {
-        Origin::Row => Ok(path),
-        _ => Err(SourceFault::new(key, format!("the path {text:?} must begin in the line"))),
-    }
-}
-
-/// Where texts stand that hold JSON.
-fn unwrapped(section: &SourceSection) -> Result<Vec<Path>, SourceFault> {
-    let unwrap = section.unwrap.iter().map(|text| path_in_line("unwrap", text)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(list) = unwrap.iter().find(|path| path.is_list()) {
-        return Err(SourceFault::new("unwrap", format!("the path {:?} stands for several texts", list.text)));
-    }
-    Ok(unwrap)
-}
-
-fn csv(section: &SourceSection) -> Result<Form, SourceFault> {
-    let separator = match section.separator.as_deref().unwrap_or(",") {
-        "tab" | "\t" => b'\t',
-        one if one.len() == 1 && one.is_ascii() && !one.contains(['"', '\n', '\r']) => one.as_bytes()[0],
-        other => {
-            return Err(SourceFault::new("separator", format!("{other:?} cannot stand between columns"))
-                .help("give one character such as \",\" or \";\", or \"tab\""));
-        }
-    };
-    if section.columns.len() > MAX_COLUMNS {
-        return Err(SourceFault::new("columns", format!("more than {MAX_COLUMNS} columns")));
-    }
-    if !section.columns.is_empty() && section.header.is_some() {
-        return Err(SourceFault::new("header", "a file with a header names its columns itself: leave columns out"));
-    }
-    if section.header.as_deref() == Some("") {
-        return Err(
-            SourceFault::new("header", "the header begins with nothing").help("leave it out for a plain header")
-        );
-    }
-    Ok(Form::Csv { separator, columns: section.columns.clone(), header: section.header.clone() })
 }

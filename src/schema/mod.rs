@@ -3,6 +3,7 @@
 
 pub mod arms;
 pub mod condition;
+mod form;
 pub mod mapping;
 pub mod matcher;
 pub mod metrics;

@@ -68,7 +68,7 @@ fn an_outage_of_both_ways_is_not_the_rollouts() {
 fn a_tail_that_nobody_asked_about_is_told_first() {
     let tail = but(|at, law| {
         // The median of the rest makes up for it.
-        if at.treated && (at.hour * 1e4) as u64 % 9 == 0 {
+        if at.treated && ((at.hour * 1e4) as u64).is_multiple_of(9) {
             law.median_ms = 12_000.0;
         }
     });

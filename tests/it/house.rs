@@ -31,6 +31,7 @@ const HOUSE: &[&str] = &[
     "schema/metrics.rs",
     "schema/rule.rs",
     "schema/presets.rs",
+    "schema/form.rs",
     "schema/mapping.rs",
     // the validated sections are the plan
     "config/values.rs",
@@ -69,6 +70,7 @@ const HOUSE: &[&str] = &[
     "ingest/node.rs",
     "ingest/quantity.rs",
     "ingest/mapped.rs",
+    "ingest/csv.rs",
     "ingest/rows.rs",
     "ingest/learned.rs",
     "ingest/recognise.rs",

@@ -87,10 +87,9 @@ pub(super) fn mark(plan: &Plan, cube: &Cube, data: &[StageData], triggers: &mut 
             let Some(watch) = watch.filter(|_| control.n > 0) else { continue };
             trigger.control_only = trigger.scope == Arm::All.name() && treated.kept(watch, plan, data);
             let rose = rise_p_value((control.failures, control.n), (treated.failures, treated.n)) < WORSE_LEVEL;
-            trigger.both_arms = control.n >= FEWEST_OF_CONTROL
-                && !trigger.control_only
-                && !control.kept(watch, plan, data)
-                && !(rose && is_of_failures(watch, plan));
+            let shared = control.n >= FEWEST_OF_CONTROL && !control.kept(watch, plan, data);
+            let worse = rose && is_of_failures(watch, plan);
+            trigger.both_arms = shared && !trigger.control_only && !worse;
         }
     }
     Ok(())
