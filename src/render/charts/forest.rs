@@ -166,7 +166,7 @@ fn picture(
     canvas.text((left, y + 9.0), &short(&metric.label, 34), Hold::Start, 13, INK);
     let (edge, far) = if worse > 1.0 { (at(worse), right) } else { (left, at(worse)) };
     canvas.rectangle((edge, top), (far, bottom), ALARM_BAND);
-    for tick in scale.ticks(((right - left) / 60.0) as usize) {
+    for tick in scale.ticks(((right - left) / 90.0) as usize) {
         canvas.line((scale.at(tick), top), (scale.at(tick), bottom), GRID, 1);
         canvas.text((scale.at(tick), bottom + 12.0), &format!("{}×", format::plain(tick)), Hold::Middle, 12, MUTED);
     }
