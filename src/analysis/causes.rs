@@ -2,7 +2,6 @@
 
 use super::decision::{Judged, reason};
 use super::doubts::worse_since;
-use super::strata::LEAST_COVERED;
 use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::{Better, Estimator, Share, Unit};
@@ -39,35 +38,23 @@ impl Judged<'_> {
         let last = self.last().filter(|stage| stage.name == criterion.stage)?;
         self.risen(criterion)?;
         let candidate = format!("{}/{}", last.name, Arm::Treated.name());
-        let judged = |comparison: &Comparison| {
-            let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
-            let crude = || comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
-            adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci)).or_else(crude)
-        };
-        let segments: Vec<(&String, &String, f64, Interval)> = self
+        let segments: Vec<(&Comparison, f64, Interval)> = self
             .comparisons
             .iter()
             .filter(|comparison| comparison.kind == ComparisonKind::BeforeAfter && comparison.segment.len() == 1)
             .filter(|comparison| comparison.metric == "success_rate" && comparison.candidate == candidate)
-            .filter_map(|comparison| {
-                let (dimension, name) = comparison.segment.iter().next()?;
-                let (ratio, ci) = judged(comparison)?;
-                Some((dimension, name, ratio, ci?))
-            })
+            .filter_map(|comparison| comparison.judged().and_then(|(ratio, ci)| Some((comparison, ratio, ci?))))
             .collect();
-        let alone = |found: &&(&String, &String, f64, Interval)| {
-            let (dimension, name, _, ends) = **found;
-            let mut others = segments.iter().filter(|other| other.0 == dimension && other.1 != name).peekable();
-            ends.high < 1.0
-                && others.peek().is_some()
-                && others.all(|other| other.3.low > ends.high && other.3.high >= 1.0)
+        let alone = |(segment, _, ends): &&(&Comparison, f64, Interval)| {
+            let of_dimension = |other: &&(&Comparison, f64, Interval)| {
+                other.0.segment.keys().eq(segment.segment.keys()) && other.0.segment != segment.segment
+            };
+            let mut others = segments.iter().filter(of_dimension).map(|(_, _, other)| other).peekable();
+            ends.high < 1.0 && others.peek().is_some() && others.all(|other| other.low > ends.high && other.high >= 1.0)
         };
-        let (dimension, name, ratio, ends) = segments.iter().find(alone)?;
-        Some(format!(
-            "{} {name} alone fails more (success rate {})",
-            dimension.replace('_', " "),
-            format::estimate(*ratio, Some(*ends), &Unit::Ratio)
-        ))
+        let (segment, ratio, ends) = segments.iter().find(alone)?;
+        let rate = format::estimate(*ratio, Some(*ends), &Unit::Ratio);
+        Some(format!("{} alone fails more (success rate {rate})", segment.segment_text()))
     }
 
     /// Of a criterion on the failures of the last stage that is missed: the kind of failure that rose most.
@@ -139,19 +126,12 @@ impl Judged<'_> {
         let found = self.comparisons.iter().filter(|comparison| comparison.regression);
         let told: Vec<(&Comparison, String)> = found
             .map(|comparison| {
-                let segment: Vec<String> = comparison
-                    .segment
-                    .iter()
-                    .map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " ")))
-                    .collect();
                 let label = self.plan.metrics.find(&comparison.metric).map_or("", |metric| metric.label.as_str());
-                let judged = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
-                let ratio = judged.map(|adjusted| (adjusted.ratio, adjusted.ci));
-                let ratio = ratio.or_else(|| comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci)));
-                let ratio = ratio
+                let ratio = comparison
+                    .judged()
                     .map_or_else(String::new, |(ratio, ci)| format!(" {}", format::estimate(ratio, ci, &Unit::Ratio)));
                 let pair = format!("{} to {}", comparison.reference, comparison.candidate);
-                (comparison, format!("{}, {}{ratio} ({pair})", segment.join(", "), label.to_lowercase()))
+                (comparison, format!("{}, {}{ratio} ({pair})", comparison.segment_text(), label.to_lowercase()))
             })
             .collect();
         let Some((first, _)) = told.first() else { return Vec::new() };

@@ -8,7 +8,7 @@ use stagegate_stats::ratio::{koopman, rise_p_value};
 use super::figure::rate;
 use super::group::{GroupData, StageData};
 use super::improvements::{better, status};
-use crate::config::Plan;
+use crate::config::{Form, Plan};
 use crate::cube::slice::{Arm, HourSums};
 use crate::format;
 use crate::metric::{Better, Distribution, Estimator, Metric, Share, Unit};
@@ -45,7 +45,7 @@ pub(super) fn judge(plan: &Plan, data: &[StageData], stages: &[Stage], improveme
         errors: [&stages[baseline].groups.all.errors, &stages[last].groups.treated.errors],
         traffic: [&reference.hours, &data[last].arm(Arm::All).hours],
     };
-    for improvement in improvements {
+    for (improvement, asked) in improvements.iter_mut().zip(&plan.improvements) {
         let Some(metric) = plan.metrics.find(&improvement.metric) else { continue };
         // Told as less, whether or not a target asks for it.
         let fell = improvement.value.is_some_and(|value| value > 0.0) && improvement.unit == Unit::Fraction;
@@ -63,7 +63,7 @@ pub(super) fn judge(plan: &Plan, data: &[StageData], stages: &[Stage], improveme
             Estimator::RecordThroughput | Estimator::VolumeThroughput => pair.traffic(),
             _ => None,
         };
-        let doubt = doubt.or_else(|| lost_since_the_split(plan, stages, improvement, metric));
+        let doubt = doubt.or_else(|| lost_since_the_split(plan, stages, (improvement, asked.form), metric));
         if let Some(doubt) = doubt {
             improvement.reason = Some(doubt);
             if improvement.status != Status::NotJudged {
@@ -75,9 +75,13 @@ pub(super) fn judge(plan: &Plan, data: &[StageData], stages: &[Stage], improveme
 
 /// What the split showed and the final stage has no more: nobody tells there whether the environment moved or the new way,
 /// as no control is left beside it. So the split does not make of a miss a target that is met.
-fn lost_since_the_split(plan: &Plan, stages: &[Stage], improvement: &Improvement, metric: &Metric) -> Option<String> {
-    let asked = plan.improvements.iter().find(|asked| plan.metric(&asked.metric).is_some_and(|m| m.id == metric.id))?;
-    let since = status(true, improvement.ci, improvement.target, better(asked.form, metric));
+fn lost_since_the_split(
+    plan: &Plan,
+    stages: &[Stage],
+    (improvement, form): (&Improvement, Form),
+    metric: &Metric,
+) -> Option<String> {
+    let since = status(true, improvement.ci, improvement.target, better(form, metric));
     let by_the_split = matches!(improvement.status, Status::Met | Status::Exceeded | Status::Open);
     if !by_the_split || since != Status::NotMet {
         return None;

@@ -7,13 +7,14 @@ use super::criteria;
 use super::group::StageData;
 use super::improvements::{better, status};
 use super::pair::place_of;
-use super::strata::{LEAST_COVERED, NO_CHANCE_Z};
+use super::strata::NO_CHANCE_Z;
 use crate::config::{Bound, Form, Plan};
 use crate::cube::slice::Arm;
 use crate::format;
 use crate::metric::{Estimator, Metric, Unit};
 use crate::report::model::{
-    Comparison, ComparisonKind, Criterion, Improvement, MeasureSource, SameHours, SplitStatus, Stage, Status,
+    Comparison, ComparisonKind, Criterion, Improvement, LEAST_COVERED, MeasureSource, SameHours, SplitStatus, Stage,
+    Status,
 };
 use stagegate_stats::chi_square::upper_tail;
 use stagegate_stats::clusters::FEWEST_CLUSTERS;

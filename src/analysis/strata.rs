@@ -9,7 +9,7 @@ use crate::cube::histogram::{Extremes, Grid, Histogram};
 use crate::cube::slice::{Arm, Measured, Segment, SegmentHour};
 use crate::error::Result;
 use crate::metric::{Better, Distribution, Estimator, Metric, Share};
-use crate::report::model::AdjustedRatio;
+use crate::report::model::{AdjustedRatio, LEAST_COVERED};
 use stagegate_stats::bootstrap::welch_degrees;
 use stagegate_stats::distributions::t_upper_tail;
 use stagegate_stats::ratio::{below_p_value, koopman};
@@ -176,8 +176,6 @@ const MIX_SHARE_OF_EFFECT: f64 = 0.25;
 const MIX_LEAST_LOG_DIFFERENCE: f64 = 0.01;
 /// z beyond which a difference is no chance: two-sided 0.1 %.
 pub(super) const NO_CHANCE_Z: f64 = 3.290_526_731_491_926;
-/// Share of the mix that must be comparable for the adjusted ratio to be the one that is judged.
-pub(super) const LEAST_COVERED: f64 = 0.5;
 
 /// One side's value with its error on the scale of the ratio's logarithm.
 struct Side {

@@ -2,7 +2,7 @@
 
 use crate::cli::ExplainArguments;
 use crate::error::{Error, Position, Result};
-use crate::render::escape::{plain, plain_lines};
+use crate::render::escape::plain;
 use crate::render::explain;
 use crate::{console, reports};
 
@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8> {
     let report = reports::read(&path)
         .map_err(|error| error.help("write it first with `stagegate report`, or name its folder with --out"))?;
     let Some(id) = &arguments.id else {
-        console::print(&plain_lines(&explain::ids(&report).iter().map(|id| plain(id) + "\n").collect::<String>()))?;
+        console::print(&explain::ids(&report).iter().map(|id| plain(id) + "\n").collect::<String>())?;
         return Ok(0);
     };
     if let Some(text) = explain::explain(&report, id) {

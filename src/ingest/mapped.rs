@@ -285,7 +285,8 @@ impl<'r> Fields<'_, 'r> {
         }
         let text = self.required(Role::Timestamp)?;
         let rule = self.mapping.rule(Role::Timestamp).ok_or_else(|| self.missing(Role::Timestamp))?;
-        let text = if rule.unit.is_some() { Cow::Owned(self.pointed(&text).into_owned()) } else { text };
+        let is_number = self.mapping.decimal_comma && rule.unit.is_some();
+        let text = if is_number { Cow::Owned(self.pointed(&text).into_owned()) } else { text };
         // The reader of the own format knows seconds and milliseconds by their size.
         let by_size = self.mapping.is_own() && rule.unit.is_none() && rule.clock.format.is_none();
         let own = quantity::number(&text).filter(|_| by_size).and_then(|value| timestamp::parse_epoch(&text, value));

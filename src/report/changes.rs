@@ -28,6 +28,16 @@ impl Digits {
             Self::Interval => format::estimate(value, ci, unit),
         }
     }
+
+    /// A ratio, or a reduction, as the change that the table has; see [`change_text`].
+    fn change(self, value: f64, ci: Option<Interval>, unit: &Unit) -> (String, Option<String>) {
+        let (ratio, ends) = match unit {
+            Unit::Ratio => (value, ci),
+            _ => (1.0 - value, ci.map(|ends| ends.turned(|end| 1.0 - end))),
+        };
+        let (shown, interval) = change_text(ratio, ends);
+        (shown, interval.filter(|_| self == Self::Interval))
+    }
 }
 
 /// What changed from the baseline, how that stands against the targets, and what was not measured.
@@ -171,16 +181,14 @@ pub(super) fn within_the_hours(report: &Report, digits: Digits) -> Option<String
         return not_shown.map(|text| format!("{}.", format::capitalised(&text)));
     }
     let but = not_shown.map_or_else(String::new, |text| format!("; {text}"));
-    Some({
-        let figures = match digits {
-            Digits::Value | Digits::ValueAlone => String::new(),
-            Digits::Interval => format!(" ({})", join(&told, "and")),
-        };
-        format!(
-            "Side by side in the same hours the difference is the same{figures}: it is {} that made it, not the weeks{but}.",
-            report.words.treated
-        )
-    })
+    let figures = match digits {
+        Digits::Value | Digits::ValueAlone => String::new(),
+        Digits::Interval => format!(" ({})", join(&told, "and")),
+    };
+    Some(format!(
+        "Side by side in the same hours the difference is the same{figures}: it is {} that made it, not the weeks{but}.",
+        report.words.treated
+    ))
 }
 
 /// What changed, as a sentence calls it.
@@ -207,12 +215,7 @@ fn change(report: &Report, claims: &[Claim], improvement: &Improvement, digits: 
         .filter(|same| same.ci.zip(improvement.ci).is_some_and(|(a, b)| a.is_apart_from(b)))
     {
         Some(same) => {
-            let (ratio, ends) = match improvement.unit {
-                Unit::Ratio => (same.value, same.ci),
-                _ => (1.0 - same.value, same.ci.map(|ends| ends.turned(|end| 1.0 - end))),
-            };
-            let (shown, interval) = change_text(ratio, ends);
-            let interval = interval.filter(|_| digits == Digits::Interval);
+            let (shown, interval) = digits.change(same.value, same.ci, &improvement.unit);
             let ends = interval.map_or_else(String::new, |ends| format!(" ({ends})"));
             Some(format!("{told}, and in the same hours {shown}{ends}"))
         }
@@ -228,13 +231,7 @@ fn change_alone(report: &Report, claims: &[Claim], improvement: &Improvement, di
     let is_ratio = *unit == Unit::Ratio;
     let same = if is_ratio { 1.0 } else { 0.0 };
     if claim.ci.is_some_and(|ends| ends.holds(same)) {
-        // As the table has it.
-        let (ratio, ends) = match is_ratio {
-            true => (claim.value, claim.ci),
-            false => (1.0 - claim.value, claim.ci.map(|ends| ends.turned(|end| 1.0 - end))),
-        };
-        let (shown, interval) = change_text(ratio, ends);
-        let interval = interval.filter(|_| digits == Digits::Interval);
+        let (shown, interval) = digits.change(claim.value, claim.ci, unit);
         let verb = if noun.ends_with('s') { "show" } else { "shows" };
         let ends = interval.map_or_else(String::new, |ends| format!(", {ends}"));
         return Some(format!("{noun} {verb} no sure change ({shown}{ends})"));

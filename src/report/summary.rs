@@ -141,13 +141,12 @@ fn to_know(report: &Report) -> Option<String> {
     };
     // A stage that an earlier attempt went through is missing in this one alone.
     let visited = |finding: &Finding| {
-        report.attempts.iter().flat_map(|attempt| &attempt.stages).any(|stage| {
-            finding.id.strip_prefix("data_quality.").is_some_and(|id| id.ends_with(stage.as_str()))
-                && finding.text.contains("nothing of it is measured")
-        })
+        let empty = finding.id.strip_prefix("data_quality.empty_stage.");
+        empty
+            .is_some_and(|empty| report.attempts.iter().flat_map(|attempt| &attempt.stages).any(|stage| stage == empty))
     };
-    let warnings = report.data_quality.findings.iter().filter(|finding| finding.severity == Severity::Warning);
-    let warning = warnings.into_iter().find(|finding| !visited(finding));
+    let mut warnings = report.data_quality.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+    let warning = warnings.find(|finding| !visited(finding));
     let told: Vec<String> = earlier(report)
         .into_iter()
         .chain(incident)

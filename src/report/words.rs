@@ -192,6 +192,14 @@ pub fn improvement_at_every_look(improvement: &Improvement) -> Option<String> {
     (*status == Status::Open).then(|| every_look_text(*value, [*ci, *ci_every_look], bounds, unit)).flatten()
 }
 
+impl Comparison {
+    /// Whose records were compared: `provider glm`; empty where all were.
+    pub fn segment_text(&self) -> String {
+        let parts = self.segment.iter().map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " ")));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// How a file of another format was read, and what its source leaves out.
 pub fn read_as(input: &Input) -> Option<String> {
     let others = match input.other_rows {

@@ -81,7 +81,7 @@ pub(super) fn decimal_comma(section: &SourceSection) -> Result<bool, SourceFault
 pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
     let parse = section.parse.unwrap_or(Parse::Json);
     // The rows of a table are objects of JSON.
-    let is_of = |of: Parse| of == parse || of == Parse::Json && parse == Parse::Parquet;
+    let is_of = |of: &Parse| *of == parse || *of == Parse::Json && parse == Parse::Parquet;
     let name = match parse {
         Parse::Json => "json",
         Parse::Csv => "csv",
@@ -89,14 +89,14 @@ pub fn form(section: &SourceSection) -> Result<Form, SourceFault> {
         Parse::Parquet => "parquet",
     };
     let misplaced = [
-        ("rows", section.rows.is_some(), Parse::Json),
-        ("unwrap", !section.unwrap.is_empty() && parse == Parse::Csv, Parse::Json),
-        ("pattern", section.pattern.is_some(), Parse::Regex),
-        ("separator", section.separator.is_some(), Parse::Csv),
-        ("columns", !section.columns.is_empty(), Parse::Csv),
-        ("header", section.header.is_some(), Parse::Csv),
+        ("rows", section.rows.is_some(), &[Parse::Json][..]),
+        ("unwrap", !section.unwrap.is_empty(), &[Parse::Json, Parse::Regex]),
+        ("pattern", section.pattern.is_some(), &[Parse::Regex]),
+        ("separator", section.separator.is_some(), &[Parse::Csv]),
+        ("columns", !section.columns.is_empty(), &[Parse::Csv]),
+        ("header", section.header.is_some(), &[Parse::Csv]),
     ];
-    if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && !is_of(*of)) {
+    if let Some((key, ..)) = misplaced.into_iter().find(|(_, given, of)| *given && !of.iter().any(is_of)) {
         return Err(SourceFault::new(key, format!("{key} says nothing of a source whose parse is {name}"))
             .help("parse is json, csv, regex or parquet"));
     }

@@ -194,6 +194,7 @@ const HOUSE: &[&str] = &[
     "analysis/mod.rs",
     // the report -> what people and machines read
     "render/escape.rs",
+    "render/marks.rs",
     "render/charts/canvas.rs",
     "render/charts/chart.rs",
     "render/charts/scale.rs",
@@ -207,7 +208,6 @@ const HOUSE: &[&str] = &[
     "render/charts/timeline.rs",
     "render/charts/improvements.rs",
     "render/charts/mod.rs",
-    "render/marks.rs",
     "render/templates.rs",
     "render/dashboard.rs",
     "render/terminal.rs",

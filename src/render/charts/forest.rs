@@ -6,6 +6,7 @@ use super::chart::{Chart, short};
 use super::scale::Scale;
 use crate::format;
 use crate::metric::{Better, Metric, Unit};
+use crate::render::marks;
 use crate::report::model::{Comparison, ComparisonKind, RegressionVerdict, Report};
 use stagegate_stats::Interval;
 
@@ -32,11 +33,9 @@ struct Row<'a> {
     cells: Vec<Option<&'a Comparison>>,
 }
 
-/// The judged ratio of a comparison: with the reference's mix where half of it can be compared.
+/// The judged ratio, where it has a place on an axis of ratios.
 fn judged(comparison: &Comparison) -> Option<(f64, Option<Interval>)> {
-    let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= 0.5);
-    let crude = || comparison.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
-    adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci)).or_else(crude).filter(|(ratio, _)| *ratio > 0.0)
+    comparison.judged().filter(|(ratio, _)| *ratio > 0.0)
 }
 
 /// The pair whose segments are shown: split at random and last, else before and after.
@@ -107,34 +106,20 @@ fn rows<'a>(comparisons: impl Iterator<Item = &'a Comparison>, metrics: &[&Metri
     for comparison in comparisons {
         let Some(column) = metrics.iter().position(|metric| metric.id == comparison.metric) else { continue };
         let is_all = comparison.segment.is_empty();
-        let parts =
-            comparison.segment.iter().map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " ")));
-        let name = if is_all { format!("all {}", report.words.many) } else { parts.collect::<Vec<_>>().join(", ") };
+        let name = if is_all { format!("all {}", report.words.many) } else { comparison.segment_text() };
         let place = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
             rows.push(Row { name, is_all, cells: vec![None; metrics.len()] });
             rows.len() - 1
         });
         rows[place].cells[column] = Some(comparison);
     }
-    let rank = |row: &Row<'_>| {
-        let verdicts = || row.cells.iter().flatten().filter_map(|comparison| comparison.verdict);
-        match () {
-            () if row.is_all => 0,
-            () if verdicts().any(|verdict| verdict == RegressionVerdict::Regression) => 1,
-            () if rows_fit(rows.len()) => 2,
-            () if verdicts().any(|verdict| verdict == RegressionVerdict::Open) => 2,
-            () => 3,
-        }
-    };
-    let mut ranked: Vec<(u8, Row<'a>)> = Vec::new();
-    let ranks: Vec<u8> = rows.iter().map(rank).collect();
-    ranked.extend(ranks.into_iter().zip(rows));
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, row)| row).collect()
-}
-
-fn rows_fit(count: usize) -> bool {
-    count <= MOST_ROWS_DRAWN
+    let all_fit = rows.len() <= MOST_ROWS_DRAWN;
+    rows.sort_by_key(|row| {
+        let has = |wanted| row.cells.iter().flatten().any(|comparison| comparison.verdict == Some(wanted));
+        let rank = [row.is_all, has(RegressionVerdict::Regression), all_fit || has(RegressionVerdict::Open), true];
+        rank.iter().position(|is_it| *is_it)
+    });
+    rows
 }
 
 fn picture(
@@ -203,24 +188,15 @@ fn picture(
     }
 }
 
-fn verdict(comparison: &Comparison) -> &'static str {
-    match comparison.verdict {
-        Some(RegressionVerdict::Regression) => "worse",
-        Some(RegressionVerdict::WithinMargin) => "within the margin",
-        Some(RegressionVerdict::Open) => "open",
-        None => "–",
-    }
-}
-
 fn phrase(row: &Row<'_>, metrics: &[&Metric]) -> String {
     let of = |(comparison, metric): (&Option<&Comparison>, &&Metric)| {
         let comparison = (*comparison)?;
         let (ratio, ci) = judged(comparison)?;
-        let verdict = match comparison.verdict {
+        let told = match comparison.verdict {
             Some(RegressionVerdict::WithinMargin) | None => String::new(),
-            Some(_) => format!(", {}", verdict(comparison)),
+            verdict => format!(", {}", marks::verdict(verdict).word),
         };
-        Some(format!("{} {}{verdict}", metric.label.to_lowercase(), format::estimate(ratio, ci, &Unit::Ratio)))
+        Some(format!("{} {}{told}", metric.label.to_lowercase(), format::estimate(ratio, ci, &Unit::Ratio)))
     };
     let told: Vec<String> = row.cells.iter().zip(metrics).filter_map(of).collect();
     format!("{}: {}", row.name, if told.is_empty() { format::NOT_MEASURED.into() } else { told.join(", ") })
@@ -236,7 +212,14 @@ fn cells(row: &Row<'_>, metrics: &[&Metric]) -> Vec<Vec<String>> {
             |[reference, candidate]| format!("{} and {}", format::count(reference), format::count(candidate)),
         );
         let interval = interval.unwrap_or_else(|| "–".into());
-        Some(vec![row.name.clone(), metric.label.clone(), ratio, interval, n, verdict(comparison).into()])
+        Some(vec![
+            row.name.clone(),
+            metric.label.clone(),
+            ratio,
+            interval,
+            n,
+            marks::verdict(comparison.verdict).word.into(),
+        ])
     };
     row.cells.iter().zip(metrics).filter_map(cell).collect()
 }

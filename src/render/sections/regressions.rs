@@ -61,18 +61,13 @@ pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> Regressi
 }
 
 fn segment(report: &Report, comparison: &Comparison) -> SegmentView {
-    let names: Vec<String> =
-        comparison.segment.iter().map(|(dimension, name)| format!("{} {name}", dimension.replace('_', " "))).collect();
-    let adjusted = comparison.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= 0.5);
-    let judged = adjusted
-        .map(|adjusted| shown(adjusted.ratio, adjusted.ci))
-        .or_else(|| comparison.crude.as_ref().map(|crude| shown(crude.ratio, crude.ci)));
+    let judged = comparison.judged().map(|(ratio, ci)| shown(ratio, ci));
     let (ratio, interval) = judged.unwrap_or_else(|| (format::NOT_MEASURED.into(), None));
     let mut notes: Vec<String> = comparison.reason.iter().cloned().collect();
     notes.extend(marks::warnings(&comparison.warnings));
     SegmentView {
         anchor: anchor(&format!("comparisons.{}", comparison.id)),
-        segment: names.join(", "),
+        segment: comparison.segment_text(),
         pair: format!("{} to {}", comparison.reference, comparison.candidate),
         label: report.label(&comparison.metric),
         ratio,

@@ -256,6 +256,18 @@ pub struct Comparison {
     pub warnings: Vec<FigureWarning>,
 }
 
+/// Share of the mix that must be comparable for the adjusted ratio to stand for the crude one.
+pub const LEAST_COVERED: f64 = 0.5;
+
+impl Comparison {
+    /// The ratio that is judged: with the reference's mix where half of it can be compared, else as measured.
+    pub fn judged(&self) -> Option<(f64, Option<Interval>)> {
+        let adjusted = self.adjusted.as_ref().filter(|adjusted| adjusted.mix_covered >= LEAST_COVERED);
+        let crude = || self.crude.as_ref().map(|crude| (crude.ratio, crude.ci));
+        adjusted.map(|adjusted| (adjusted.ratio, adjusted.ci)).or_else(crude)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RegressionVerdict {
