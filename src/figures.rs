@@ -5,9 +5,9 @@ use std::fmt::Write;
 use crate::cube::columns::{Values, parquet};
 use crate::error::Result;
 use crate::files::OutputFile;
-use crate::report::model::{Figure, Report};
+use crate::report::model::{Figure, Report, VariantDimension};
 
-/// The columns, in their order: `segment` is empty for a whole arm, else `file_type=…, size=…, provider=…`; `value`,
+/// The columns, in their order: `segment` is empty for a whole arm, else its dimensions (`file_type=…, size=…, provider=…`); `value`,
 /// `low` and `high` are in `unit` (rates 0 to 1); `low` and `high` are the 95 % interval, null where none is defined
 /// or an end is open.
 pub const COLUMNS: [&str; 9] = ["stage", "arm", "metric", "segment", "unit", "value", "low", "high", "n"];
@@ -34,7 +34,10 @@ fn rows(report: &Report) -> Vec<Row<'_>> {
     }
     // What the treated carried, over all stages.
     rows.extend(report.variants.iter().filter_map(|variant| {
-        let segment = format!("file_type={}, size={}, provider={}", variant.file_type, variant.size, variant.provider);
+        let value = |dimension: &VariantDimension| {
+            variant.values.get(&dimension.name).map(|value| format!("{}={value}", dimension.name))
+        };
+        let segment = report.variant_dimensions.iter().filter_map(value).collect::<Vec<_>>().join(", ");
         let figure = variant.success_rate.as_ref()?;
         Some(Row { stage: "", arm: "treated", metric: "success_rate", segment, unit: "fraction", figure })
     }));

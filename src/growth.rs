@@ -91,8 +91,9 @@ impl Memory {
     /// See [`crate::cube_of`]; the cache cannot be written.
     pub fn cube(&mut self, plan: &Plan, inputs: &Inputs, run: &Run) -> Result<(Cube, Folded)> {
         let of = inputs.logs.iter().map(|log| log.bytes).sum();
-        // A stream is there only once.
-        let grows = inputs.cubes.is_empty() && !inputs.logs.iter().any(Source::is_spooled);
+        // A stream is there only once; which try of a request counts, new lines may change.
+        let grows =
+            plan.schema.tries.is_all() && inputs.cubes.is_empty() && !inputs.logs.iter().any(Source::is_spooled);
         if !grows {
             return Ok((crate::cube_of(plan, inputs, &[], run)?, Folded { bytes: of, of }));
         }

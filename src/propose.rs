@@ -5,7 +5,7 @@ mod fields;
 use std::fmt::Write;
 
 use crate::ingest::recognise::Recognised;
-use crate::ingest::survey::{Field, Survey, unit_in_name};
+use crate::ingest::survey::{ERRORS, Field, Survey, unit_in_name};
 use crate::render::escape::one_line;
 use crate::schema::presets;
 
@@ -152,11 +152,15 @@ impl Proposal {
                 other => self.line(&format!("separator = \"{}\"", char::from(other))),
             }
         }
+        if let Some(rows) = &survey.batch {
+            self.line("# Each line holds several rows. ^ is the object around a row.");
+            self.line(&format!("rows = {}", toml_text(rows)));
+        }
         self.line("[sources.fields]");
         self.timestamp(survey);
         self.duration(survey);
         self.outcome(survey);
-        if let Some((path, _)) = survey.first_named(&["error", "exception", "reason", "failure", "err"]) {
+        if let Some((path, _)) = survey.first_named(&ERRORS) {
             self.line(&format!("error = {}", toml_text(path)));
         }
         if let Some((path, _)) = survey.first_named(&["id", "uuid", "trace"]).filter(|(_, field)| field.many_values) {

@@ -2,7 +2,7 @@
 //! one that writes there finishes what was decided, and removes the rest.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use tempfile::TempDir;
@@ -14,6 +14,9 @@ const PREFIX: &str = ".stagegate-";
 /// In it: the files as they shall lie in the folder beside it, and, once all are there, which ones they are.
 const NEW: &str = "new";
 const DECIDED: &str = "decided";
+/// In the first bytes of every picture of a report: its title, as a picture of its own has it.
+const DRAWN_AS_FILE: &str = "-file-title";
+const HEAD_OF_PICTURE: u64 = 256;
 
 /// A folder of this run, removed when it is dropped. While it is there it is locked.
 #[derive(Debug)]
@@ -124,15 +127,29 @@ fn put_file(fresh: &Path, target: &Path) -> io::Result<()> {
     fs::rename(fresh, target)
 }
 
+/// Whether a picture is one that a report drew: by its first bytes.
+fn is_ours(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(HEAD_OF_PICTURE).read_to_end(&mut head));
+    path.extension().is_some_and(|ending| ending == "svg")
+        && read.is_ok()
+        && head.starts_with(b"<svg ")
+        && memchr::memmem::find(&head, DRAWN_AS_FILE.as_bytes()).is_some()
+}
+
 /// A folder of pictures takes the place of another in one step; into one that holds something else its files go one by
 /// one.
 fn put_folder(fresh: &Path, target: &Path) -> io::Result<()> {
-    let is_ours = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "svg");
     let known = if target.is_dir() { files_below(target)? } else { Vec::new() };
-    if known.iter().all(is_ours) && !target.is_symlink() {
+    let (ours, others): (Vec<PathBuf>, Vec<PathBuf>) = known.into_iter().partition(|path| is_ours(&target.join(path)));
+    if others.is_empty() && !target.is_symlink() {
         return replace_folder(fresh, target);
     }
-    for path in files_below(fresh)? {
+    let new = files_below(fresh)?;
+    for old in ours.iter().filter(|old| !new.contains(old)) {
+        fs::remove_file(target.join(old))?;
+    }
+    for path in new {
         let place = target.join(&path);
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent)?;
@@ -270,11 +287,19 @@ mod tests {
         fs::write(beside.path().join("charts/mine.txt"), "kept").unwrap();
         staged(beside.path(), "one").commit(beside.path()).unwrap();
         assert_eq!(names(beside.path()), ["charts/a.svg", "charts/mine.txt", "report.md"]);
-        // Pictures that the report has no more go.
-        fs::remove_file(beside.path().join("charts/mine.txt")).unwrap();
-        fs::write(beside.path().join("charts/old.svg"), "old").unwrap();
-        staged(beside.path(), "two").commit(beside.path()).unwrap();
-        assert_eq!(names(beside.path()), ["charts/a.svg", "report.md"]);
+        // Pictures that the report has no more go, those of others stay.
+        let old = "<svg role=\"img\" aria-labelledby=\"old-file-title\"></svg>";
+        for others in [&["charts/mine.txt", "charts/mine.svg"][..], &["charts/mine.svg"], &[]] {
+            for name in ["charts/mine.txt", "charts/mine.svg"] {
+                let _ = fs::remove_file(beside.path().join(name));
+            }
+            others.iter().for_each(|name| fs::write(beside.path().join(name), "<svg></svg>").unwrap());
+            fs::write(beside.path().join("charts/old.svg"), old).unwrap();
+            staged(beside.path(), "two").commit(beside.path()).unwrap();
+            let mut left = [&["charts/a.svg", "report.md"], others].concat();
+            left.sort_unstable();
+            assert_eq!(names(beside.path()), left);
+        }
         assert!(Staging::new(beside.path()).unwrap().stage(Path::new("../b.txt"), b"").is_err());
         let left = killed(Staging::new(beside.path()).unwrap());
         fs::create_dir(left.join(NEW)).unwrap();

@@ -17,6 +17,36 @@ pub struct Zone(pub Tz);
 /// Characters of a name that is none.
 const SHOWN: usize = 60;
 
+/// How the zones of a fixed offset are called in the database; the hours behind it count towards the west.
+const WEST: &str = "Etc/GMT";
+
+/// The zone of a fixed offset: `+08:00`, `-0300`, `UTC+8`; `None` where it is none.
+fn of_offset(text: &str) -> Option<Result<Zone, String>> {
+    let offset = text.strip_prefix("UTC").or_else(|| text.strip_prefix("GMT")).unwrap_or(text);
+    let (west, digits) = match offset.strip_prefix('+') {
+        Some(digits) => ('-', digits),
+        None => ('+', offset.strip_prefix('-')?),
+    };
+    let (hours, minutes) = match digits.split_once(':') {
+        Some(parts) => parts,
+        None if digits.len() == 4 && digits.is_ascii() => digits.split_at(2),
+        None => (digits, "00"),
+    };
+    let short = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !short(hours) || !short(minutes) {
+        return None;
+    }
+    let hours: u8 = hours.parse().ok()?;
+    let zone = if hours == 0 { "UTC".to_owned() } else { format!("{WEST}{west}{hours}") };
+    let whole = minutes.bytes().all(|byte| byte == b'0');
+    Some(match zone.parse().ok().filter(|_| whole) {
+        Some(zone) => Ok(Zone(zone)),
+        None => Err(format!(
+            "{text:?} is no offset of whole hours, -12:00 to +14:00: name the place, such as \"Asia/Kolkata\""
+        )),
+    })
+}
+
 impl Default for Zone {
     fn default() -> Self {
         Self(Tz::UTC)
@@ -24,11 +54,14 @@ impl Default for Zone {
 }
 
 impl Zone {
-    /// The zone of that name: `Europe/Berlin`.
+    /// The zone of that name, or of an offset of whole hours: `Europe/Berlin`, `+08:00`.
     ///
     /// # Errors
     /// There is none; the one whose name is near.
     pub fn parse(name: &str) -> Result<Self, String> {
+        if let Some(zone) = of_offset(name) {
+            return zone;
+        }
         name.parse().map(Self).map_err(|_| {
             let name: String = name.chars().take(SHOWN).collect();
             let name = name.as_str();
@@ -42,9 +75,15 @@ impl Zone {
         matches!(self.0, Tz::UTC | Tz::Etc__UTC | Tz::Etc__UCT | Tz::UCT | Tz::Zulu | Tz::Etc__Zulu | Tz::Universal)
     }
 
-    /// What stands beside a clock that shows no zone: `UTC`, `Europe/Berlin`.
-    pub fn name(self) -> &'static str {
-        if self.is_utc() { "UTC" } else { self.0.name() }
+    /// What stands beside a clock that shows no zone: `UTC`, `Europe/Berlin`, `UTC+8`.
+    pub fn name(self) -> Cow<'static, str> {
+        match self.0.name().strip_prefix(WEST) {
+            _ if self.is_utc() => "UTC".into(),
+            // The database counts them towards the west.
+            Some(hours) if hours.starts_with('-') => format!("UTC+{}", &hours[1..]).into(),
+            Some(hours) if hours.starts_with('+') => format!("UTC-{}", &hours[1..]).into(),
+            _ => self.0.name().into(),
+        }
     }
 
     fn local(self, rfc3339: &str) -> Option<DateTime<Tz>> {
@@ -105,7 +144,7 @@ fn date(day: i64) -> NaiveDate {
 
 impl fmt::Display for Zone {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
+        out.write_str(&self.name())
     }
 }
 
@@ -149,6 +188,16 @@ mod tests {
         assert_eq!(zone("Asia/Kolkata").date_time("2025-11-12T20:15:30Z"), "13 Nov 2025, 01:45 IST");
         assert_eq!(zone("Europe/Berlin").clock("2025-07-12T22:15:30Z"), "00:15");
         assert_eq!(Zone::default().date_time("soon"), "soon");
+        for offset in ["+08:00", "+8", "+0800", "UTC+8", "GMT+08:00"] {
+            assert_eq!(zone(offset).date_time("2025-11-12T08:15:30Z"), "12 Nov 2025, 16:15 +08", "{offset}");
+            assert_eq!(zone(offset).name(), "UTC+8");
+            assert_eq!(zone(&zone(offset).name()), zone(offset));
+        }
+        assert_eq!(zone("-03:00").date_time("2025-11-12T08:15:30Z"), "12 Nov 2025, 05:15 -03");
+        assert_eq!((zone("+00:00").name(), zone("-3").name()), ("UTC".into(), "UTC-3".into()));
+        for offset in ["+05:30", "+15:00", "-13", "+8:99"] {
+            assert!(Zone::parse(offset).unwrap_err().contains("no offset of whole hours"), "{offset}");
+        }
         assert_eq!(
             Zone::parse("Europe/Berlim").unwrap_err(),
             "\"Europe/Berlim\" is no time zone; did you mean \"Europe/Berlin\"?"

@@ -1,17 +1,17 @@
 //! Is the rollout complete (methodology 12)? Each criterion with its evidence.
 
-use std::collections::BTreeMap;
-
 use super::validation::{is_open, told};
-use super::variants::size_name;
+use super::variants::{Carried, wanted};
 use crate::config::{CompletionCriterion, Plan, RECORDS};
 use crate::cube::Cube;
 use crate::format;
 use crate::report::model::{
     Completion, CompletionStatus, Criterion, Improvement, SplitStatus, Stage, Status, TestPhase, Tests, Validation,
-    Variant,
 };
 use crate::schema::record::{FILE_TYPE, PROVIDER, SIZE, Words};
+
+/// Where the config lists what the own format's dimensions are to have carried.
+const VARIANTS: &str = "[variants]";
 
 /// What completion is read off.
 pub(super) struct Facts<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     pub stages: &'a [Stage],
     pub criteria: &'a [Criterion],
     pub improvements: &'a [Improvement],
-    pub variants: &'a [Variant],
+    pub carried: &'a Carried,
     pub tests: &'a Tests,
     pub validation: Option<&'a Validation>,
 }
@@ -50,9 +50,13 @@ impl Facts<'_> {
                 self.criterion("n", &format!("{} of the final stage", self.words().heading()), RECORDS)
             }
             CompletionCriterion::Tests => self.tests(),
-            CompletionCriterion::FileTypes => self.covered("file_types", "All file types", FILE_TYPE),
-            CompletionCriterion::Providers => self.covered("providers", "All providers", PROVIDER),
-            CompletionCriterion::FileSizes => self.covered("file_sizes", "All file sizes", SIZE),
+            CompletionCriterion::FileTypes => self.covered("file_types", "All file types", &[FILE_TYPE], VARIANTS),
+            CompletionCriterion::Providers => self.covered("providers", "All providers", &[PROVIDER], VARIANTS),
+            CompletionCriterion::FileSizes => self.covered("file_sizes", "All file sizes", &[SIZE], VARIANTS),
+            CompletionCriterion::Dimensions => {
+                let own: Vec<usize> = (SIZE + 1..self.plan.schema.dimensions.len()).collect();
+                self.covered("dimensions", "All expected values", &own, "[[record.dimensions]] expected")
+            }
             CompletionCriterion::Performance => self.performance(),
             CompletionCriterion::Report => item("report", "Final report", CompletionStatus::Met, "this report".into()),
             CompletionCriterion::Validation => self.validation(),
@@ -141,33 +145,23 @@ impl Facts<'_> {
         item("tests", "Tests", status, evidence)
     }
 
-    /// Whether the treated path has carried every listed value of a dimension.
-    fn covered(&self, id: &str, label: &str, dimension: usize) -> Completion {
-        let asked = &self.plan.variants;
-        let wanted: Vec<String> = match dimension {
-            FILE_TYPE => asked.file_types.clone(),
-            PROVIDER => asked.providers.clone(),
-            _ => asked.sizes_mb.iter().map(|size| size_name(self.plan, *size)).collect(),
-        };
+    /// Whether the treated path has carried every value that the plan expects of some dimensions.
+    fn covered(&self, id: &str, label: &str, dimensions: &[usize], listed: &str) -> Completion {
+        let wanted: Vec<(usize, String)> = dimensions
+            .iter()
+            .flat_map(|dimension| wanted(self.plan, *dimension).into_iter().map(|(_, name)| (*dimension, name)))
+            .collect();
         if wanted.is_empty() {
-            let evidence = "the config lists none under [variants]".into();
-            return item(id, label, CompletionStatus::NotEvidenced, evidence);
+            return item(id, label, CompletionStatus::NotEvidenced, format!("the config lists none under {listed}"));
         }
-        let mut uploads: BTreeMap<&str, u64> = BTreeMap::new();
-        for variant in self.variants {
-            let name = match dimension {
-                FILE_TYPE => &variant.file_type,
-                PROVIDER => &variant.provider,
-                _ => &variant.size,
-            };
-            *uploads.entry(name).or_default() += variant.n;
-        }
-        let carried = |name: &String| uploads.get(name.as_str()).copied().unwrap_or(0);
+        let carried =
+            |(dimension, name): &(usize, String)| self.carried.by_value[*dimension].get(name).copied().unwrap_or(0);
+        let least = self.plan.variants.min_uploads.max(1);
         let missing: Vec<&str> =
-            wanted.iter().filter(|name| carried(name) < asked.min_uploads.max(1)).map(String::as_str).collect();
+            wanted.iter().filter(|value| carried(value) < least).map(|(_, name)| name.as_str()).collect();
         if missing.is_empty() {
             let counts: Vec<String> =
-                wanted.iter().map(|name| format!("{name}: {}", format::count(carried(name)))).collect();
+                wanted.iter().map(|value| format!("{}: {}", value.1, format::count(carried(value)))).collect();
             return item(
                 id,
                 label,

@@ -17,7 +17,8 @@ use crate::schema::record::Words;
 use stagegate_stats::Interval;
 
 /// Completion criteria that may speak against going on by themselves; the others are judged by what they are read off.
-const EVIDENCE: [&str; 6] = ["deployment", "tests", "file_types", "providers", "file_sizes", "validation"];
+const EVIDENCE: [&str; 7] =
+    ["deployment", "tests", "file_types", "providers", "file_sizes", "dimensions", "validation"];
 
 /// What the decision is made of.
 pub(super) struct Judged<'a> {

@@ -29,6 +29,7 @@ mod quality;
 mod ratio;
 mod replicates;
 mod same_hours;
+mod sampling;
 mod series;
 mod split;
 mod spreads;
@@ -141,7 +142,7 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
         let of_stage = up_to.as_ref().and_then(|up_to| up_to.finding.clone());
         attempts.findings().into_iter().chain(other_unit).chain(of_stage).collect()
     });
-    let variants = variants::variants(plan, &names, &segmented);
+    let carried = variants::carried(plan, &names, &segmented);
     let error_scenarios = error_scenarios::error_scenarios(plan, &stages);
     let tests = tests::tests(evidence);
     let inputs = quality::inputs(cube);
@@ -153,7 +154,7 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
         stages: &stages,
         criteria: &criteria,
         improvements: &improvements,
-        variants: &variants,
+        carried: &carried,
         tests: &tests,
         validation: validation.as_ref(),
     });
@@ -220,7 +221,8 @@ fn judge(plan: &Plan, cube: &Cube, evidence: &evidence::Evidence, generated_at: 
             .collect(),
         tests,
         notes: tests::notes(evidence),
-        variants,
+        variants: carried.variants,
+        variant_dimensions: carried.dimensions,
         error_scenarios,
         completion,
         validation,

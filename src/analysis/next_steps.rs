@@ -218,7 +218,7 @@ fn evidence(plan: &Plan, judged: &Judged<'_>) -> Vec<NextStep> {
         .filter_map(|item| {
             let text = match item.id.as_str() {
                 "tests" => "Bring the test results: completion asks for them.".to_owned(),
-                "file_types" | "providers" | "file_sizes" => format!("Run end-to-end {}: {}.", plan.schema.words.many, item.evidence),
+                "file_types" | "providers" | "file_sizes" | "dimensions" => format!("Run end-to-end {}: {}.", plan.schema.words.many, item.evidence),
                 "validation" => match judged.validation {
                     Some(review) if !review.current => "Bundle again and ask the reviewer again: the figures have changed.".to_owned(),
                     Some(_) => "Settle what the external reviewer objects to.".to_owned(),

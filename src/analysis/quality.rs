@@ -3,6 +3,7 @@
 use super::group::StageData;
 use super::outages;
 use super::plausibility;
+use super::sampling;
 use super::series::CLOCK_HOURS;
 use super::stage_events;
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub(super) fn inputs(cube: &Cube) -> Vec<Input> {
         rejected: file.rejected_total(),
         blank: file.blank,
         other_rows: file.other_rows,
+        other_tries: file.other_tries,
         format: file.format.clone(),
     };
     cube.header.files.iter().map(input).collect()
@@ -68,6 +70,7 @@ pub(super) fn quality(
         findings: Vec::new(),
     };
     let mut findings = log_findings(&plan.schema.words, &quality, files);
+    findings.extend(sampling::other_tries(plan, cube));
     findings.extend(wrong_clock(&plan.schema.words, &mut quality.gaps));
     findings.extend(gap_finding(&quality.gaps));
     keep_longest(&mut quality.gaps);
@@ -206,6 +209,7 @@ fn log_findings(words: &Words, quality: &DataQuality, files: &[FileLedger]) -> V
     findings.extend(rejected_events(files));
     findings.extend(contradictions(words, files));
     findings.extend(without_duration(words, files));
+    findings.extend(sampling::sampled(words, files));
     if quality.duplicate_request_ids > 0 {
         let at_least = if quality.duplicate_request_ids_at_least { "at least " } else { "" };
         let text = format!(

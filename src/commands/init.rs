@@ -47,6 +47,12 @@ pub(super) fn run(session: &Session, arguments: &InitArguments) -> Result<u8> {
     }
     let recognised = recognise(&head);
     let survey = survey(&head, &source::later_lines(log));
+    if recognised.is_none()
+        && survey.as_ref().is_none_or(|survey| survey.rows == 1)
+        && let Some(error) = unusable::without_lines(log, &head)
+    {
+        return Err(error);
+    }
     if survey.is_none() && recognised.is_none() && !is_text(&head) {
         return Err(Error::new("it is no text").at(Position::file(&log.name)).help("give a log of lines"));
     }

@@ -76,6 +76,7 @@ fn files(text: &mut String, plan: &Plan, cube: &Cube) {
             (file.lines, "line"),
             (file.events, "event"),
             (file.other_rows, "other row"),
+            (file.other_tries, "retried row"),
             (file.blank, "line without a row"),
         ];
         let mut counts: Vec<String> =

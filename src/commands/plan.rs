@@ -13,6 +13,11 @@ use crate::{console, ingest, output, shards};
 pub(super) fn run(session: &Session, arguments: &PlanArguments) -> Result<u8> {
     let PlanArguments { input, output, split, timeline, listing } = arguments;
     let plan = load(input)?;
+    if !plan.schema.tries.is_all() {
+        let tries = plan.schema.tries.word();
+        return Err(Error::new(format!("[record] tries = {tries:?}: which try counts shows in the whole log only"))
+            .help("leave it out, or fold the log as one with `stagegate cube`"));
+    }
     let listed = listing.as_deref().map(shards::listing).transpose()?.unwrap_or_default();
     // A listing alone is enough.
     let logs = if listing.is_some() && input.files.is_empty() {

@@ -1,6 +1,7 @@
-//! Do two stages claim the same records?
+//! Do two stages claim the same records, and does every start begin one?
 
-use super::sections::Stage;
+use super::sections::{Stage, StartSection};
+use crate::format;
 
 /// Whether the intervals of two stages, each open where it says nothing, have a moment in common. A stage without
 /// either end has none.
@@ -16,4 +17,13 @@ pub(super) fn same_files<'s>(earlier: &'s [Stage], stage: &Stage) -> Option<(usi
         let has_it = |other: &&Stage| other.files.iter().any(|known| known.as_str() == pattern.as_str());
         Some((number, earlier.iter().find(has_it)?))
     })
+}
+
+/// The first start of which there is no stage: its position, what is wrong, and what to do.
+pub(super) fn start_of_nothing(starts: &[StartSection], stages: &[Stage]) -> Option<(usize, String, String)> {
+    let begins_one = |start: &StartSection| stages.iter().any(|stage| stage.percentage == start.percentage);
+    let (index, start) = starts.iter().enumerate().find(|(_, start)| !begins_one(start))?;
+    let known: Vec<String> = stages.iter().map(|stage| format::plain(stage.percentage)).collect();
+    let message = format!("no stage has percentage {}", format::plain(start.percentage));
+    Some((index, message, format!("it is the percentage of one of [[stages]]: {}", known.join(", "))))
 }

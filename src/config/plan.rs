@@ -22,6 +22,7 @@ use crate::schema::mapping::Mapping;
 use crate::schema::metrics::Metrics;
 use crate::schema::record::{Dimension, Schema, Values};
 use crate::schema::source::TimestampMarks;
+use crate::schema::tries::Tries;
 
 /// A validated rollout.
 #[derive(Debug, Clone)]
@@ -102,6 +103,8 @@ pub struct FoldingRules {
     /// Names of the measures.
     pub measures: Vec<String>,
     pub critical_errors: Vec<String>,
+    #[serde(default, skip_serializing_if = "Tries::is_all")]
+    pub tries: Tries,
     pub stages: Vec<StageRule>,
     /// First and last moment of what is left out: the last is no part of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -147,12 +150,12 @@ pub struct StageRule {
 }
 
 /// The metric that a word of the config asks for: its id, `latency` (the headline latency) or `throughput`; the unit of
-/// memory may be left out.
+/// latency and memory may be left out (`latency_p95`).
 pub(super) fn metric_of<'m>(metrics: &'m Metrics, analysis: &AnalysisSection, word: &str) -> Option<&'m Metric> {
     match word {
         HEADLINE_LATENCY => metrics.by(analysis.latency_statistic.estimator()),
         THROUGHPUT => metrics.by(Estimator::RecordThroughput),
-        id => metrics.find(id).or_else(|| metrics.find(&format!("{id}_mb"))),
+        id => metrics.find(id).or_else(|| ["mb", "ms"].iter().find_map(|unit| metrics.find(&format!("{id}_{unit}")))),
     }
 }
 
@@ -217,6 +220,7 @@ impl Plan {
             dimensions: self.schema.dimensions.iter().map(DimensionRule::of).collect(),
             measures: self.schema.measures.iter().map(|measure| measure.name.clone()).collect(),
             critical_errors: self.analysis.critical_errors.clone(),
+            tries: self.schema.tries,
             stages: self.stages.iter().map(rule).collect(),
             exclude: self.exclude.iter().map(|interval| (interval.from.0, interval.to.0)).collect(),
         }

@@ -317,6 +317,7 @@ pub enum CompletionCriterion {
     FileTypes,
     Providers,
     FileSizes,
+    Dimensions,
     Performance,
     Report,
     Validation,
@@ -324,7 +325,7 @@ pub enum CompletionCriterion {
 
 impl CompletionCriterion {
     /// In the order of the plan.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Deployment,
         Self::SuccessRate,
         Self::Uploads,
@@ -332,6 +333,7 @@ impl CompletionCriterion {
         Self::FileTypes,
         Self::Providers,
         Self::FileSizes,
+        Self::Dimensions,
         Self::Performance,
         Self::Report,
         Self::Validation,

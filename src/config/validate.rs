@@ -45,6 +45,9 @@ pub(super) fn plan(file: RolloutFile, located: &Located<'_>, base: PathBuf) -> R
     for (index, start) in file.starts.iter().enumerate() {
         check.within(start.percentage, 0.0, 100.0, &[Key("starts"), Index(index), Key("percentage")])?;
     }
+    if let Some((index, message, help)) = overlap::start_of_nothing(&file.starts, &file.stages) {
+        return Err(check.fail(message, &[Key("starts"), Index(index), Key("percentage")]).help(help));
+    }
     let of_people = [("accept", accept::first_wrong(&file.accept)), ("exclude", exclude::first_wrong(&file.exclude))];
     for (list, wrong) in of_people {
         if let Some((index, key, why, help)) = wrong {

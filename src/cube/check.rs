@@ -142,9 +142,13 @@ pub(super) fn check_header(header: &Header) -> Result<(), String> {
     }
     let counts = |file: &FileLedger| {
         let rejected = file.rejected.values().chain(file.event_types.values()).copied();
-        let own = [file.bytes, file.lines, file.uploads, file.events, file.blank, file.other_rows, file.out_of_order];
+        let rows = [file.lines, file.uploads, file.events, file.blank, file.other_rows, file.other_tries];
         let of_part = file.part.iter().flat_map(|part| [part.size, part.range.end]);
-        own.into_iter().chain(rejected).chain(of_part).all(|count| count <= MOST_OF_FILE)
+        rows.into_iter()
+            .chain([file.bytes, file.out_of_order])
+            .chain(rejected)
+            .chain(of_part)
+            .all(|count| count <= MOST_OF_FILE)
             && file.part.as_ref().is_none_or(|part| part.range.start <= part.range.end && part.range.end <= part.size)
     };
     match header.files.iter().find(|file| !counts(file)) {

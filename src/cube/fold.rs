@@ -13,6 +13,7 @@ use super::key::{NO_STAGE, Visits};
 use super::partial::{Partial, Place};
 use super::segments::{SegmentNumbers, Tuple};
 use super::slice::CRITICAL_UPLOAD;
+use super::tries::Position;
 use crate::config::{EpochNanos, TimestampMarks};
 use crate::ingest::chunks::{self, Chunk, Content, MAX_LINE_BYTES};
 use crate::ingest::layout::Layouts;
@@ -58,11 +59,17 @@ impl<const M: usize> Batch<M> {
     }
 }
 
+fn hash_of_id(id: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(id.as_bytes())
+}
+
 /// Whether request ids are counted, or were when the same lines were read before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ids {
     Count,
     Known,
+    /// Nothing is counted: which rows have which id is gathered.
+    Gather,
 }
 
 /// Folds chunks.
@@ -75,6 +82,10 @@ pub(super) struct Worker<'s, const M: usize, const L: usize> {
     error_types: Numbers<'s>,
     ids: Ids,
     id_hashes: Vec<u64>,
+    /// What was gathered: the ids of rows, and where they stand.
+    pub(super) tries: Vec<(u64, Position)>,
+    /// Where the next row stands.
+    row: Position,
     /// What was learned of the logger's own lines, and of those of each mapping.
     layouts: Option<Layouts>,
     learned: Learned,
@@ -104,6 +115,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             error_types: Numbers::new(&shared.error_types),
             ids,
             id_hashes: Vec::with_capacity(ID_BATCH),
+            tries: Vec::new(),
+            row: Position { start: 0, source: 0, chunk: 0, row: 0 },
             layouts: learned::wanted_of_native().map(Layouts::new),
             learned: Learned::default(),
             times: IsoReader::default(),
@@ -167,10 +180,16 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
     }
 
     /// Folds a chunk, placed by the timeline that was known when it was read.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "files and chunks of one MB are fewer than four thousand million"
+    )]
     pub(super) fn chunk(&mut self, chunk: &Chunk<Arc<Timeline>>) {
         let mut ledger = ChunkLedger::default();
         let file_stage = self.shared.sources[chunk.origin.source].stage;
         self.place_by(&chunk.mark);
+        self.row =
+            Position { start: 0, source: chunk.origin.source as u32, chunk: chunk.origin.sequence as u32, row: 0 };
         match &chunk.content {
             Content::TooLong(text) => {
                 ledger.lines = 1;
@@ -215,7 +234,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
                 // A record is large: it is not moved.
                 match &read {
                     Ok(record) => match self.record(line, record, file_stage, marks) {
-                        Ok(()) => ledger.record(record),
+                        Ok(counts) => ledger.record(record, counts),
                         Err(reject) => ledger.reject(reject, line.as_bytes()),
                     },
                     Err(reject) => ledger.reject(reject.clone(), line.as_bytes()),
@@ -252,8 +271,8 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
     fn text(&mut self, text: &str, file_stage: Option<usize>, ledger: &mut ChunkLedger) -> Result<(), Reject> {
         match native::parse_line(text)? {
             Line::Record(record) => {
-                self.record(text, &record, file_stage, self.shared.plan.input.timestamp_marks)?;
-                ledger.record(&record);
+                let counts = self.record(text, &record, file_stage, self.shared.plan.input.timestamp_marks)?;
+                ledger.record(&record, counts);
             }
             Line::Event(event) => {
                 ledger.event(&event.event_type);
@@ -263,6 +282,20 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         Ok(())
     }
 
+    /// Whether the row with this id counts, under a config that does not count every try.
+    #[cold]
+    fn counts(&mut self, record: &Record<'_>, start: EpochNanos) -> bool {
+        let row = Position { start, ..self.row };
+        self.row.row += 1;
+        let Some(id) = record.request_id.as_deref().map(hash_of_id) else { return self.ids != Ids::Gather };
+        if self.ids == Ids::Gather {
+            self.tries.push((id, row));
+            return false;
+        }
+        self.shared.counting.counts(id, row)
+    }
+
+    /// Folds a record, and tells whether it counts: another try of the same request may.
     #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds of a year, and stages fewer than 256")]
     fn record(
         &mut self,
@@ -270,7 +303,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         record: &Record<'_>,
         file_stage: Option<usize>,
         marks: TimestampMarks,
-    ) -> Result<(), Reject> {
+    ) -> Result<bool, Reject> {
         let duration_ns = (record.duration_ms.unwrap_or(0.0) * NANOS_PER_MS).round() as i64;
         let (start, end) = match marks {
             TimestampMarks::End => (record.timestamp - duration_ns, record.timestamp),
@@ -283,19 +316,22 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             }
             _ => Reject::whole_line(RejectReason::NoStage, message),
         })?;
+        if !self.shared.plan.schema.tries.is_all() && !self.counts(record, start) {
+            return Ok(false);
+        }
         let placed_in = match &self.shared.plan.by_day {
             None => Some(placed.stage),
             Some(by_day) => by_day.stage(placed.stage, end),
         };
         // Of another day: read, counted, and no part of this day's report.
-        let Some(stage) = placed_in else { return Ok(()) };
+        let Some(stage) = placed_in else { return Ok(true) };
         if placed.by_timeline {
             self.partial.placed_span = join_spans(self.partial.placed_span, Some((start, start)));
         } else if file_stage.is_none() {
             self.partial.numbered_span = join_spans(self.partial.numbered_span, Some((start, start)));
         }
         if let Some(id) = record.request_id.as_ref().filter(|_| self.ids == Ids::Count) {
-            self.id_hashes.push(xxhash_rust::xxh3::xxh3_64(id.as_bytes()));
+            self.id_hashes.push(hash_of_id(id));
             if self.id_hashes.len() >= ID_BATCH {
                 self.hand_over_ids();
             }
@@ -313,7 +349,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
         if failed {
             self.critical_record(record, &place);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The number of a stage, or that of what is left out of it.

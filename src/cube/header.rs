@@ -184,6 +184,8 @@ pub(super) fn same_rules(made_with: &FoldingRules, wanted: &FoldingRules) -> Res
         "[[record.measures]]"
     } else if made_with.critical_errors != wanted.critical_errors {
         "[analysis] critical_errors"
+    } else if made_with.tries != wanted.tries {
+        "[record] tries"
     } else if made_with.stages != wanted.stages {
         "[[stages]] (names, percentages, files, from or to)"
     } else if made_with.exclude != wanted.exclude {

@@ -31,6 +31,7 @@ mod sort;
 pub mod store;
 mod table;
 mod tiers;
+mod tries;
 mod version_2;
 
 pub use header::{CUBE_VERSION, Cube, Header, PartsOfPlan, counted_numbers, this_program};

@@ -107,6 +107,9 @@ impl Opened {
         let place = Place::open(path)?;
         let (stored, digests) = read_header(name, &place)?;
         let StoredHeader { mut header, request_ids_truncated, tables: stored } = stored;
+        if digests && stored.is_empty() {
+            return Err(cannot_use(&place.name(CUBE_HEADER), "the header lists no tables"));
+        }
         let wanted = plan.folding_rules();
         // A measure that a cube does not have was not measured there.
         let fewer = header.rules.measures.iter().all(|measure| wanted.measures.contains(measure));

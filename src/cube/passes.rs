@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::fold::{Batch, Folded, Ids, Shared, Worker};
 use super::key::METRIC_MEASURES;
+use super::tries::Counting;
 use crate::config::Plan;
-use crate::error::Result;
+use crate::error::{Error, Position, Result};
 use crate::ingest::chunks::{self, Content, Outcomes, Pool, Queue};
 use crate::ingest::source::Source;
 use crate::ingest::timeline::{self, GrowingTimeline, Timeline};
@@ -46,21 +47,24 @@ fn fold_measures<const M: usize, const L: usize>(
     events: Events,
     run: &Run,
 ) -> Result<Folded> {
+    if !plan.schema.tries.is_all() {
+        return fold_one_try::<M, L>(plan, sources, events, run);
+    }
     let known = match events {
         Events::Of(known) => known,
         Events::All(whole) => {
             let whole = GrowingTimeline::whole(whole);
-            return Ok(run.time("read", || fold_under::<M, L>(plan, sources, &whole, run))?.0);
+            return Ok(run.time("read", || fold_under::<M, L>(Shared::new(plan, sources), &whole, run))?.0);
         }
     };
     if let [source] = sources
         && source.stage.is_none()
     {
         let growing = GrowingTimeline::from(known);
-        let (folded, misplaced) = run.time("read", || fold_under::<M, L>(plan, sources, &growing, run))?;
+        let (folded, misplaced) = run.time("read", || fold_under::<M, L>(Shared::new(plan, sources), &growing, run))?;
         if misplaced {
             let whole = GrowingTimeline::whole(Timeline::clone(&growing.now()));
-            return Ok(run.time("read again", || fold_under::<M, L>(plan, sources, &whole, run))?.0);
+            return Ok(run.time("read again", || fold_under::<M, L>(Shared::new(plan, sources), &whole, run))?.0);
         }
         return Ok(folded);
     }
@@ -75,18 +79,53 @@ fn fold_measures<const M: usize, const L: usize>(
     }
     let own = run.time("timeline", || timeline::collect_all(sources, run))?;
     let whole = GrowingTimeline::whole(known.union(&own));
-    Ok(run.time("read", || fold_under::<M, L>(plan, sources, &whole, run))?.0)
+    Ok(run.time("read", || fold_under::<M, L>(Shared::new(plan, sources), &whole, run))?.0)
+}
+
+/// Folds of the rows of a request the one that counts. Which that is shows when all were read: the logs are read for
+/// their events, for their ids, and to fold them.
+fn fold_one_try<const M: usize, const L: usize>(
+    plan: &Plan,
+    sources: &[Source],
+    events: Events,
+    run: &Run,
+) -> Result<Folded> {
+    if let Some(part) = sources.iter().find(|source| source.range.is_some()) {
+        return Err(Error::new("which try counts shows in the whole log only, and this is a part of it")
+            .at(Position::file(&part.name))
+            .help("leave out [record] tries, or fold the log as one"));
+    }
+    let whole = match events {
+        Events::All(whole) => whole,
+        Events::Of(known) => known.union(&run.time("timeline", || timeline::collect_all(sources, run))?),
+    };
+    let whole = GrowingTimeline::whole(whole);
+    let all: Vec<usize> = (0..sources.len()).collect();
+    let shared = Shared::new(plan, sources);
+    let gathered = run.time("tries", || {
+        chunks::scan(
+            sources,
+            &all,
+            run,
+            |_, _, _| whole.now(),
+            || Worker::<M, L>::new(&shared, whole.now(), Ids::Gather),
+            |worker, chunk| worker.chunk(chunk),
+        )
+    })?;
+    let rows = gathered.0.into_iter().flat_map(|worker| worker.tries).collect();
+    let counting = Counting::new(plan.schema.tries, rows);
+    let mut shared = Shared::new(plan, sources);
+    shared.counting = counting;
+    Ok(run.time("read", || fold_under::<M, L>(shared, &whole, run))?.0)
 }
 
 /// Folds all sources side by side, and tells whether a line was placed by events that a later one contradicts.
 fn fold_under<const M: usize, const L: usize>(
-    plan: &Plan,
-    sources: &[Source],
+    shared: Shared<'_>,
     timeline: &GrowingTimeline,
     run: &Run,
 ) -> Result<(Folded, bool)> {
-    let shared = Shared::new(plan, sources);
-    let all: Vec<usize> = (0..sources.len()).collect();
+    let all: Vec<usize> = (0..shared.sources.len()).collect();
     let (units, outcomes) = scan::<M, L>(&shared, &all, timeline, run)?;
     let whole = timeline.now();
     let misplaced = units.iter().any(|unit| unit.misplaced(&whole));

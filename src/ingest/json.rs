@@ -379,6 +379,30 @@ fn decimal_to_f64(text: &str, negative: bool, mantissa: u64, digits: usize, deci
     text.parse().unwrap_or(f64::INFINITY)
 }
 
+/// The object of a line that is a row of a list: dumps write `[` alone or before the first row, a comma behind each, and
+/// `]` behind the last. Other lines stay as they are.
+pub fn row_of_list(line: &str) -> &str {
+    let text = line.trim_ascii();
+    let (opened, row) = text.strip_prefix('[').map_or((false, text), |row| (true, row.trim_ascii_start()));
+    let row = match row.strip_suffix(',') {
+        Some(row) => row,
+        None if !opened => row.strip_suffix(']').unwrap_or(line),
+        None => line,
+    };
+    let row = row.trim_ascii_end();
+    if row.starts_with('{') && row.ends_with('}') { row } else { line }
+}
+
+/// Where a part of a text begins in it.
+pub fn offset_in(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+/// Whether a line is nothing but the beginning or the end of a list.
+pub fn is_bracket(line: &[u8]) -> bool {
+    matches!(line.trim_ascii(), b"[" | b"]" | b"],")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -534,6 +558,18 @@ mod tests {
             let line = format!("{{\"a\":{text}}}");
             let Value::Number(_, got) = read(&line).unwrap()[0].1 else { panic!("not a number") };
             prop_assert_eq!(got, text.parse::<f64>().unwrap());
+        }
+    }
+
+    #[test]
+    fn rows_of_a_list_are_objects_between_commas() {
+        let object = "{\"a\": [1, {}]}";
+        for line in ["{o},", " {o} , ", "[{o},", "[ {o},", "{o}]", "{o} ]", "{o}"] {
+            assert_eq!(row_of_list(&line.replace("{o}", object)).trim(), object, "{line}");
+        }
+        for line in ["[{o}]", "[{o}", "{o},,", "[1,", "2]", "[", ",", ""] {
+            let line = line.replace("{o}", object);
+            assert_eq!(row_of_list(&line), line);
         }
     }
 }

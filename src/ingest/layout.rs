@@ -336,7 +336,12 @@ impl Layouts {
         let goes_into = |path: &[String]| !self.shallow || self.wanted.role(path) == Role::Container;
         let Some((steps, end)) = walk::steps(text, goes_into) else { return Some(()) };
         let newline = text[end..].iter().position(|byte| *byte == b'\n').map(|newline| end + newline + 1);
-        let Some(newline) = newline.filter(|newline| text[end..newline - 1].iter().all(u8::is_ascii_whitespace)) else {
+        // A row of a list has a comma behind it.
+        let ends = |newline: &usize| {
+            let behind = text[end..newline - 1].trim_ascii();
+            behind.is_empty() || behind == b","
+        };
+        let Some(newline) = newline.filter(ends) else {
             return Some(());
         };
         // An object where one value is wanted: the general parser says so.

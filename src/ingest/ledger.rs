@@ -1,5 +1,5 @@
-//! Every line of every file is accounted for here: uploads + events + rejected + other rows + blank = lines, where a line
-//! is one row.
+//! Every line of every file is accounted for here: uploads + events + rejected + other rows + other tries + blank = lines,
+//! where a line is one row.
 //! Chunks arrive in any order; the ledger of a file does not depend on it.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::str::Utf8Error;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::MAX_LINE_BYTES;
+use super::json::is_bracket;
 use super::record::Record;
 use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
@@ -31,6 +32,38 @@ pub struct Example {
     pub message: String,
 }
 
+/// Rows of a sampled log, and the rows of the traffic that they stand for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weighed {
+    pub rows: u64,
+    /// In thousandths, so that the sum is the same in any order.
+    pub weight_milli: u64,
+}
+
+impl Weighed {
+    fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.weight_milli = self.weight_milli.saturating_add(other.weight_milli);
+    }
+
+    /// What one row stands for, on average.
+    pub fn mean(&self) -> Option<f64> {
+        (self.rows > 0).then(|| self.weight_milli as f64 / 1000.0 / self.rows as f64)
+    }
+}
+
+/// The successes and the failures of a sampled log.
+pub type WeighedOutcomes = [Weighed; 2];
+
+fn none_weighed(weighed: &WeighedOutcomes) -> bool {
+    weighed.iter().all(|of| of.rows == 0)
+}
+
+/// Adds up what rows of several parts stand for.
+pub fn add_weights(to: &mut WeighedOutcomes, more: WeighedOutcomes) {
+    to.iter_mut().zip(more).for_each(|(to, more)| to.add(more));
+}
+
 /// What became of the lines of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileLedger {
@@ -43,11 +76,14 @@ pub struct FileLedger {
     pub lines: u64,
     pub uploads: u64,
     pub events: u64,
-    /// Lines without a row: empty ones, headers and comments of CSV.
+    /// Lines without a row: empty ones, headers and comments of CSV, the brackets of a list.
     pub blank: u64,
     /// Rows that the source's conditions leave out.
     #[serde(default)]
     pub other_rows: u64,
+    /// Rows of requests of which another try counts.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub other_tries: u64,
     /// How it was read: `native`, a preset, or `mapping`.
     #[serde(default = "native_format")]
     pub format: String,
@@ -64,6 +100,9 @@ pub struct FileLedger {
     /// Failures without a duration.
     #[serde(default)]
     pub without_duration: u64,
+    /// Of a sampled log: successes and failures with their weights.
+    #[serde(default, skip_serializing_if = "none_weighed")]
+    pub weighed: WeighedOutcomes,
     /// Rejected lines that look like an event: their number, and the first.
     #[serde(default)]
     pub rejected_events: Option<(u64, u64)>,
@@ -87,6 +126,11 @@ pub struct Part {
     pub subtrees: Subtrees,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a cube was folded from before formats were told apart.
 fn native_format() -> String {
     "native".into()
@@ -99,7 +143,7 @@ impl FileLedger {
 
     /// Rows and blank lines: as many as lines where each is one row.
     pub fn rows(&self) -> u64 {
-        self.uploads + self.events + self.rejected_total() + self.other_rows + self.blank
+        self.uploads + self.events + self.rejected_total() + self.other_rows + self.other_tries + self.blank
     }
 
     /// Rewrites the file's name and the texts of its lines.
@@ -120,6 +164,7 @@ pub struct ChunkLedger {
     pub events: u64,
     pub blank: u64,
     pub other_rows: u64,
+    pub other_tries: u64,
     rejected: BTreeMap<RejectReason, u64>,
     examples: Vec<Example>,
     first_timestamp: Option<EpochNanos>,
@@ -128,6 +173,7 @@ pub struct ChunkLedger {
     event_types: BTreeMap<String, u64>,
     contradictions: BTreeMap<String, u64>,
     without_duration: u64,
+    weighed: WeighedOutcomes,
     rejected_events: Option<(u64, u64)>,
 }
 
@@ -150,7 +196,7 @@ impl ChunkLedger {
 
     /// The text of the current line; one that is blank, too long or no text is counted as that.
     pub fn usable<'l>(&mut self, line: &'l [u8], text: Result<&'l str, Utf8Error>) -> Option<&'l str> {
-        if line.iter().all(u8::is_ascii_whitespace) {
+        if line.iter().all(u8::is_ascii_whitespace) || is_bracket(line) {
             self.blank += 1;
             return None;
         }
@@ -161,11 +207,19 @@ impl ChunkLedger {
         text.inspect_err(|error| self.reject(Reject::not_utf8(line, *error), line)).ok()
     }
 
-    /// Counts an upload.
+    /// Counts an upload; where `counts` does not hold, one of which another try counts.
     #[inline]
-    pub fn record(&mut self, record: &Record<'_>) {
+    pub fn record(&mut self, record: &Record<'_>, counts: bool) {
+        if !counts {
+            self.other_tries += 1;
+            return;
+        }
         self.uploads += 1;
         self.without_duration += u64::from(record.duration_ms.is_none());
+        if let Some(weight) = record.weight {
+            let weight_milli = (weight * 1000.0).round() as u64;
+            self.weighed[usize::from(!record.success)].add(Weighed { rows: 1, weight_milli });
+        }
         if let (true, Some(error)) = (record.success, &record.error_type) {
             *self.contradictions.entry(cut(error)).or_default() += 1;
         }
@@ -223,6 +277,7 @@ impl FileLedgerBuilder {
             events: 0,
             blank: 0,
             other_rows: 0,
+            other_tries: 0,
             format,
             rejected: BTreeMap::new(),
             examples: Vec::new(),
@@ -230,6 +285,7 @@ impl FileLedgerBuilder {
             event_types: BTreeMap::new(),
             contradictions: BTreeMap::new(),
             without_duration: 0,
+            weighed: WeighedOutcomes::default(),
             rejected_events: None,
             loss,
             part: None,
@@ -278,6 +334,7 @@ impl FileLedger {
             events: next.events,
             blank: next.blank,
             other_rows: next.other_rows,
+            other_tries: next.other_tries,
             rejected: next.rejected,
             examples: next.examples,
             first_timestamp,
@@ -286,6 +343,7 @@ impl FileLedger {
             event_types: next.event_types,
             contradictions: next.contradictions,
             without_duration: next.without_duration,
+            weighed: next.weighed,
             rejected_events: next.rejected_events,
         };
         self.bytes += next.bytes;
@@ -313,6 +371,7 @@ fn append(file: &mut FileLedger, chunk: ChunkLedger, ends: &mut Ends) {
     let of_file = chunk.rejected_events.map(|(count, first)| (count, first + file.lines));
     file.rejected_events = joined(file.rejected_events, of_file);
     file.without_duration += chunk.without_duration;
+    add_weights(&mut file.weighed, chunk.weighed);
     for (error_type, count) in chunk.contradictions {
         *file.contradictions.entry(error_type).or_default() += count;
     }
@@ -321,6 +380,7 @@ fn append(file: &mut FileLedger, chunk: ChunkLedger, ends: &mut Ends) {
     file.events += chunk.events;
     file.blank += chunk.blank;
     file.other_rows += chunk.other_rows;
+    file.other_tries += chunk.other_tries;
     for (reason, count) in chunk.rejected {
         *file.rejected.entry(reason).or_default() += count;
     }

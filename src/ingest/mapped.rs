@@ -221,6 +221,7 @@ impl<'r> Fields<'_, 'r> {
             measures: self.measures()?,
             request_id: self.text(Role::Id)?,
             stage: self.text(Role::Stage)?,
+            weight: self.weight()?,
             stage_offset: 0,
         })
     }
@@ -243,6 +244,15 @@ impl<'r> Fields<'_, 'r> {
             *value = self.bounded(Role::Measure(index))?;
         }
         Ok(values)
+    }
+
+    fn weight(&self) -> Result<Option<f64>, Reject> {
+        let Some(weight) = self.bounded(Role::Weight)? else { return Ok(None) };
+        if weight < 1.0 {
+            let why = "must be 1 or more: how many rows of the traffic one row stands for";
+            return Err(self.wrong(Role::Weight, &weight.to_string(), why));
+        }
+        Ok(Some(weight))
     }
 
     /// A number that the cube can hold.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, Fault, Scanner};
+use super::json::{self, Fault, Scanner, offset_in, row_of_list};
 use super::record::{ExecutionType, MAX_DURATION_MS, MAX_MB, Record, own_dimensions, own_measures};
 use super::reject::{Reject, RejectReason, cut};
 use super::timestamp;
@@ -134,9 +134,9 @@ pub const BEFORE_A_LINE: [char; 2] = ['\0', '\u{feff}'];
 
 /// Reads one line, without its newline.
 pub fn parse_line(text: &str) -> Result<Line<'_>, Reject> {
-    let line = text.trim_start_matches(BEFORE_A_LINE);
+    let line = row_of_list(text.trim_start_matches(BEFORE_A_LINE));
     parse_object(line).map_err(|reject| {
-        let before = text[..text.len() - line.len()].chars().count() as u64;
+        let before = text[..offset_in(text, line)].chars().count() as u64;
         Reject { column: reject.column.map(|column| column + before), ..reject }
     })
 }
@@ -239,6 +239,7 @@ pub(super) fn upload<'a>(line: &'a str, mut fields: impl Look<'a>) -> Result<Rec
         measures: own_measures(optional_number(line, "memory_mb", fields.look(Field::memory_mb))?),
         request_id: request_id(line, fields.look(Field::request_id))?,
         stage,
+        weight: None,
         stage_offset,
     })
 }

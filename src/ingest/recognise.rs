@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::inputs::{self, Inputs};
+use super::json::row_of_list;
 use super::node::{self, Node};
 use super::rows::{self, Columns};
 use super::source::{self, Source};
@@ -95,7 +96,7 @@ fn not_among(mapping: &Mapping, columns: &[String]) -> Vec<String> {
 pub fn recognise(head: &[u8]) -> Option<Recognised> {
     let text = String::from_utf8_lossy(head);
     let lines = whole_lines(&text, head.len());
-    let nodes: Vec<Node<'_>> = lines.iter().filter_map(|line| node::parse(line).ok()).collect();
+    let nodes: Vec<Node<'_>> = lines.iter().filter_map(|line| node::parse(row_of_list(line)).ok()).collect();
     let fitting = presets::all().filter_map(|(name, preset)| {
         let fits = fits(preset, &lines, &nodes, head)?;
         let specific = preset.signs.len().max(usize::from(preset.source.parse == Some(Parse::Regex)) * 10);

@@ -76,6 +76,8 @@ pub struct Record<'a> {
     pub measures: [Option<f64>; MAX_MEASURES],
     pub request_id: Option<Cow<'a, str>>,
     pub stage: Option<Cow<'a, str>>,
+    /// How many rows of the traffic it stands for, at least 1, where the log is a sample.
+    pub weight: Option<f64>,
     /// Byte offset of `stage` in the line, for the message when no stage has that name.
     pub stage_offset: usize,
 }

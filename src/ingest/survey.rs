@@ -1,115 +1,30 @@
 //! What a log of an unknown format holds: its fields with types, shares, examples, and what each may be.
 
+mod field;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::json::row_of_list;
 use super::node::{self, Node};
 use super::quantity;
 use super::recognise::whole_lines;
 use super::rows::{self, Found};
-use super::timestamp;
-use super::timestamp::IsoReader;
 use crate::schema::mapping::Form;
-use crate::schema::rule::Clock;
-use crate::schema::unit::Unit;
+use crate::schema::path::Path;
+pub use field::{Field, is_called, unit_in_name};
 
-/// Distinct values of a field that are counted.
-const MAX_VALUES: usize = 40;
 /// Fields that are told apart.
 const MAX_FIELDS: usize = 300;
 /// Deepest nesting of a field.
 const MAX_DEPTH: usize = 6;
-
-/// One field of the rows.
-#[derive(Debug, Clone, Default)]
-pub struct Field {
-    /// Rows that have a value.
-    pub present: usize,
-    /// Of these, values that are numbers, truth values, moments as texts.
-    pub numbers: usize,
-    pub booleans: usize,
-    pub moments: usize,
-    pub smallest: f64,
-    pub largest: f64,
-    /// Values with their counts; not all of them where there are many.
-    pub values: BTreeMap<String, usize>,
-    pub many_values: bool,
-}
-
-impl Field {
-    fn add(&mut self, text: &str) {
-        self.present += 1;
-        if let Some(number) = quantity::number(text) {
-            (self.smallest, self.largest) = match self.numbers {
-                0 => (number, number),
-                _ => (self.smallest.min(number), self.largest.max(number)),
-            };
-            self.numbers += 1;
-        } else if quantity::boolean(text).is_some() && text.len() > 3 {
-            self.booleans += 1;
-        } else if quantity::moment(text, None, &Clock::default(), &mut IsoReader::default()).is_ok() {
-            self.moments += 1;
-        }
-        let few = self.values.len() < MAX_VALUES;
-        match self.values.get_mut(text) {
-            Some(count) => *count += 1,
-            None if few => {
-                self.values.insert(super::reject::cut(text), 1);
-            }
-            None => self.many_values = true,
-        }
-    }
-
-    /// The values, the most frequent first.
-    pub fn by_frequency(&self) -> Vec<(&str, usize)> {
-        let mut values: Vec<_> = self.values.iter().map(|(value, count)| (value.as_str(), *count)).collect();
-        values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        values
-    }
-
-    /// What most of its values are.
-    pub fn kind(&self) -> &'static str {
-        let most = |count: usize| count * 10 >= self.present * 9 && count > 0;
-        if most(self.moments) {
-            "time"
-        } else if most(self.booleans) {
-            "true or false"
-        } else if most(self.numbers) {
-            "number"
-        } else {
-            "text"
-        }
-    }
-
-    /// How its times are written, where they are texts that are not ISO 8601.
-    pub fn time_format(&self) -> Option<&'static str> {
-        let (value, _) = *self.by_frequency().first()?;
-        (self.kind() == "text").then(|| quantity::known_format(value))?.map(|(format, _)| format)
-    }
-
-    /// Whether its values say how something ended.
-    fn says_outcome(&self) -> bool {
-        const WORDS: [&str; 10] =
-            ["ok", "ko", "success", "succeeded", "failure", "failed", "fail", "error", "passed", "timeout"];
-        self.values.keys().any(|value| WORDS.contains(&value.to_lowercase().as_str()))
-    }
-
-    /// The unit in which its numbers are moments of this century.
-    pub fn epoch_unit(&self) -> Option<(&'static str, Unit)> {
-        const UNITS: [(&str, Unit); 4] =
-            [("s", Unit::Seconds), ("ms", Unit::Milliseconds), ("us", Unit::Microseconds), ("ns", Unit::Nanoseconds)];
-        if self.kind() != "number" {
-            return None;
-        }
-        let fits = |unit: Unit| {
-            let at = |value: f64| value * unit.nanoseconds().unwrap_or(1) as f64;
-            [self.smallest, self.largest].into_iter().all(|value| {
-                let nanoseconds = at(value);
-                (1e18..4e18).contains(&nanoseconds) && timestamp::in_range(nanoseconds as i64)
-            })
-        };
-        UNITS.into_iter().find(|(_, unit)| fits(*unit))
-    }
-}
+/// What fields that say why a row failed are called.
+pub const ERRORS: [&str; 5] = ["error", "exception", "reason", "failure", "err"];
+/// Rows inside lines that are looked at.
+const MAX_ROWS: usize = 2000;
+/// Items of a list that are looked into.
+const ITEMS_SEEN: usize = 3;
+/// Fields of an object in a list, at least, that may be a row.
+const FIELDS_OF_ROW: usize = 3;
 
 /// What the first rows of a log hold.
 #[derive(Debug, Default)]
@@ -119,6 +34,8 @@ pub struct Survey {
     pub fields: BTreeMap<String, Field>,
     /// Of CSV: the byte between columns.
     pub separator: Option<u8>,
+    /// Of lines that hold several rows each: where these stand, as `rows` of a source says it.
+    pub batch: Option<String>,
 }
 
 /// Looks at the first bytes of a log, and at whole lines of its rest; `None` where its lines are neither JSON nor CSV.
@@ -127,12 +44,12 @@ pub fn survey(head: &[u8], later: &[u8]) -> Option<Survey> {
     let lines = whole_lines(&text, head.len());
     let first = lines.first()?;
     if first.trim_start().starts_with(['{', '[']) {
-        let mut survey = Survey::default();
         let later = String::from_utf8_lossy(later);
-        for node in lines.iter().copied().chain(later.lines()).filter_map(|line| node::parse(line).ok()) {
-            survey.row(&node);
-        }
-        return (survey.rows > 0).then_some(survey);
+        let nodes: Vec<Node<'_>> =
+            lines.iter().copied().chain(later.lines()).filter_map(|line| node::parse(row_of_list(line)).ok()).collect();
+        let mut survey = Survey::default();
+        nodes.iter().for_each(|node| survey.row(node));
+        return (survey.rows > 0).then(|| survey.batches(&nodes).unwrap_or(survey));
     }
     let separator =
         [b',', b';', b'\t', b'|'].into_iter().max_by_key(|separator| first.matches(char::from(*separator)).count())?;
@@ -173,21 +90,56 @@ impl Survey {
             }
             Node::Object(fields) if depth < MAX_DEPTH => {
                 for (key, value) in fields {
-                    let plain = !key.contains(['.', '[', ']', ' ']) && !key.is_empty();
-                    let step = match (plain, path.is_empty()) {
-                        (true, true) => key.to_string(),
-                        (true, false) => format!("{path}.{key}"),
-                        (false, _) => format!("{path}[\"{key}\"]"),
-                    };
-                    self.visit(step, value, depth + 1);
+                    self.visit(joined(&path, key), value, depth + 1);
                 }
             }
-            Node::List(items) if depth < MAX_DEPTH => {
-                for (index, item) in items.iter().take(3).enumerate() {
+            // Around a row stand the lists in which it is.
+            Node::List(items) if depth < MAX_DEPTH && !path.starts_with('^') => {
+                for (index, item) in items.iter().take(ITEMS_SEEN).enumerate() {
                     self.visit(format!("{path}[{index}]"), item, depth + 1);
                 }
             }
             Node::Null | Node::Object(_) | Node::List(_) => {}
+        }
+    }
+
+    /// Whether there is something for each question that a config must answer, outside of lists.
+    fn is_complete(&self) -> bool {
+        let outside = |path: &str| !path.contains("[0]") && !path.contains("[1]") && !path.contains("[2]");
+        self.timestamps().iter().any(|(path, _)| outside(path))
+            && self.durations().iter().any(|(path, _)| outside(path))
+            && self.outcomes().iter().any(|path| outside(path))
+    }
+
+    /// The rows that stand in lists of the lines, where the lines themselves are none and these are.
+    fn batches(&self, nodes: &[Node<'_>]) -> Option<Self> {
+        if self.is_complete() {
+            return None;
+        }
+        let mut lists = BTreeMap::new();
+        nodes.iter().for_each(|node| lists_below(node, "", 0, &mut lists));
+        let (rows, _) = lists.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)))?;
+        let steps = Path::parse(&rows).ok()?.steps;
+        let mut survey = Survey { batch: Some(rows), ..Survey::default() };
+        for node in nodes {
+            node.each_row(&steps, &mut Vec::new(), &mut |row, around| {
+                if survey.rows == MAX_ROWS {
+                    return;
+                }
+                survey.row(row);
+                for (level, object) in around.iter().rev().enumerate() {
+                    survey.around(&"^".repeat(level + 1), object);
+                }
+            });
+        }
+        survey.is_complete().then_some(survey)
+    }
+
+    /// The fields of an object around a row, but for its lists.
+    fn around(&mut self, path: &str, object: &Node<'_>) {
+        let Node::Object(fields) = object else { return };
+        for (key, value) in fields {
+            self.visit(joined(path, key), value, 1);
         }
     }
 
@@ -284,7 +236,13 @@ impl Survey {
         let mut found: Vec<(&str, &Field)> = self.named(&WORDS).filter(|(_, field)| is(field)).collect();
         let few = |field: &Field| is(field) && field.values.len() <= 4 && field.kind() == "text";
         found.extend(self.fields.iter().filter(|(_, field)| few(field)).map(|(path, field)| (path.as_str(), field)));
-        by_path(found)
+        let mut found = by_path(found);
+        // What says how a row ended, or why, is not the arm.
+        let outcome = self.outcomes().first().copied();
+        found.retain(|(path, _)| Some(*path) != outcome && !ERRORS.iter().any(|word| is_called(path, word)));
+        // Words that people call two ways by say more than the name of the field.
+        found.sort_by_key(|(_, field)| !field.names_two_ways());
+        found
     }
 
     /// The first field with one of these names.
@@ -295,50 +253,42 @@ impl Survey {
     }
 }
 
+/// The path of a key below another.
+fn joined(path: &str, key: &str) -> String {
+    let plain = !key.contains(['.', '[', ']', ' ']) && !key.is_empty();
+    match (plain, path.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!("{path}.{key}"),
+        (false, _) => format!("{path}[\"{key}\"]"),
+    }
+}
+
+/// Adds up, by their path, the items of lists that are objects of several fields.
+fn lists_below(node: &Node<'_>, path: &str, depth: usize, lists: &mut BTreeMap<String, usize>) {
+    let Node::Object(fields) = node else { return };
+    if depth == MAX_DEPTH {
+        return;
+    }
+    for (key, value) in fields {
+        let path = joined(path, key);
+        match value {
+            Node::Object(_) => lists_below(value, &path, depth + 1, lists),
+            Node::List(items) => {
+                let path = format!("{path}[]");
+                let is_row = |item: &&Node<'_>| matches!(item, Node::Object(fields) if fields.len() >= FIELDS_OF_ROW);
+                *lists.entry(path.clone()).or_default() += items.iter().filter(is_row).count();
+                items.iter().take(ITEMS_SEEN).for_each(|item| lists_below(item, &path, depth + 1, lists));
+            }
+            Node::Text(_) | Node::Null => {}
+        }
+    }
+}
+
 /// Each path once, where it stands first.
 fn by_path<T>(mut found: Vec<(&str, T)>) -> Vec<(&str, T)> {
     let mut seen = BTreeSet::new();
     found.retain(|(path, _)| seen.insert(*path));
     found
-}
-
-/// Whether one of the words that make a path's last name is this one.
-pub fn is_called(path: &str, word: &str) -> bool {
-    let last = path.rsplit(['.', '"']).find(|part| !part.is_empty() && *part != "]").unwrap_or(path);
-    words_of(last).iter().any(|part| part == word)
-}
-
-/// `requestTime_ms` -> request, time, ms.
-fn words_of(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower = false;
-    for character in name.chars() {
-        let boundary = !character.is_alphanumeric() || character.is_uppercase() && lower;
-        if boundary {
-            words.push(String::new());
-        }
-        if character.is_alphanumeric() {
-            words.last_mut().expect("never empty").extend(character.to_lowercase());
-        }
-        lower = character.is_lowercase() || character.is_ascii_digit();
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// The unit that a name carries.
-pub fn unit_in_name(path: &str) -> Option<&'static str> {
-    let last = path.rsplit('.').next().unwrap_or(path);
-    let words = words_of(last);
-    const UNITS: [(&[&str], &str); 6] = [
-        (&["ns", "nanos", "nanoseconds", "nano"], "ns"),
-        (&["us", "micros", "microseconds"], "us"),
-        (&["ms", "millis", "milliseconds", "msec"], "ms"),
-        (&["s", "sec", "secs", "seconds"], "s"),
-        (&["mb", "megabytes", "mib"], "MB"),
-        (&["b", "bytes", "byte"], "B"),
-    ];
-    UNITS.iter().find(|(names, _)| words.iter().any(|word| names.contains(&word.as_str()))).map(|(_, unit)| *unit)
 }
 
 #[cfg(test)]
@@ -375,14 +325,5 @@ mod tests {
         assert_eq!(survey.timestamps()[0].0, "start");
         assert_eq!(survey.outcomes(), ["ok"]);
         assert!(super::survey(b"just a text\n", b"").is_none());
-    }
-
-    #[test]
-    fn names_are_made_of_words() {
-        assert_eq!(words_of("requestTime_ms"), ["request", "time", "ms"]);
-        assert_eq!(unit_in_name("a.response_time_ms"), Some("ms"));
-        assert_eq!(unit_in_name("durationMs"), Some("ms"));
-        assert_eq!(unit_in_name("rss_bytes"), Some("B"));
-        assert_eq!(unit_in_name("latency"), None);
     }
 }

@@ -5,7 +5,7 @@ use super::recognise::{aggregated, recognise};
 use super::source::{self, Source};
 use super::survey::survey;
 use crate::error::{Error, Position};
-use crate::schema::mapping::Mapping;
+use crate::schema::mapping::{Form, Mapping};
 use crate::schema::presets;
 
 /// Keys of a line that are named.
@@ -31,6 +31,10 @@ pub fn error(sources: &[Source], files: &[FileLedger]) -> Error {
     let kind = sources.iter().find(|source| source.name == file.path).and_then(|source| {
         let head = source::head(source);
         packed(&file.path, &head).or_else(|| match source.mapping.as_deref() {
+            Some(mapping) if matches!(mapping.form, Form::Json { .. }) => Some(
+                json_of_lines(&file.path, start_of(&String::from_utf8_lossy(&head)), TO_LINES)
+                    .unwrap_or_else(|| mapped(mapping)),
+            ),
             Some(mapping) => Some(mapped(mapping)),
             None => sums(&head).or_else(|| of_preset(source, &file.path, &head)).or_else(|| text(&file.path, &head)),
         })
@@ -121,6 +125,15 @@ pub fn of_head(source: &Source, head: &[u8]) -> Option<Error> {
     Some(Error::new(kind.what).at(Position::file(&source.name)).help(kind.help))
 }
 
+/// What a file is whose JSON does not stand in lines.
+pub fn without_lines(source: &Source, head: &[u8]) -> Option<Error> {
+    let kind = json_of_lines(&source.name, start_of(&String::from_utf8_lossy(head)), TO_LINES)?;
+    Some(Error::new(kind.what).at(Position::file(&source.name)).help(kind.help))
+}
+
+/// What the rows of a log that is mapped go to, which is read by the name of its file.
+const TO_LINES: &str = "> rows.jsonl makes lines of it";
+
 /// By the first bytes, what is no text in UTF-8.
 fn packed(name: &str, head: &[u8]) -> Option<Kind> {
     let to_check = |command: &str| format!("{command} {name} | stagegate check -");
@@ -150,23 +163,33 @@ fn packed(name: &str, head: &[u8]) -> Option<Kind> {
     })
 }
 
+fn start_of(head: &str) -> &str {
+    head.trim_start_matches('\u{feff}').trim_start()
+}
+
+type Object = serde_json::Map<String, serde_json::Value>;
+
+/// JSON that is not one object a line, and what makes lines of it, which go `to`.
+fn json_of_lines(name: &str, head: &str, to: &str) -> Option<Kind> {
+    let first = head.lines().next()?.trim();
+    let to_lines = |rows: &str| format!("jq -c {rows} {name} {to}");
+    if first.starts_with('[') {
+        return Some(Kind::new("it is one JSON array", to_lines("'.[]'")));
+    }
+    let is_cut = first.starts_with('{') && serde_json::from_str::<Object>(first).is_err_and(|error| error.is_eof());
+    is_cut.then(|| Kind::new("its JSON objects go over several lines", to_lines(".")))
+}
+
 /// By its first line, a text of another form.
 fn text(name: &str, head: &[u8]) -> Option<Kind> {
     let head = String::from_utf8_lossy(head);
-    let head = head.trim_start_matches('\u{feff}').trim_start();
-    let first = head.lines().next()?.trim();
-    if first.starts_with('[') {
-        return Some(Kind::new("it is one JSON array", format!("jq -c '.[]' {name} | stagegate check -")));
+    let head = start_of(&head);
+    if let Some(kind) = json_of_lines(name, head, "| stagegate check -") {
+        return Some(kind);
     }
+    let first = head.lines().next()?.trim();
     if first.starts_with('{') {
-        return match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first) {
-            Ok(object) => Some(other_fields(name, &object)),
-            // One object over several lines.
-            Err(error) if error.is_eof() => {
-                Some(Kind::new("its JSON objects go over several lines", format!("jq -c . {name} | stagegate check -")))
-            }
-            Err(_) => None,
-        };
+        return serde_json::from_str::<Object>(first).ok().map(|object| other_fields(name, &object));
     }
     let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| first.matches(*separator).count())?;
     let columns: Vec<&str> = first.split(separator).map(str::trim).collect();

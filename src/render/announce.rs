@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::escape::is_invisible;
 use super::page::Page;
 use super::templates::render;
 use super::terminal;
@@ -49,7 +50,7 @@ fn escaped(text: &str, most: usize) -> String {
             '&' => "&amp;",
             '<' => "&lt;",
             '>' => "&gt;",
-            control if control.is_control() => " ",
+            hidden if is_invisible(hidden) => " ",
             _ => "",
         };
         // The longest escape, and the dots.
@@ -72,7 +73,7 @@ pub fn slack(report: &Report, link: Option<&str>) -> String {
     let section = |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
     let heading = format!("{} {}", mark(report.decision.value), terminal::decision_line(report));
     // A header is plain text, which is not escaped.
-    let plain: String = heading.chars().filter(|character| !character.is_control()).take(HEADER).collect();
+    let plain: String = heading.chars().filter(|character| !is_invisible(*character)).take(HEADER).collect();
     let mut blocks = vec![json!({"type": "header", "text": {"type": "plain_text", "text": plain, "emoji": true}})];
     let mut lines: Vec<String> = vec![format!("*{}*", escaped(&report.title, TITLE))];
     lines.extend(

@@ -7,7 +7,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Whether a character can turn the direction of a text or hide in it.
-fn is_invisible(character: char) -> bool {
+pub(super) fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -71,19 +71,19 @@ pub(super) fn xml(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            control if control.is_control() => escaped.push('\u{fffd}'),
+            hidden if is_invisible(hidden) => escaped.push('\u{fffd}'),
             plain => escaped.push(plain),
         }
     }
     escaped
 }
 
-/// Text from outside without control characters: a log must not steer a terminal.
+/// Text from outside without what steers a terminal or turns the direction of a text.
 pub fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' => ' ',
-            c if c.is_control() => '\u{fffd}',
+            c if is_invisible(c) => '\u{fffd}',
             c => c,
         })
         .collect()
@@ -109,7 +109,9 @@ mod tests {
     fn hostile_text_is_shown_and_not_read() {
         assert_eq!(markdown_text("<img src=x>|[a](http://b)\n# c"), "&lt;img src=x&gt;\\|\\[a\\](http&#58;//b) \\# c");
         assert_eq!(markdown_text("www.x.y a@b"), "www&#46;x.y a\\@b");
-        assert_eq!(markdown_text("a\u{202e}b"), "a\u{fffd}b");
+        for shown in [markdown_text, xml, plain] {
+            assert_eq!(shown("a\u{202e}b\u{7}"), "a\u{fffd}b\u{fffd}");
+        }
         assert_eq!(markdown_code("a`|``b"), "``` a`\\|``b ```");
     }
 }

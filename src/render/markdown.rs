@@ -1,6 +1,7 @@
 //! Markdown that people wrote -> HTML that can do nothing: no markup of its own, no picture, no link but to
 //! the web, mail or the page. Safe by what it lets through, not by what it takes out.
 
+use super::escape::is_invisible;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// Nested blocks that are followed; a note is no place for more.
@@ -68,7 +69,7 @@ pub(super) fn to_html(markdown: &str) -> String {
 /// Markdown of a note inside report.md: a quotation, its raw HTML shown as text.
 pub(super) fn to_quotation(markdown: &str) -> String {
     let visible = |line: &str| {
-        let clean: String = line.chars().filter(|character| !character.is_control()).collect();
+        let clean: String = line.chars().filter(|character| !is_invisible(*character)).collect();
         format!("> {}\n", clean.replace('<', "&lt;").replace("](javascript:", "](").replace("![", "["))
     };
     markdown.lines().map(visible).collect()

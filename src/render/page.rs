@@ -8,12 +8,13 @@ use super::anchors::Link;
 use super::charts::Chart;
 use super::sections::{
     attempts, change_points, charts, comparisons, completion, criteria, decision, error_scenarios, headlines,
-    improvements, inputs, intention_to_treat, notes, quality, regressions, stages, strip, tests, triggers, validation,
-    variants,
+    improvements, inputs, intention_to_treat, left_out, notes, quality, regressions, stages, strip, tests, triggers,
+    validation, variants,
 };
 use super::templates::render;
 use crate::report::model::{Comparison, CompletionStatus, Report};
 use crate::report::summary;
+use crate::report::words::{dimensions, join};
 use crate::schema::record::Words;
 
 /// What the page runs: a convenience, allowed by its hash alone.
@@ -61,6 +62,8 @@ pub(super) struct Page<'a> {
     charts: Vec<charts::ChartView<'a>>,
     has_errors: bool,
     matrix: variants::MatrixView,
+    /// The dimensions whose mix is held still.
+    mix: String,
     scenarios: Vec<error_scenarios::ScenarioView>,
     regressions: regressions::RegressionsView,
     tests: tests::TestsView,
@@ -71,6 +74,7 @@ pub(super) struct Page<'a> {
     notes: Vec<notes::NoteView>,
     stages: Vec<stages::StageView>,
     quality: quality::QualityView,
+    left_out: Option<left_out::LeftOutView>,
     inputs: Vec<inputs::InputView>,
     events: Vec<inputs::EventView>,
     sources: String,
@@ -125,7 +129,8 @@ impl<'a> Page<'a> {
             searches: report.change_point_searches.iter().map(|search| change_points::search(report, search)).collect(),
             charts: drawn.iter().map(charts::chart).collect(),
             has_errors: report.stages.iter().any(|stage| !stage.groups.all.errors.is_empty()),
-            matrix: variants::matrix(&report.variants),
+            matrix: variants::matrix(report),
+            mix: join(&dimensions(&report.comparisons), "and"),
             scenarios: report.error_scenarios.iter().map(error_scenarios::scenario).collect(),
             regressions: regressions::regressions(report, &segments),
             tests: tests::tests(report),
@@ -135,6 +140,7 @@ impl<'a> Page<'a> {
             notes: report.notes.iter().map(notes::note).collect(),
             stages: report.stages.iter().map(|stage| stages::stage(report, stage)).collect(),
             quality: quality::quality(report),
+            left_out: left_out::left_out(report),
             inputs: report.inputs.iter().map(inputs::input).collect(),
             events: report.events.iter().map(|event| inputs::event(&report.words, event)).collect(),
             sources: inputs::sources(report),

@@ -62,6 +62,8 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/triggers.md", include_str!("../../templates/parts/triggers.md.tera")),
         ("parts/validation.html", include_str!("../../templates/parts/validation.html.tera")),
         ("parts/validation.md", include_str!("../../templates/parts/validation.md.tera")),
+        ("parts/left_out.html", include_str!("../../templates/parts/left_out.html.tera")),
+        ("parts/left_out.md", include_str!("../../templates/parts/left_out.md.tera")),
         ("parts/variants.html", include_str!("../../templates/parts/variants.html.tera")),
         ("parts/variants.md", include_str!("../../templates/parts/variants.md.tera")),
         ("check.md", include_str!("../../templates/check.md.tera")),

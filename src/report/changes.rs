@@ -258,15 +258,16 @@ fn against_targets<'a>(report: &Report, measured: impl Iterator<Item = &'a Impro
             .map(|known| noun(report, known))
             .collect()
     };
-    let (reached, missed, open) = (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Open]));
+    let (met, not_met, open) = (of(&[Status::Met, Status::Exceeded]), of(&[Status::NotMet]), of(&[Status::Open]));
     match judged.len() {
         0 => return None,
-        1 if reached.len() == 1 => return Some("the target is reached".into()),
-        count if reached.len() == count => return Some(format!("all {count} targets are reached")),
+        1 if met.len() == 1 => return Some("the target is met".into()),
+        count if met.len() == count => return Some(format!("all {count} targets are met")),
         _ => {}
     }
     let mut parts = Vec::new();
-    for (names, words) in [(missed, "missed"), (open, status_word(Status::Open)), (reached, "reached")] {
+    for (names, status) in [(not_met, Status::NotMet), (open, Status::Open), (met, Status::Met)] {
+        let words = status_word(status);
         match names.len() {
             0 => {}
             1 => parts.push(format!("the target of {} is {words}", names[0])),

@@ -202,15 +202,16 @@ fn criteria_text(criteria: &[Criterion]) -> Option<String> {
         all if all == criteria.len() => format!("all {all} stage criteria are met"),
         met => format!("{met} of {} stage criteria are met", criteria.len()),
     };
-    let missed: Vec<String> = criteria
+    let not_met: Vec<String> = criteria
         .iter()
         .filter(|criterion| criterion.status == Status::NotMet)
         .map(|criterion| format!("{} at {}", criterion.label.to_lowercase(), criterion.stage))
         .collect();
-    match missed.len() {
+    let words = status_word(Status::NotMet);
+    match not_met.len() {
         0 => {}
-        few @ 1..=3 => text.push_str(&format!(", {few} missed ({})", missed.join(", "))),
-        many => text.push_str(&format!(", {many} missed")),
+        few @ 1..=3 => text.push_str(&format!(", {few} {words} ({})", not_met.join(", "))),
+        many => text.push_str(&format!(", {many} {words}")),
     }
     for (status, words) in
         [(Status::Open, status_word(Status::Open)), (Status::NotMeasured, status_word(Status::NotMeasured))]

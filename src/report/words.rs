@@ -202,12 +202,14 @@ impl Comparison {
 
 /// How a file of another format was read, and what its source leaves out.
 pub fn read_as(input: &Input) -> Option<String> {
-    let others = match input.other_rows {
-        0 => String::new(),
-        count => format!(", {} left out", format::counted(count, "other row")),
-    };
+    let left_out = [(input.other_rows, "other row"), (input.other_tries, "retried row")];
+    let others: String = left_out
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {} left out", format::counted(count, what)))
+        .collect();
     match input.format.as_str() {
-        "native" if input.other_rows == 0 => None,
+        "native" if others.is_empty() => None,
         "native" => Some(others.trim_start_matches(", ").to_owned()),
         "mapping" => Some(format!("read by a mapping{others}")),
         preset => Some(format!("read as {preset}{others}")),

@@ -12,4 +12,5 @@ pub mod presets;
 pub mod record;
 pub mod rule;
 pub mod source;
+pub mod tries;
 pub mod unit;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arms::ArmsSection;
 use super::source::FieldSection;
+use super::tries::Tries;
 use crate::format;
 use crate::metric::Better;
 use crate::zone::Zone;
@@ -35,6 +36,8 @@ pub struct RecordSection {
     pub noun: (String, String),
     /// Which words stand for which arm, and how people call the arms.
     pub arms: ArmsSection,
+    /// Which rows count of a request that was tried several times under one id.
+    pub tries: Tries,
     /// Dimensions beside provider, file_type and size; one of these names changes that one.
     pub dimensions: Vec<DimensionSection>,
     /// Measures beside memory.
@@ -46,6 +49,7 @@ impl Default for RecordSection {
         Self {
             noun: ("upload".into(), "uploads".into()),
             arms: ArmsSection::default(),
+            tries: Tries::default(),
             dimensions: Vec::new(),
             measures: Vec::new(),
         }
@@ -222,6 +226,7 @@ impl Measure {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
     pub words: Words,
+    pub tries: Tries,
     pub dimensions: Vec<Dimension>,
     pub measures: Vec<Measure>,
 }
@@ -319,7 +324,7 @@ impl Schema {
                 return Err(RecordFault { place: (what, None), message, help: None });
             }
         }
-        Ok(Self { words: words(record)?, dimensions, measures })
+        Ok(Self { words: words(record)?, tries: record.tries, dimensions, measures })
     }
 
     /// The position of the dimension with this name.
@@ -351,7 +356,7 @@ impl Default for Schema {
 const NAMES: &str = "use small letters, digits and _, such as cost_usd";
 
 /// Names that stand for something else where fields are named.
-const TAKEN: [&str; 13] = [
+const TAKEN: [&str; 15] = [
     "timestamp",
     "duration",
     "success",
@@ -360,11 +365,13 @@ const TAKEN: [&str; 13] = [
     "fallback",
     "stage",
     "id",
+    "weight",
     "hour",
     "minute",
     "metric",
     "latency",
     "n",
+    "success_rate",
 ];
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -26,6 +26,8 @@ pub enum Role {
     Fallback,
     Stage,
     Id,
+    /// How many rows of the traffic one row of a sampled log stands for.
+    Weight,
     /// By its position in the schema.
     Dimension(usize),
     /// By its position in the schema.
@@ -34,7 +36,7 @@ pub enum Role {
 
 impl Role {
     /// Those that every log has.
-    pub const CORE: [(Self, &'static str); 8] = [
+    pub const CORE: [(Self, &'static str); 9] = [
         (Self::Timestamp, "timestamp"),
         (Self::Duration, "duration"),
         (Self::Success, "success"),
@@ -43,6 +45,7 @@ impl Role {
         (Self::Fallback, "fallback"),
         (Self::Stage, "stage"),
         (Self::Id, "id"),
+        (Self::Weight, "weight"),
     ];
     /// How many roles there can be.
     pub const COUNT: usize = Self::CORE.len() + MAX_DIMENSIONS + MAX_MEASURES;
@@ -58,6 +61,7 @@ impl Role {
             Self::Fallback => 5,
             Self::Stage => 6,
             Self::Id => 7,
+            Self::Weight => 8,
             Self::Dimension(dimension) => Self::CORE.len() + dimension,
             Self::Measure(measure) => Self::CORE.len() + MAX_DIMENSIONS + measure,
         }
@@ -94,6 +98,7 @@ impl Role {
     pub fn number_unit(self, schema: &Schema) -> Option<&str> {
         match self {
             Self::Duration => Some("ms"),
+            Self::Weight => Some(""),
             Self::Dimension(dimension) => {
                 let dimension = &schema.dimensions[dimension];
                 matches!(dimension.values, Values::Bounds(_)).then_some(dimension.unit.as_str())

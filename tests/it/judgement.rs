@@ -385,6 +385,9 @@ fn what_is_left_out_is_told_with_what_it_would_change() {
         "{check}"
     );
 
+    let page = place.read("out/report.md");
+    assert!(page.contains("### What people left out") && page.contains("| decision | | Go | | No go |"), "{page}");
+
     // Cubes of halves, merged.
     place.run(&["cube", "x1.jsonl", "--timeline", "x2.jsonl", "-o", "1.cube"]).expect(0);
     place.run(&["cube", "x2.jsonl", "--timeline", "x1.jsonl", "-o", "2.cube"]).expect(0);

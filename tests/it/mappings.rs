@@ -216,3 +216,232 @@ fn arms_are_called_by_their_words_and_times_told_in_a_zone() {
         "{told}"
     );
 }
+
+/// Rows of requests, some of which were tried again: the outcome of each try, in the order of time. Of a request that was
+/// tried twice the second row may stand before the first, or in another file.
+fn tried(place: &Place, tries: &str, more: &str) {
+    let fields = format!("{FIELDS}\nid = \"rid\"");
+    let config = config("", &fields).replace("files = [\"x.log\"]", "files = [\"*.log\"]");
+    let config = format!("[record]\ntries = \"{tries}\"\n{config}{more}");
+    place.write("rollout.toml", &config);
+    let row = |second: usize, id: usize, ok: bool, ms: usize| {
+        format!(
+            "{{\"at\": \"2026-03-02T09:00:{second:02}.5Z\", \"ms\": {ms}, \"ok\": {ok}, \"way\": \"v1\", \"rid\": \"r{id}\"}}\n"
+        )
+    };
+    // 1: once. 2: fails, then succeeds. 3: its second try stands in front. 4: three tries, in two files. 5: at one time.
+    let log = [
+        row(1, 1, true, 10),
+        row(2, 2, false, 20),
+        row(9, 3, true, 30),
+        row(4, 2, true, 40),
+        row(3, 3, false, 50),
+        row(5, 4, false, 60),
+        row(7, 4, true, 70),
+        row(8, 5, false, 80),
+        row(8, 5, true, 80),
+        "{\"at\": \"2026-03-02T09:00:11Z\", \"ms\": 5, \"ok\": true, \"way\": \"v1\"}\n".to_owned(),
+    ];
+    place.write("x.log", &log.concat());
+    place.write("y.log", &row(6, 4, false, 90));
+}
+
+#[test]
+fn of_a_request_that_was_tried_again_the_row_counts_that_is_asked_for() {
+    for (tries, records, failed, others) in [("all", 11, 5, 0), ("first", 6, 4, 5), ("last", 6, 0, 5)] {
+        for threads in ["1", "2"] {
+            let place = Place::new();
+            tried(&place, tries, "");
+            place.run(&["report", "-q", "--threads", threads, "--generated-at", "2026-04-01T00:00:00Z"]).expect(0);
+            let report: Value = serde_json::from_str(&place.read("out/report.json")).unwrap();
+            let all = &report["stages"][0]["groups"]["all"];
+            assert_eq!(
+                (
+                    all["n"].as_u64(),
+                    all["error_rate"]["value"].as_f64().map(|rate| (rate * records as f64).round() as u64)
+                ),
+                (Some(records), Some(failed)),
+                "{tries}"
+            );
+            let sum = |key: &str| -> u64 {
+                report["inputs"].as_array().unwrap().iter().map(|input| input[key].as_u64().unwrap_or(0)).sum()
+            };
+            assert_eq!((sum("records"), sum("other_tries"), sum("lines")), (records, others, 11), "{tries}");
+            let page = place.read("out/report.md");
+            assert_eq!(
+                page.contains("5 rows are left out, for another row of the same id counts"),
+                others > 0,
+                "{page}"
+            );
+            assert_eq!(page.contains("retried rows left out"), others > 0);
+        }
+    }
+}
+
+#[test]
+fn tries_need_ids_and_the_whole_log() {
+    let place = Place::new();
+    tried(&place, "last", "");
+    let told = place.run(&["plan", "-q", "-o", "plan.json"]).expect(2).err;
+    assert!(told.contains("which try counts shows in the whole log only"), "{told}");
+    let told = place.run(&["cube", "-q", "--range", "0-100", "-o", "a.cube", "x.log"]).expect(2).err;
+    assert!(told.contains("x.log: which try counts shows in the whole log only"), "{told}");
+    // Cubes of one and of another rule do not mix.
+    place.run(&["cube", "-q", "-o", "last.cube"]).expect(0);
+    tried(&place, "first", "");
+    let told = place.run(&["report", "-q", "last.cube"]).expect(2).err;
+    assert!(told.contains("made with another [record] tries"), "{told}");
+    // A log without ids cannot tell its tries apart.
+    place.write("x.log", "{\"at\": \"2026-03-02T09:00:11Z\", \"ms\": 5, \"ok\": true, \"way\": \"v1\"}\n");
+    place.write("y.log", "");
+    place.run(&["report", "-q"]).expect(0);
+    assert!(place.read("out/report.md").contains("no upload has an id: each row is counted"));
+}
+
+#[test]
+fn a_sample_is_told_as_one() {
+    let weighed = |of_failure: f64, of_success: f64| {
+        let mut log = String::new();
+        for row in 0..200 {
+            let failed = row % 10 == 0;
+            let weight = if failed { of_failure } else { of_success };
+            let (minute, second) = (row / 60, row % 60);
+            let _ = writeln!(
+                log,
+                "{{\"at\": \"2026-03-02T09:{minute:02}:{second:02}Z\", \"ms\": 5, \"ok\": {}, \"way\": \"v1\", \"rate\": {weight}}}",
+                !failed
+            );
+        }
+        let report = read(&config("", &format!("{FIELDS}\nweight = \"rate\"")), &log);
+        let quality = &report["data_quality"];
+        let findings = quality["findings"].as_array().unwrap().clone();
+        let told = findings.into_iter().find(|finding| finding["id"] == "data_quality.sampled");
+        (quality["gate"].as_str().unwrap().to_owned(), told.map(|told| told["text"].as_str().unwrap().to_owned()))
+    };
+    assert_eq!(weighed(1.0, 1.0), ("passed".into(), None));
+    let (gate, told) = weighed(20.0, 20.0);
+    assert_eq!(gate, "passed");
+    assert!(told.unwrap().starts_with("the log is a sample: it holds 1 of 20 uploads"));
+    let (gate, told) = weighed(1.0, 100.0);
+    assert_eq!(gate, "failed");
+    assert!(told.unwrap().contains("1 of 1 failed ones and 1 of 100 others was kept"));
+    let place = Place::new();
+    place.write("rollout.toml", config("", &format!("{FIELDS}\nweight = \"ms\"")));
+    place.write("x.log", "{\"at\": \"2026-03-02T09:00:00Z\", \"ms\": 0.5, \"ok\": true, \"way\": \"v1\"}\n");
+    assert!(place.run(&["report", "-q"]).expect(2).err.contains("weight (ms) is \"0.5\""));
+}
+
+/// What the treated path carried, of a log with dimensions of its own and with none.
+#[test]
+fn the_matrix_is_made_of_the_dimensions_that_there_are() {
+    let log = |place: &Place| {
+        let mut log = String::new();
+        for row in 0..240 {
+            let (way, day) = if row < 120 { ("v1", 2) } else { ("v2", 3) };
+            let region = ["eu", "us"][row % 2];
+            let (hour, minute) = (9 + row % 120 / 60, row % 60);
+            let _ = writeln!(
+                log,
+                "{{\"at\": \"2026-03-0{day}T{hour:02}:{minute:02}:00Z\", \"ms\": 5, \"ok\": true, \"way\": \"{way}\", \"region\": \"{region}\", \"depth\": {}}}",
+                row % 3 * 20 + 1
+            );
+        }
+        place.write("x.log", &log);
+    };
+    let starts = "[[starts]]\nat = 2026-03-02\npercentage = 0\n[[starts]]\nat = 2026-03-03\npercentage = 100\n";
+    let dimensions = "[[record.dimensions]]\nname = \"region\"\nfield = \"region\"\nexpected = [\"eu\", \"us\", \"ap\"]\n[[record.dimensions]]\nname = \"depth\"\nfield = \"depth\"\nbounds = [10, 30]\nunit = \"levels\"\n[completion]\ncriteria = [\"dimensions\"]\n";
+    let place = Place::new();
+    log(&place);
+    place.write("rollout.toml", format!("{}{starts}{dimensions}", config("", FIELDS)));
+    place.run(&["report", "-q", "--generated-at", "2026-04-01T00:00:00Z"]).expect(0);
+    let page = place.read("out/report.md");
+    for part in [
+        "What the treated path carried: 6 of 9 combinations of region and depth.",
+        "| Region | <=10 levels | 10-30 levels | >30 levels |".replace("<=", "&lt;=").replace('>', "&gt;").as_str(),
+        "too few treated uploads of ap",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("File type"), "{page}");
+    let figures = place.read("out/figures.csv");
+    assert!(figures.contains(",treated,success_rate,\"region=eu, depth=<=10\",fraction,1,"), "{figures}");
+    // Without dimensions there is nothing to cross.
+    place.write("rollout.toml", format!("{}{starts}", config("", FIELDS)));
+    place.run(&["report", "-q", "--generated-at", "2026-04-01T00:00:00Z"]).expect(0);
+    assert!(!place.read("out/report.md").contains("## Variants"));
+    assert!(!place.read("out/report.html").contains("id=\"matrix\""));
+}
+
+#[test]
+fn a_start_is_that_of_a_stage() {
+    let started = config("", FIELDS) + "[[starts]]\nat = 2026-03-02\npercentage = 10\n";
+    refused(&started, "{}\n", &["rollout.toml:21:1: no stage has percentage 10", "one of [[stages]]: 0, 100"]);
+}
+
+#[test]
+fn a_proposal_finds_rows_inside_lines_and_the_arm() {
+    let place = Place::new();
+    let mut log = String::new();
+    for line in 0..30 {
+        let rows: Vec<String> = (0..4)
+            .map(|row| {
+                let number = line * 4 + row;
+                format!(
+                    "{{\"at\": \"2026-03-02T09:{line:02}:{row:02}Z\", \"took_ms\": {number}.25, \"result\": \"{}\", \"stream\": \"{}\", \"release\": \"{}\"}}",
+                    ["ok", "failed"][usize::from(number % 9 == 0)],
+                    ["stdout", "stderr"][number % 2],
+                    ["stable", "canary"][number / 2 % 2],
+                )
+            })
+            .collect();
+        let _ = writeln!(log, "{{\"host\": \"h{}\", \"sent\": {{\"rows\": [{}]}}}}", line % 3, rows.join(", "));
+    }
+    place.write("x.log", &log);
+    let told = place.run(&["init", "x.log"]).expect(0);
+    let proposed = place.read("rollout.toml");
+    for part in ["rows = \"sent.rows[]\"", "arm = \"release\"", "^.host", "success = { path = \"result\""] {
+        assert!(proposed.contains(part), "{part} in {proposed}");
+    }
+    assert!(proposed.contains("control = [\"stable\"]\ntreated = [\"canary\"]"), "{proposed}");
+    place.run(&["report", "-q"]).expect(0);
+    let report: Value = serde_json::from_str(&place.read("out/report.json")).unwrap();
+    assert_eq!(report["inputs"][0]["records"], 120, "{}", told.out);
+}
+
+#[test]
+fn json_that_does_not_stand_in_lines_is_met_with_the_way_to_them() {
+    let rows: Vec<String> = (0..30)
+        .map(|second| {
+            format!(
+                "{{\"at\": \"2026-03-02T09:00:{second:02}Z\", \"ms\": {second}, \"ok\": true, \"way\": \"v{}\"}}",
+                1 + second % 2
+            )
+        })
+        .collect();
+    let pretty = rows.concat().replace(", ", ",\n  ").replace('{', "{\n  ").replace('}', "\n}\n");
+    for (log, command) in
+        [(format!("[{}]", rows.join(", ")), "jq -c '.[]' x.log > rows.jsonl"), (pretty, "jq -c . x.log > rows.jsonl")]
+    {
+        refused(&config("", FIELDS), &log, &[command]);
+        let place = Place::new();
+        place.write("x.log", &log);
+        assert!(place.run(&["init", "x.log"]).expect(2).err.contains(command));
+    }
+    // A list with a row on each line is read.
+    for (log, lines) in [
+        (format!("[\n{}\n]\n", rows.join(",\n")), 32),
+        (format!("[{}]", rows.join(",\r\n")), 30),
+        (format!("[\n  {}\n],\n", rows.join(" ,\n  ")), 32),
+    ] {
+        assert_eq!(counted(&read(&config("", FIELDS), &log)), [30, 0, lines], "{log}");
+        let place = Place::new();
+        place.write("x.log", &log);
+        place.run(&["init", "x.log"]).expect(0);
+        assert!(place.read("rollout.toml").contains("arm = \"way\""));
+    }
+    let broken = format!("[\n{}\n]\n", rows.join(",\n").replace("\"ms\": 7,", "\"ms\" 7,"));
+    let report = read(&config("", FIELDS), &broken);
+    assert_eq!(counted(&report), [29, 1, 32]);
+    let told = report["data_quality"]["rejected"][0]["examples"][0].clone();
+    assert_eq!((told["line"].as_u64(), told["column"].as_u64()), (Some(9), Some(37)));
+}

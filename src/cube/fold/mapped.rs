@@ -116,8 +116,8 @@ impl<const M: usize, const L: usize> Worker<'_, M, L> {
                     self.event(event, file_stage);
                 }
                 Became::Mapped(Mapped::Record(record)) => {
-                    self.record(line, &record, file_stage, mapping.marks)?;
-                    ledger.record(&record);
+                    let counts = self.record(line, &record, file_stage, mapping.marks)?;
+                    ledger.record(&record, counts);
                 }
             }
             Ok(())

@@ -9,6 +9,7 @@ use super::super::dimension::{Interner, Listed, NameList, OTHER};
 use super::super::header::{CUBE_VERSION, Cube, Header, damaged, listed_errors, listed_names, this_program};
 use super::super::request_ids::RequestIds;
 use super::super::segments::SegmentInterner;
+use super::super::tries::Counting;
 use crate::config::Plan;
 use crate::error::Result;
 use crate::ingest::chunks::{Outcome, Outcomes};
@@ -43,6 +44,8 @@ pub(crate) struct Shared<'p> {
     /// The names of the columns of each source, where it is CSV.
     pub(super) columns: Vec<OnceLock<Columns>>,
     pub(super) request_ids: Mutex<RequestIds>,
+    /// Which rows count of the requests that were tried several times, where not each of them does.
+    pub counting: Counting,
 }
 
 impl<'p> Shared<'p> {
@@ -64,6 +67,7 @@ impl<'p> Shared<'p> {
             ledgers: sources.iter().map(|_| Mutex::default()).collect(),
             columns: sources.iter().map(|_| OnceLock::new()).collect(),
             request_ids: Mutex::default(),
+            counting: Counting::default(),
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) mod headlines;
 pub(super) mod improvements;
 pub(super) mod inputs;
 pub(super) mod intention_to_treat;
+pub(super) mod left_out;
 pub(super) mod notes;
 pub(super) mod quality;
 pub(super) mod regressions;

@@ -1,4 +1,4 @@
-//! What the treated path carried, by file type, size and provider.
+//! What the treated path carried, by the dimensions that the log tells apart.
 
 use std::collections::BTreeMap;
 
@@ -6,67 +6,101 @@ use serde::Serialize;
 
 use crate::format;
 use crate::metric::Unit;
-use crate::report::model::Variant;
+use crate::report::model::{Report, Variant, VariantDimension};
+use crate::report::words::join;
+use crate::schema::record::UNKNOWN;
 
-/// File type by size; each cell lists the providers.
+/// The first dimension by that of numbers, where there is one; each cell lists the values of the other.
 #[derive(Serialize)]
 pub(crate) struct MatrixView {
-    sizes: Vec<String>,
+    heading: String,
+    columns: Vec<String>,
     rows: Vec<MatrixRow>,
+    /// `file type, size and provider`.
+    by: String,
     touched: String,
     all: String,
 }
 
 #[derive(Serialize)]
 struct MatrixRow {
-    file_type: String,
+    name: String,
     cells: Vec<Vec<MatrixCell>>,
 }
 
 #[derive(Serialize)]
 struct MatrixCell {
-    provider: String,
+    name: String,
     n: String,
     rate: Option<String>,
     about: String,
 }
 
-/// File types that the matrix shows: those with most records first would hide what was never touched.
+/// Rows of the matrix: those with most records first would hide what was never touched.
 const MATRIX_ROWS: usize = 60;
 
-pub(crate) fn matrix(variants: &[Variant]) -> MatrixView {
-    let mut sizes: Vec<String> = variants.iter().map(|variant| variant.size.clone()).collect();
-    // Buckets rise as their names do not: by their first number, `<=` first, `>` and `unknown` last.
-    let order = |name: &str| {
-        let digits: String =
-            name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        let number: f64 = digits.parse().unwrap_or(f64::MAX);
-        (!name.starts_with("<="), name == "unknown", name.starts_with('>'), number)
+pub(crate) fn matrix(report: &Report) -> MatrixView {
+    let (variants, dimensions) = (&report.variants, &report.variant_dimensions);
+    let (first, rest) = match dimensions.split_first() {
+        Some((first, rest)) => (Some(first), rest),
+        None => (None, &[][..]),
     };
-    sizes.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
-    sizes.dedup();
-    let mut rows: BTreeMap<&str, Vec<Vec<MatrixCell>>> = BTreeMap::new();
+    let across = rest.iter().find(|dimension| dimension.is_number);
+    let inside = rest.iter().find(|dimension| !dimension.is_number);
+    let value = |variant: &Variant, dimension: Option<&VariantDimension>| {
+        dimension.and_then(|dimension| variant.values.get(&dimension.name)).cloned().unwrap_or_default()
+    };
+    let mut columns: Vec<String> = variants.iter().map(|variant| value(variant, across)).collect();
+    columns.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
+    columns.dedup();
+    let mut rows: BTreeMap<String, Vec<Vec<MatrixCell>>> = BTreeMap::new();
     for variant in variants {
-        let Some(column) = sizes.iter().position(|size| *size == variant.size) else { continue };
-        let cells = rows.entry(&variant.file_type).or_insert_with(|| sizes.iter().map(|_| Vec::new()).collect());
+        let across = value(variant, across);
+        let Some(column) = columns.iter().position(|column| *column == across) else { continue };
+        let cells = rows.entry(value(variant, first)).or_insert_with(|| columns.iter().map(|_| Vec::new()).collect());
         let rate =
             variant.success_rate.as_ref().map(|figure| format::estimate(figure.value, figure.ci, &Unit::Fraction));
         cells[column].push(MatrixCell {
-            provider: variant.provider.clone(),
+            name: value(variant, inside),
             n: format::count(variant.n),
             about: rate.clone().map_or_else(|| "never carried".into(), |rate| format!("success rate {rate}")),
             rate: variant.success_rate.as_ref().map(|figure| format::rounded_share(figure.value)),
         });
     }
+    let mut rows: Vec<(String, Vec<Vec<MatrixCell>>)> = rows.into_iter().collect();
+    if first.is_some_and(|first| first.is_number) {
+        rows.sort_by(|a, b| order(&a.0).partial_cmp(&order(&b.0)).unwrap_or(std::cmp::Ordering::Equal));
+    }
     let touched = variants.iter().filter(|variant| variant.n > 0).count() as u64;
+    let names: Vec<String> = dimensions.iter().map(|dimension| dimension.name.replace('_', " ")).collect();
     MatrixView {
-        sizes,
+        heading: names.first().map(|name| format::capitalised(name)).unwrap_or_default(),
+        columns: columns.iter().map(|column| with_unit(column, across)).collect(),
         rows: rows
             .into_iter()
             .take(MATRIX_ROWS)
-            .map(|(file_type, cells)| MatrixRow { file_type: file_type.into(), cells })
+            .map(|(name, cells)| MatrixRow { name: with_unit(&name, first), cells })
             .collect(),
+        by: join(&names, "and"),
         touched: format::count(touched),
         all: format::counted(variants.len() as u64, "combination"),
+    }
+}
+
+/// Buckets rise as their names do not: by their first number, `<=` first, `>` and `unknown` last.
+fn order(name: &str) -> (bool, bool, bool, f64) {
+    let digits: String =
+        name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    (!name.starts_with("<="), name == UNKNOWN, name.starts_with('>'), digits.parse().unwrap_or(f64::MAX))
+}
+
+fn with_unit(value: &str, dimension: Option<&VariantDimension>) -> String {
+    match dimension {
+        Some(VariantDimension { unit, is_number: true, .. }) if !unit.is_empty() && value != UNKNOWN => {
+            format!("{value} {unit}")
+        }
+        Some(_) => value.to_owned(),
+        // One column of all.
+        None => "n".to_owned(),
     }
 }

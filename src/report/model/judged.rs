@@ -239,7 +239,7 @@ pub struct Comparison {
     pub n: Option<[u64; 2]>,
     /// As measured.
     pub crude: Option<RatioFigure>,
-    /// With the reference's mix of provider, file type and size.
+    /// With the reference's mix of the dimensions.
     pub adjusted: Option<AdjustedRatio>,
     /// Whether the two tell different stories (direction, or more than a quarter of the effect), beyond chance.
     pub mix_changed: bool,

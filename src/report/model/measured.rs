@@ -8,7 +8,7 @@ use stagegate_stats::Interval;
 
 use crate::packing::digest_with_algorithm;
 
-/// One file of the log: records + events + rejected + other_rows + blank = lines, where a line is one row.
+/// One file of the log: records + events + rejected + other_rows + other_tries + blank = lines, where a line is one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
     pub path: String,
@@ -25,9 +25,17 @@ pub struct Input {
     /// Rows that the source's conditions leave out.
     #[serde(default)]
     pub other_rows: u64,
+    /// Rows of requests of which another try counts.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub other_tries: u64,
     /// How it was read: `native`, a preset, or `mapping`.
     #[serde(default = "native")]
     pub format: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 fn native() -> String {
@@ -345,12 +353,31 @@ pub struct SeriesArm {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Variant {
-    pub file_type: String,
-    pub size: String,
-    pub provider: String,
+    /// The value of each dimension that is crossed, by its name.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, String>,
     #[serde(alias = "uploads")]
     pub n: u64,
     pub success_rate: Option<Figure>,
+}
+
+/// A dimension of the variants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VariantDimension {
+    pub name: String,
+    /// Of its numbers; empty for names, and for numbers without one.
+    pub unit: String,
+    /// Whether its values are ranges of a number.
+    pub is_number: bool,
+}
+
+impl VariantDimension {
+    /// Those of reports that do not say them.
+    pub(super) fn of_before() -> Vec<Self> {
+        let names = |name: &str| Self { name: name.into(), unit: String::new(), is_number: false };
+        let size = Self { name: "size".into(), unit: "MB".into(), is_number: true };
+        vec![names("file_type"), size, names("provider")]
+    }
 }
 
 /// Failures of one kind, over all stages.

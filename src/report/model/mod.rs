@@ -75,7 +75,10 @@ pub struct Report {
     pub tests: Tests,
     /// What people wrote, as they wrote it.
     pub notes: Vec<Note>,
+    /// What the treated path carried, by the combinations of `variant_dimensions`.
     pub variants: Vec<Variant>,
+    #[serde(default = "VariantDimension::of_before")]
+    pub variant_dimensions: Vec<VariantDimension>,
     /// What can go wrong with a record, and whether the log shows that it was lived through.
     pub error_scenarios: Vec<ErrorScenario>,
     pub completion: Vec<Completion>,
