@@ -22,6 +22,7 @@ mod plan;
 mod plausible;
 mod scale;
 mod shards;
+mod soak;
 mod verdict;
 
 use std::path::{Path, PathBuf};

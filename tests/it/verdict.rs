@@ -351,6 +351,12 @@ fn what_is_on_trial_does_not_decide() {
 /// Rollouts of each kind in the table of decisions.
 const SEEDS: u32 = 200;
 
+/// At most `STAGEGATE_DECISION_SEEDS`: fewer tell sooner whether something broke, all of them make the table.
+fn seeds() -> u32 {
+    let most = std::env::var("STAGEGATE_DECISION_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    most.unwrap_or(SEEDS).clamp(2, SEEDS)
+}
+
 /// Treated failures of a whole stage with which an incident in it may go unseen.
 const FAILURES_OF_CHANCE: u64 = 8;
 
@@ -387,7 +393,7 @@ fn good_rollouts_go_and_bad_ones_do_not() {
     let half = |half: u32| {
         let mut told = Vec::new();
         for (name, scenario, answered, named) in rollouts {
-            for seed in (1..=SEEDS).filter(|seed| seed % 2 == half) {
+            for seed in (1..=seeds()).filter(|seed| seed % 2 == half) {
                 let report = simulated(scenario, seed, answered);
                 let value = report["decision"]["value"].as_str().unwrap().to_owned();
                 // What is missing may stand behind what is worse.
@@ -416,7 +422,7 @@ fn good_rollouts_go_and_bad_ones_do_not() {
         *table.entry(name).or_default().entry(value).or_default() += 1;
         unnamed.extend(missed);
     }
-    for seed in 100..100 + u64::from(SEEDS) {
+    for seed in 100..100 + u64::from(seeds()) {
         let (value, _) = judged(LATENCY, &log(seed, &PLAN, healthy));
         *table.entry("good (the other generator)").or_default().entry(value).or_default() += 1;
     }
@@ -424,8 +430,10 @@ fn good_rollouts_go_and_bad_ones_do_not() {
         let counts = &table[name];
         f64::from(counts.get(value).copied().unwrap_or(0)) / f64::from(counts.values().sum::<u32>())
     };
+    // Of some of the rollouts less by what chance takes off (one-sided 0.5 %).
+    let chance = if seeds() < SEEDS { 2.58 * (0.95 * 0.05 / f64::from(seeds())).sqrt() } else { 0.0 };
     for name in ["good", "good (the other generator)"] {
-        assert!(share(name, "go") >= 0.95, "{name}: {:?}", table[name]);
+        assert!(share(name, "go") >= 0.95 - chance, "{name}: {:?}", table[name]);
     }
     for name in ["regression", "fallback-storm", "broken-split", "mix-shift", "no-memory"] {
         assert_eq!(share(name, "go"), 0.0, "{name}");
@@ -437,6 +445,9 @@ fn good_rollouts_go_and_bad_ones_do_not() {
     for (name, counts) in &table {
         let cells = decisions.map(|value| counts.get(value).copied().unwrap_or(0).to_string());
         let _ = writeln!(told, "| {name} | {} | {} |", counts.values().sum::<u32>(), cells.join(" | "));
+    }
+    if seeds() < SEEDS {
+        return;
     }
     let methodology = std::fs::read_to_string(repository("docs/methodology.md")).unwrap();
     assert!(methodology.contains(&told), "put this into docs/methodology.md:\n{told}");
