@@ -155,8 +155,13 @@ pub(super) fn metric_of<'m>(metrics: &'m Metrics, analysis: &AnalysisSection, wo
     match word {
         HEADLINE_LATENCY => metrics.by(analysis.latency_statistic.estimator()),
         THROUGHPUT => metrics.by(Estimator::RecordThroughput),
-        id => metrics.find(id).or_else(|| ["mb", "ms"].iter().find_map(|unit| metrics.find(&format!("{id}_{unit}")))),
+        id => metrics.find(id).or_else(|| with_unit(metrics, id)),
     }
+}
+
+/// The metric whose id is this one with a unit behind it.
+pub(super) fn with_unit<'m>(metrics: &'m Metrics, id: &str) -> Option<&'m Metric> {
+    ["mb", "ms"].iter().find_map(|unit| metrics.find(&format!("{id}_{unit}")))
 }
 
 impl Plan {

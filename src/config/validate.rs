@@ -8,7 +8,7 @@ use super::asked::{Bound, Criteria, Criterion, Form, HEADLINE_LATENCY, Improveme
 use super::exclude;
 use super::locate::{Located, Step};
 use super::overlap;
-use super::plan::{Plan, Stream, metric_of};
+use super::plan::{Plan, Stream, metric_of, with_unit};
 use super::sections::{AnalysisSection, BundleSection, RolloutFile, Stage};
 use super::sources;
 use super::triggers::Watch;
@@ -180,13 +180,13 @@ fn stages(
             .fail("no baseline: no stage has percentage 0", &[Key("stages")])
             .help("add [[stages]] with name = \"baseline\" and percentage = 0: every comparison starts from it"));
     }
-    of_all.iter_mut().for_each(|criterion| check.name_records(criterion));
+    of_all.iter_mut().for_each(|criterion| check.name_metric(criterion));
     for (index, criterion) in of_all.iter().enumerate() {
         check.criterion(criterion, analysis, &[Key("criteria"), Index(index)])?;
     }
     for (index, stage) in stages.iter_mut().enumerate() {
         let mut asked = std::mem::take(&mut stage.criteria).list(stage.percentage);
-        asked.iter_mut().for_each(|criterion| check.name_records(criterion));
+        asked.iter_mut().for_each(|criterion| check.name_metric(criterion));
         for (number, criterion) in asked.iter().enumerate() {
             let path = [Key("stages"), Index(index), Key("criteria"), Key(key_of(criterion)), Index(number)];
             check.criterion(criterion, analysis, &path)?;
@@ -256,11 +256,11 @@ impl Check<'_> {
         self.within(error_names as f64, 0.0, MAX_NAMED as f64, &at("timeout_errors"))
     }
 
-    /// The number of records goes by the noun, too.
-    fn name_records(&self, criterion: &mut Criterion) {
-        if [self.schema.words.many.as_str(), "uploads", "records"].contains(&criterion.metric.as_str()) {
-            criterion.metric = RECORDS.into();
-        }
+    /// The number of records goes by the noun, too, and other metrics without their unit.
+    fn name_metric(&self, criterion: &mut Criterion) {
+        let is_count = [self.schema.words.many.as_str(), "uploads", "records"].contains(&criterion.metric.as_str());
+        let unit = || with_unit(self.metrics, &criterion.metric).map(|metric| metric.id.as_str());
+        criterion.metric = if is_count { Some(RECORDS) } else { unit() }.unwrap_or(&criterion.metric).to_owned();
     }
 
     /// The metric that a config's word asks for.

@@ -83,6 +83,12 @@ pub fn resolve(plan: &Plan) -> Result<Inputs> {
         }
         for path in found {
             if is_pipe(&path) {
+                // Nobody may write to it, and then a run would wait for ever.
+                if is_glob(pattern) {
+                    return Err(Error::new(format!("{pattern} matches it, and it is a pipe"))
+                        .at(Position::file(display_name(&path, plan)))
+                        .help("name it by itself to read it, or narrow the pattern"));
+                }
                 if seen.insert(path.clone()) {
                     let mut pipe = File::open(&path).map_err(|error| unreadable(&path, &error))?;
                     let name = display_name(&path, plan);

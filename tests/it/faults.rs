@@ -177,6 +177,9 @@ fn a_pipe_is_a_file_like_any_other() {
     let fed = feed(place.path("pipe"));
     let of_pipe = place.report("pipe-out", &["pipe"]);
     fed.join().expect("written whole");
+    // By a pattern it is met by chance, and may have nobody that writes to it.
+    let told = place.run(&["report", "-q", "p*"]).expect(2).err;
+    assert!(told.contains("pipe: p* matches it, and it is a pipe"), "{told}");
     let log = std::fs::File::open(place.path("log.jsonl")).expect("the log");
     let mut cat = Command::new("cat").stdin(log).stdout(Stdio::piped()).spawn().expect("cat");
     let run = Run::of(

@@ -242,8 +242,8 @@ fn tried(place: &Place, tries: &str, more: &str) {
         row(8, 5, true, 80),
         "{\"at\": \"2026-03-02T09:00:11Z\", \"ms\": 5, \"ok\": true, \"way\": \"v1\"}\n".to_owned(),
     ];
-    place.write("x.log", &log.concat());
-    place.write("y.log", &row(6, 4, false, 90));
+    place.write("x.log", log.concat());
+    place.write("y.log", row(6, 4, false, 90));
 }
 
 #[test]
@@ -444,4 +444,16 @@ fn json_that_does_not_stand_in_lines_is_met_with_the_way_to_them() {
     assert_eq!(counted(&report), [29, 1, 32]);
     let told = report["data_quality"]["rejected"][0]["examples"][0].clone();
     assert_eq!((told["line"].as_u64(), told["column"].as_u64()), (Some(9), Some(37)));
+}
+
+#[test]
+fn a_metric_may_be_named_without_its_unit() {
+    let place = Place::new();
+    let asked = "[[criteria]]\nmetric = \"latency_p95\"\nat_most = 100\n";
+    place.write("rollout.toml", config("", FIELDS) + asked);
+    place.write("x.log", "{\"at\": \"2026-03-02T09:00:00Z\", \"ms\": 5, \"ok\": true, \"way\": \"v1\"}\n");
+    place.run(&["report", "-q"]).expect(0);
+    let report: Value = serde_json::from_str(&place.read("out/report.json")).unwrap();
+    let criteria = report["criteria"].as_array().unwrap();
+    assert!(criteria.iter().any(|criterion| criterion["metric"] == "latency_p95_ms"), "{criteria:?}");
 }

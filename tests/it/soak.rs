@@ -1,6 +1,7 @@
 //! Long runs: a log that is watched while it grows and is rotated, and runs that end at any moment. Slow, and Linux's:
 //! memory and descriptors are read where it tells them.
 #![cfg(target_os = "linux")]
+#![expect(clippy::print_stdout, reason = "what was held is what these tests are run for")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -23,7 +23,6 @@ struct LeftOutLine {
     now: String,
     before_with: String,
     now_with: String,
-    differs: bool,
 }
 
 pub(crate) fn left_out(report: &Report) -> Option<LeftOutView> {
@@ -36,8 +35,7 @@ pub(crate) fn left_out(report: &Report) -> Option<LeftOutView> {
         let without = report.headlines.iter().find(|line| line.metric == with.metric);
         let [before, now] = without.map_or_else(|| [const { String::new() }; 2], texts);
         let [before_with, now_with] = texts(with);
-        let differs = before != before_with || now != now_with;
-        LeftOutLine { label: with.label.clone(), before, now, before_with, now_with, differs }
+        LeftOutLine { label: with.label.clone(), before, now, before_with, now_with }
     };
     Some(LeftOutView {
         intervals: left_out.intervals.iter().map(|of| left_out_interval_text(of, &report.words)).collect(),
