@@ -32,25 +32,29 @@ pub fn read(path: &Path) -> Result<Report> {
     Ok(report)
 }
 
-/// The reports of a folder: its own, and those of daily/*.
+/// The reports of a folder: its own, and those of daily/* that can be read, with why others cannot.
 ///
 /// # Errors
-/// A report.json that is there and cannot be read.
-pub fn find(folder: &Path) -> Result<Vec<Found>> {
+/// The folder's own report.json is there and cannot be read.
+pub fn find(folder: &Path) -> Result<(Vec<Found>, Vec<Error>)> {
+    let own = folder.join("report.json");
     let mut found = Vec::new();
-    let mut add = |name: String, path: &Path| -> Result<()> {
-        if path.is_file() {
-            found.push(Found { folder: name, report: read(path)? });
-        }
-        Ok(())
-    };
-    add(".".into(), &folder.join("report.json"))?;
+    if own.is_file() {
+        found.push(Found { folder: ".".into(), report: read(&own)? });
+    }
     let mut days: Vec<String> = std::fs::read_dir(folder.join("daily"))
         .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
         .unwrap_or_default();
     days.sort();
+    let mut damaged = Vec::new();
     for day in days.iter().rev().take(MOST_DAYS) {
-        add(format!("daily/{day}"), &folder.join("daily").join(day).join("report.json"))?;
+        let path = folder.join("daily").join(day).join("report.json");
+        match path.is_file().then(|| read(&path)) {
+            Some(Ok(report)) => found.push(Found { folder: format!("daily/{day}"), report }),
+            // One day must not hide the others.
+            Some(Err(error)) => damaged.push(error),
+            None => {}
+        }
     }
-    Ok(found)
+    Ok((found, damaged))
 }

@@ -3,7 +3,7 @@
 use crate::config::Plan;
 use crate::cube::Cube;
 use crate::format;
-use crate::ingest::ledger::{FileLedger, Weighed, WeighedOutcomes, add_weights};
+use crate::ingest::ledger::{FileLedger, WeighedOutcomes, add_weights};
 use crate::report::model::{Finding, Severity};
 use crate::schema::record::Words;
 
@@ -38,10 +38,8 @@ pub(super) fn sampled(words: &Words, files: &[FileLedger]) -> Option<Finding> {
     let mut weighed = WeighedOutcomes::default();
     files.iter().for_each(|file| add_weights(&mut weighed, file.weighed));
     let [successes, failures] = weighed.map(|of| of.mean());
-    let all = Weighed {
-        rows: weighed.iter().map(|of| of.rows).sum(),
-        weight_milli: weighed.iter().map(|of| of.weight_milli).sum(),
-    };
+    let [mut all, of_failures] = weighed;
+    all.add(of_failures);
     let mean = all.mean().filter(|mean| *mean > 1.0)?;
     let one_of = |mean: f64| format!("1 of {}", format::plain((mean * 10.0).round() / 10.0));
     let (severity, text) = match successes.zip(failures) {

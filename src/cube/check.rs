@@ -143,9 +143,11 @@ pub(super) fn check_header(header: &Header) -> Result<(), String> {
     let counts = |file: &FileLedger| {
         let rejected = file.rejected.values().chain(file.event_types.values()).copied();
         let rows = [file.lines, file.uploads, file.events, file.blank, file.other_rows, file.other_tries];
+        let weighed = file.weighed.iter().map(|of| of.rows);
         let of_part = file.part.iter().flat_map(|part| [part.size, part.range.end]);
         rows.into_iter()
             .chain([file.bytes, file.out_of_order])
+            .chain(weighed)
             .chain(rejected)
             .chain(of_part)
             .all(|count| count <= MOST_OF_FILE)

@@ -41,8 +41,9 @@ pub struct Weighed {
 }
 
 impl Weighed {
-    fn add(&mut self, other: Self) {
-        self.rows += other.rows;
+    /// Counts the rows of another, too.
+    pub fn add(&mut self, other: Self) {
+        self.rows = self.rows.saturating_add(other.rows);
         self.weight_milli = self.weight_milli.saturating_add(other.weight_milli);
     }
 

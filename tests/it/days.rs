@@ -74,9 +74,17 @@ fn the_dashboard_lists_every_report_and_its_decision() {
     {
         assert!(page.contains(part), "{part}");
     }
+    // One damaged day is told, and hides no other.
     place.write("out/daily/2025-11-17/report.json", "{}");
-    let broken = place.run(&["status"]).expect(2).err;
-    assert!(broken.contains("report.json: not a report of this version"), "{broken}");
+    let left = place.run(&["status"]).expect(0);
+    assert!(
+        left.err.contains("left out: ") && left.err.contains("report.json: not a report of this version"),
+        "{}",
+        left.err
+    );
+    assert!(left.out.contains("(2 reports)") && place.read("out/index.html").contains("daily/2025-11-16/report.html"));
+    place.write("out/report.json", "{}");
+    assert!(place.run(&["status"]).expect(2).err.contains("report.json: not a report of this version"));
 }
 
 #[test]

@@ -438,6 +438,7 @@ fn json_that_does_not_stand_in_lines_is_met_with_the_way_to_them() {
         place.write("x.log", &log);
         place.run(&["init", "x.log"]).expect(0);
         assert!(place.read("rollout.toml").contains("arm = \"way\""));
+        assert!(!place.run(&["inspect", "x.log"]).expect(0).out.contains("rejected"), "{log}");
     }
     let broken = format!("[\n{}\n]\n", rows.join(",\n").replace("\"ms\": 7,", "\"ms\" 7,"));
     let report = read(&config("", FIELDS), &broken);

@@ -26,16 +26,11 @@ pub struct Input {
     #[serde(default)]
     pub other_rows: u64,
     /// Rows of requests of which another try counts.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default)]
     pub other_tries: u64,
     /// How it was read: `native`, a preset, or `mapping`.
     #[serde(default = "native")]
     pub format: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
-fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 fn native() -> String {
