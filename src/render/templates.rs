@@ -62,6 +62,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("parts/triggers.md", include_str!("../../templates/parts/triggers.md.tera")),
         ("parts/validation.html", include_str!("../../templates/parts/validation.html.tera")),
         ("parts/validation.md", include_str!("../../templates/parts/validation.md.tera")),
+        ("parts/fallbacks.html", include_str!("../../templates/parts/fallbacks.html.tera")),
         ("parts/left_out.html", include_str!("../../templates/parts/left_out.html.tera")),
         ("parts/left_out.md", include_str!("../../templates/parts/left_out.md.tera")),
         ("parts/variants.html", include_str!("../../templates/parts/variants.html.tera")),

@@ -12,9 +12,17 @@ use crate::report::words::{dimensions, join};
 #[derive(Serialize)]
 pub(crate) struct RegressionsView {
     text: String,
-    /// Regressions and what is not settled first.
-    open: Vec<SegmentView>,
-    within: Vec<SegmentView>,
+    /// The gravest first; what has a summary is folded.
+    tables: Vec<SegmentsView>,
+}
+
+#[derive(Serialize)]
+struct SegmentsView {
+    label: &'static str,
+    summary: Option<String>,
+    /// Whether these are settled, and nobody is worse off.
+    within: bool,
+    rows: Vec<SegmentView>,
 }
 
 #[derive(Serialize)]
@@ -30,6 +38,9 @@ struct SegmentView {
     note: String,
 }
 
+/// Segments that are worse, of which the page shows each without being asked; the chart above has them all.
+const SHOWN: usize = 3;
+
 pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> RegressionsView {
     let regressions = &report.regressions;
     let margin = format::share(regressions.margin);
@@ -44,20 +55,23 @@ pub(crate) fn regressions(report: &Report, segments: &[&Comparison]) -> Regressi
         format::count(regressions.open),
         format::count(regressions.not_measured)
     );
-    let mut order: Vec<&&Comparison> = segments.iter().collect();
-    order.sort_by_key(|comparison| match comparison.verdict {
-        Some(RegressionVerdict::Regression) => 0,
-        Some(RegressionVerdict::Open) => 1,
-        None => 2,
-        Some(RegressionVerdict::WithinMargin) => 3,
-    });
-    let (within, open): (Vec<&Comparison>, Vec<&Comparison>) =
-        order.into_iter().partition(|comparison| comparison.verdict == Some(RegressionVerdict::WithinMargin));
-    RegressionsView {
-        text,
-        open: open.into_iter().map(|found| segment(report, found)).collect(),
-        within: within.into_iter().map(|found| segment(report, found)).collect(),
-    }
+    let of = |wanted: &dyn Fn(Option<RegressionVerdict>) -> bool| -> Vec<SegmentView> {
+        segments.iter().filter(|found| wanted(found.verdict)).map(|found| segment(report, found)).collect()
+    };
+    let mut worse = of(&|verdict| verdict == Some(RegressionVerdict::Regression));
+    let mut others = worse.split_off(worse.len().min(SHOWN));
+    others.extend(of(&|verdict| verdict == Some(RegressionVerdict::Open)));
+    others.extend(of(&|verdict| verdict.is_none()));
+    let within = of(&|verdict| verdict == Some(RegressionVerdict::WithinMargin));
+    let counted = |what: &str, rows: &[SegmentView]| Some(format!("{what}: {}", format::count(rows.len() as u64)));
+    let what = if regressions.found.len() > SHOWN { "Worse, too, or not settled" } else { "Not settled" };
+    let table = |label, summary, within, rows| SegmentsView { label, summary, within, rows };
+    let tables = [
+        table("Segments that are worse", None, false, worse),
+        table("Segments that are worse, too, or not settled", counted(what, &others), false, others),
+        table("Segments within the margin", counted("Surely within the margin", &within), true, within),
+    ];
+    RegressionsView { text, tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect() }
 }
 
 fn segment(report: &Report, comparison: &Comparison) -> SegmentView {
