@@ -127,12 +127,12 @@ fn put_file(fresh: &Path, target: &Path) -> io::Result<()> {
     fs::rename(fresh, target)
 }
 
-/// Whether a picture is one that a report drew: by its first bytes.
+/// Whether a file is a picture that a report drew: by its first bytes.
 fn is_ours(path: &Path) -> bool {
     let mut head = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(HEAD_OF_PICTURE).read_to_end(&mut head));
+    let mut read = || File::open(path)?.take(HEAD_OF_PICTURE).read_to_end(&mut head);
     path.extension().is_some_and(|ending| ending == "svg")
-        && read.is_ok()
+        && read().is_ok()
         && head.starts_with(b"<svg ")
         && memchr::memmem::find(&head, DRAWN_AS_FILE.as_bytes()).is_some()
 }

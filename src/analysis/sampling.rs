@@ -13,21 +13,20 @@ pub(super) fn other_tries(plan: &Plan, cube: &Cube) -> Option<Finding> {
     let (words, files) = (&plan.schema.words, &cube.header.files);
     let (other, counted): (u64, u64) =
         files.iter().fold((0, 0), |(other, counted), file| (other + file.other_tries, counted + file.uploads));
+    if tries.is_all() || counted == 0 {
+        return None;
+    }
     let asked = format!("[record] tries = \"{}\"", tries.word());
-    let (severity, text) = if tries.is_all() || counted == 0 {
-        return None;
-    } else if cube.request_ids.parts().0.is_empty() {
-        (Severity::Error, format!("{asked}, and no {} has an id: each row is counted, retries too", words.one))
-    } else if other == 0 {
-        return None;
-    } else {
-        let text = format!(
-            "{asked}: {} left out, for another row of the same id counts",
-            format::counted(other, "row") + if other == 1 { " is" } else { " are" }
-        );
-        (Severity::Info, text)
-    };
-    Some(Finding::of_quality("other_tries", severity, text))
+    if cube.request_ids.parts().0.is_empty() {
+        let text = format!("{asked}, and no {} has an id: each row is counted, retries too", words.one);
+        return Some(Finding::of_quality("other_tries", Severity::Error, text));
+    }
+    let text = format!(
+        "{asked}: {} {} left out, for another row of the same id counts",
+        format::counted(other, "row"),
+        format::are(other)
+    );
+    (other > 0).then(|| Finding::of_quality("other_tries", Severity::Info, text))
 }
 
 /// Between what failures and successes of a sample stand for, the ratio up to which it was taken without regard to them.

@@ -36,6 +36,8 @@ pub(super) struct Batch<const M: usize> {
     placed_by: Vec<PlacedBy>,
     /// Whether the timeline had no stage for some line.
     pub unplaced: bool,
+    /// Where ids were gathered: those of rows, and where these stand.
+    pub tries: Vec<(u64, Position)>,
 }
 
 /// What was placed by which timeline.
@@ -82,8 +84,8 @@ pub(super) struct Worker<'s, const M: usize, const L: usize> {
     error_types: Numbers<'s>,
     ids: Ids,
     id_hashes: Vec<u64>,
-    /// What was gathered: the ids of rows, and where they stand.
-    pub(super) tries: Vec<(u64, Position)>,
+    /// As in [`Batch`].
+    tries: Vec<(u64, Position)>,
     /// Where the next row stands.
     row: Position,
     /// What was learned of the logger's own lines, and of those of each mapping.
@@ -171,6 +173,7 @@ impl<'s, const M: usize, const L: usize> Worker<'s, M, L> {
             parts: std::mem::take(&mut self.partial).into(),
             placed_by: std::mem::take(&mut self.placed_by),
             unplaced: std::mem::take(&mut self.unplaced),
+            tries: std::mem::take(&mut self.tries),
         }
     }
 

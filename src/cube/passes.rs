@@ -101,21 +101,10 @@ fn fold_one_try<const M: usize, const L: usize>(
     };
     let whole = GrowingTimeline::whole(whole);
     let all: Vec<usize> = (0..sources.len()).collect();
-    let shared = Shared::new(plan, sources);
-    let gathered = run.time("tries", || {
-        chunks::scan(
-            sources,
-            &all,
-            run,
-            |_, _, _| whole.now(),
-            || Worker::<M, L>::new(&shared, whole.now(), Ids::Gather),
-            |worker, chunk| worker.chunk(chunk),
-        )
-    })?;
-    let rows = gathered.0.into_iter().flat_map(|worker| worker.tries).collect();
-    let counting = Counting::new(plan.schema.tries, rows);
+    let gathering = Shared::new(plan, sources);
+    let (units, _) = run.time("tries", || scan::<M, L>(&gathering, &all, &whole, Ids::Gather, run))?;
     let mut shared = Shared::new(plan, sources);
-    shared.counting = counting;
+    shared.counting = Counting::new(plan.schema.tries, units.into_iter().flat_map(|unit| unit.tries).collect());
     Ok(run.time("read", || fold_under::<M, L>(shared, &whole, run))?.0)
 }
 
@@ -126,7 +115,7 @@ fn fold_under<const M: usize, const L: usize>(
     run: &Run,
 ) -> Result<(Folded, bool)> {
     let all: Vec<usize> = (0..shared.sources.len()).collect();
-    let (units, outcomes) = scan::<M, L>(&shared, &all, timeline, run)?;
+    let (units, outcomes) = scan::<M, L>(&shared, &all, timeline, Ids::Count, run)?;
     let whole = timeline.now();
     let misplaced = units.iter().any(|unit| unit.misplaced(&whole));
     let parts = units.into_iter().map(|unit| unit.parts).collect();
@@ -138,6 +127,7 @@ fn scan<const M: usize, const L: usize>(
     shared: &Shared<'_>,
     which: &[usize],
     timeline: &GrowingTimeline,
+    ids: Ids,
     run: &Run,
 ) -> Result<(Vec<Batch<M>>, Outcomes)> {
     let scanned = chunks::scan(
@@ -145,7 +135,7 @@ fn scan<const M: usize, const L: usize>(
         which,
         run,
         |source, content, origin| timeline.see(source, content, origin),
-        || Worker::<M, L>::new(shared, timeline.now(), Ids::Count),
+        || Worker::<M, L>::new(shared, timeline.now(), ids),
         |worker, chunk| worker.chunk(chunk),
     );
     let (workers, outcomes) = scanned?;
@@ -189,7 +179,7 @@ fn fold_unpacking_once<const M: usize, const L: usize>(
     let (mut units, outcomes): (Vec<Batch<M>>, Vec<Outcomes>) = right.into_iter().unzip();
     let mut outcomes = outcomes.concat();
     if !plain.is_empty() {
-        let (of_plain, read) = run.time("read", || scan::<M, L>(&shared, &plain, &whole, run))?;
+        let (of_plain, read) = run.time("read", || scan::<M, L>(&shared, &plain, &whole, Ids::Count, run))?;
         units.extend(of_plain);
         outcomes.extend(read);
     }

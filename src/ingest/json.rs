@@ -398,9 +398,9 @@ pub fn offset_in(text: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 
-/// Whether a line is nothing but the beginning or the end of a list.
-pub fn is_bracket(line: &[u8]) -> bool {
-    matches!(line.trim_ascii(), b"[" | b"]" | b"],")
+/// Whether a line is blank, or nothing but the beginning or the end of a list.
+pub fn is_without_row(line: &[u8]) -> bool {
+    matches!(line.trim_ascii(), b"" | b"[" | b"]" | b"],")
 }
 
 #[cfg(test)]

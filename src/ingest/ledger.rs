@@ -8,7 +8,7 @@ use std::str::Utf8Error;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::MAX_LINE_BYTES;
-use super::json::is_bracket;
+use super::json::is_without_row;
 use super::record::Record;
 use super::reject::{Reject, RejectReason, cut, cut_bytes};
 use crate::config::EpochNanos;
@@ -83,7 +83,7 @@ pub struct FileLedger {
     #[serde(default)]
     pub other_rows: u64,
     /// Rows of requests of which another try counts.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub other_tries: u64,
     /// How it was read: `native`, a preset, or `mapping`.
     #[serde(default = "native_format")]
@@ -128,7 +128,7 @@ pub struct Part {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
-fn is_none(count: &u64) -> bool {
+fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -197,7 +197,7 @@ impl ChunkLedger {
 
     /// The text of the current line; one that is blank, too long or no text is counted as that.
     pub fn usable<'l>(&mut self, line: &'l [u8], text: Result<&'l str, Utf8Error>) -> Option<&'l str> {
-        if line.iter().all(u8::is_ascii_whitespace) || is_bracket(line) {
+        if is_without_row(line) {
             self.blank += 1;
             return None;
         }

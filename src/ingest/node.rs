@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{Fault, Scanner, Value};
+use super::json::{Fault, Scanner, Value, offset_in, row_of_list};
 use crate::schema::path::Step;
 
 /// A value. Of duplicate keys the last counts.
@@ -18,7 +18,16 @@ pub enum Node<'a> {
 /// Deepest nesting that is read.
 const MAX_DEPTH: usize = 64;
 
-/// Reads a line of JSON.
+/// Reads a line of a log, which may be a row of a list.
+///
+/// # Errors
+/// As [`parse`], with the offset in the line.
+pub fn of_line(line: &str) -> Result<Node<'_>, Fault> {
+    let row = row_of_list(line);
+    parse(row).map_err(|fault| Fault { offset: fault.offset + offset_in(line, row), ..fault })
+}
+
+/// Reads a text of JSON.
 ///
 /// # Errors
 /// It is none, or nested too deeply.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::inputs::{self, Inputs};
-use super::json::row_of_list;
+use super::json::is_without_row;
 use super::node::{self, Node};
 use super::rows::{self, Columns};
 use super::source::{self, Source};
@@ -96,7 +96,7 @@ fn not_among(mapping: &Mapping, columns: &[String]) -> Vec<String> {
 pub fn recognise(head: &[u8]) -> Option<Recognised> {
     let text = String::from_utf8_lossy(head);
     let lines = whole_lines(&text, head.len());
-    let nodes: Vec<Node<'_>> = lines.iter().filter_map(|line| node::parse(row_of_list(line)).ok()).collect();
+    let nodes: Vec<Node<'_>> = lines.iter().filter_map(|line| node::of_line(line).ok()).collect();
     let fitting = presets::all().filter_map(|(name, preset)| {
         let fits = fits(preset, &lines, &nodes, head)?;
         let specific = preset.signs.len().max(usize::from(preset.source.parse == Some(Parse::Regex)) * 10);
@@ -106,13 +106,13 @@ pub fn recognise(head: &[u8]) -> Option<Recognised> {
     fitting.max_by_key(|(specific, found)| (*specific, found.fits)).map(|(_, found)| found)
 }
 
-/// The first lines that are there as a whole.
+/// The first lines that are there as a whole and may hold a row.
 pub fn whole_lines(text: &str, bytes: usize) -> Vec<&str> {
     let text = text.trim_start_matches(super::native::BEFORE_A_LINE);
     // A head that is cut ends in the middle of a line, but for the only one.
     let cut = bytes >= super::source::HEAD_BYTES && !text.ends_with('\n');
     let whole = if cut { text.rfind('\n').map_or(text, |end| &text[..end]) } else { text };
-    whole.lines().filter(|line| !line.trim().is_empty()).take(LINES).collect()
+    whole.lines().filter(|line| !line.trim().is_empty() && !is_without_row(line.as_bytes())).take(LINES).collect()
 }
 
 fn fits(preset: &Preset, lines: &[&str], nodes: &[Node<'_>], head: &[u8]) -> Option<usize> {

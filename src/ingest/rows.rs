@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use super::csv::{Piece, Quoting, ends, pieces};
-use super::json::{offset_in, row_of_list};
 use super::layout::{self, Flat, MAX_SLOTS, Slots, Wanted};
 use super::mapped::{self, Mapped, Row};
 use super::native::{self, Line};
@@ -76,11 +75,11 @@ fn json_rows(
     line: &str,
     each: &mut impl FnMut(Found<'_>),
 ) {
-    let text = row_of_list(line.trim_start_matches(native::BEFORE_A_LINE));
-    let mut node = match node::parse(text) {
+    let text = line.trim_start_matches(native::BEFORE_A_LINE);
+    let mut node = match node::of_line(text) {
         Ok(node) => node,
         Err(fault) => {
-            let offset = fault.offset + offset_in(line, text);
+            let offset = fault.offset + line.len() - text.len();
             let message = format!("expected {}", fault.expected);
             let reject = Reject::at(RejectReason::NotJson, line.as_bytes(), offset, message);
             return each(unless_dropped(mapping.dropped(), file, line, reject));

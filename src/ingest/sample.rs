@@ -1,6 +1,5 @@
 //! The first rows of a source, each beside what it became: what `inspect` shows.
 
-use super::json::is_bracket;
 use super::mapped::Mapped;
 use super::native::{self, EventKind, Line};
 use super::record::{ExecutionType, Record};
@@ -25,8 +24,7 @@ pub struct Shown {
 pub fn sample(source: &Source, count: usize) -> Vec<Shown> {
     let head = source::head(source);
     let text = String::from_utf8_lossy(&head);
-    let mut lines = super::recognise::whole_lines(&text, head.len());
-    lines.retain(|line| !is_bracket(line.as_bytes()));
+    let lines = super::recognise::whole_lines(&text, head.len());
     let mut shown = Vec::new();
     match source.mapping.as_deref() {
         None => {

@@ -4,7 +4,6 @@ mod field;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::json::row_of_list;
 use super::node::{self, Node};
 use super::quantity;
 use super::recognise::whole_lines;
@@ -46,7 +45,7 @@ pub fn survey(head: &[u8], later: &[u8]) -> Option<Survey> {
     if first.trim_start().starts_with(['{', '[']) {
         let later = String::from_utf8_lossy(later);
         let nodes: Vec<Node<'_>> =
-            lines.iter().copied().chain(later.lines()).filter_map(|line| node::parse(row_of_list(line)).ok()).collect();
+            lines.iter().copied().chain(later.lines()).filter_map(|line| node::of_line(line).ok()).collect();
         let mut survey = Survey::default();
         nodes.iter().for_each(|node| survey.row(node));
         return (survey.rows > 0).then(|| survey.batches(&nodes).unwrap_or(survey));
@@ -105,7 +104,7 @@ impl Survey {
 
     /// Whether there is something for each question that a config must answer, outside of lists.
     fn is_complete(&self) -> bool {
-        let outside = |path: &str| !path.contains("[0]") && !path.contains("[1]") && !path.contains("[2]");
+        let outside = |path: &str| (0..ITEMS_SEEN).all(|item| !path.contains(&format!("[{item}]")));
         self.timestamps().iter().any(|(path, _)| outside(path))
             && self.durations().iter().any(|(path, _)| outside(path))
             && self.outcomes().iter().any(|path| outside(path))
@@ -128,19 +127,11 @@ impl Survey {
                 }
                 survey.row(row);
                 for (level, object) in around.iter().rev().enumerate() {
-                    survey.around(&"^".repeat(level + 1), object);
+                    survey.visit("^".repeat(level + 1), object, 0);
                 }
             });
         }
         survey.is_complete().then_some(survey)
-    }
-
-    /// The fields of an object around a row, but for its lists.
-    fn around(&mut self, path: &str, object: &Node<'_>) {
-        let Node::Object(fields) = object else { return };
-        for (key, value) in fields {
-            self.visit(joined(path, key), value, 1);
-        }
     }
 
     /// The fields whose last name is made of one of `words`, in the order of the words.

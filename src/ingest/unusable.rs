@@ -23,6 +23,10 @@ impl Kind {
     fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), help: help.into() }
     }
+
+    fn error(self, source: &Source) -> Error {
+        Error::new(self.what).at(Position::file(&source.name)).help(self.help)
+    }
 }
 
 /// The error of a run in whose logs no upload was found.
@@ -31,11 +35,11 @@ pub fn error(sources: &[Source], files: &[FileLedger]) -> Error {
     let kind = sources.iter().find(|source| source.name == file.path).and_then(|source| {
         let head = source::head(source);
         packed(&file.path, &head).or_else(|| match source.mapping.as_deref() {
-            Some(mapping) if matches!(mapping.form, Form::Json { .. }) => Some(
-                json_of_lines(&file.path, start_of(&String::from_utf8_lossy(&head)), TO_LINES)
-                    .unwrap_or_else(|| mapped(mapping)),
-            ),
-            Some(mapping) => Some(mapped(mapping)),
+            Some(mapping) => {
+                let is_json = matches!(mapping.form, Form::Json { .. });
+                let kind = is_json.then(|| json_of_lines(&file.path, &head, TO_ROWS)).flatten();
+                Some(kind.unwrap_or_else(|| mapped(mapping)))
+            }
             None => sums(&head).or_else(|| of_preset(source, &file.path, &head)).or_else(|| text(&file.path, &head)),
         })
     });
@@ -121,22 +125,21 @@ fn of_preset(source: &Source, name: &str, head: &[u8]) -> Option<Kind> {
 
 /// What a file is that holds no rows: packed in a way that is not read, or sums.
 pub fn of_head(source: &Source, head: &[u8]) -> Option<Error> {
-    let kind = packed(&source.name, head).or_else(|| sums(head))?;
-    Some(Error::new(kind.what).at(Position::file(&source.name)).help(kind.help))
+    packed(&source.name, head).or_else(|| sums(head)).map(|kind| kind.error(source))
 }
 
 /// What a file is whose JSON does not stand in lines.
 pub fn without_lines(source: &Source, head: &[u8]) -> Option<Error> {
-    let kind = json_of_lines(&source.name, start_of(&String::from_utf8_lossy(head)), TO_LINES)?;
-    Some(Error::new(kind.what).at(Position::file(&source.name)).help(kind.help))
+    json_of_lines(&source.name, head, TO_ROWS).map(|kind| kind.error(source))
 }
 
-/// What the rows of a log that is mapped go to, which is read by the name of its file.
-const TO_LINES: &str = "> rows.jsonl makes lines of it";
+/// Where lines go that a mapping reads by the name of their file, and lines of the own format.
+const TO_ROWS: &str = "> rows.jsonl makes lines of it";
+const TO_CHECK: &str = "| stagegate check -";
 
 /// By the first bytes, what is no text in UTF-8.
 fn packed(name: &str, head: &[u8]) -> Option<Kind> {
-    let to_check = |command: &str| format!("{command} {name} | stagegate check -");
+    let to_check = |command: &str| format!("{command} {name} {TO_CHECK}");
     let known: [(&[u8], &str, &str); 6] = [
         (b"\xfd7zXZ\0", "it is packed with xz", "xz -dc"),
         (b"BZh", "it is packed with bzip2", "bzip2 -dc"),
@@ -163,15 +166,17 @@ fn packed(name: &str, head: &[u8]) -> Option<Kind> {
     })
 }
 
-fn start_of(head: &str) -> &str {
-    head.trim_start_matches('\u{feff}').trim_start()
+/// The first line of a text that is not blank.
+fn first_line(head: &str) -> Option<&str> {
+    head.trim_start_matches('\u{feff}').trim_start().lines().next().map(str::trim)
 }
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
 /// JSON that is not one object a line, and what makes lines of it, which go `to`.
-fn json_of_lines(name: &str, head: &str, to: &str) -> Option<Kind> {
-    let first = head.lines().next()?.trim();
+fn json_of_lines(name: &str, head: &[u8], to: &str) -> Option<Kind> {
+    let head = String::from_utf8_lossy(head);
+    let first = first_line(&head)?;
     let to_lines = |rows: &str| format!("jq -c {rows} {name} {to}");
     if first.starts_with('[') {
         return Some(Kind::new("it is one JSON array", to_lines("'.[]'")));
@@ -182,12 +187,11 @@ fn json_of_lines(name: &str, head: &str, to: &str) -> Option<Kind> {
 
 /// By its first line, a text of another form.
 fn text(name: &str, head: &[u8]) -> Option<Kind> {
-    let head = String::from_utf8_lossy(head);
-    let head = start_of(&head);
-    if let Some(kind) = json_of_lines(name, head, "| stagegate check -") {
+    if let Some(kind) = json_of_lines(name, head, TO_CHECK) {
         return Some(kind);
     }
-    let first = head.lines().next()?.trim();
+    let head = String::from_utf8_lossy(head);
+    let first = first_line(&head)?;
     if first.starts_with('{') {
         return serde_json::from_str::<Object>(first).ok().map(|object| other_fields(name, &object));
     }

@@ -87,6 +87,7 @@ impl Field {
 
     /// Whether one of its values is a word for an old way, and another for a new one.
     pub(super) fn names_two_ways(&self) -> bool {
+        // Pairs alone: one by one, words such as true, 1 and test stand in fields of any meaning.
         const PAIRS: [(&str, &str); 10] = [
             ("control", "treatment"),
             ("control", "treated"),

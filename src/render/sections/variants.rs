@@ -1,5 +1,6 @@
 //! What the treated path carried, by the dimensions that the log tells apart.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -51,7 +52,7 @@ pub(crate) fn matrix(report: &Report) -> MatrixView {
         dimension.and_then(|dimension| variant.values.get(&dimension.name)).cloned().unwrap_or_default()
     };
     let mut columns: Vec<String> = variants.iter().map(|variant| value(variant, across)).collect();
-    columns.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
+    columns.sort_by(|a, b| by_bucket(a, b));
     columns.dedup();
     let mut rows: BTreeMap<String, Vec<Vec<MatrixCell>>> = BTreeMap::new();
     for variant in variants {
@@ -69,7 +70,7 @@ pub(crate) fn matrix(report: &Report) -> MatrixView {
     }
     let mut rows: Vec<(String, Vec<Vec<MatrixCell>>)> = rows.into_iter().collect();
     if first.is_some_and(|first| first.is_number) {
-        rows.sort_by(|a, b| order(&a.0).partial_cmp(&order(&b.0)).unwrap_or(std::cmp::Ordering::Equal));
+        rows.sort_by(|a, b| by_bucket(&a.0, &b.0));
     }
     let touched = variants.iter().filter(|variant| variant.n > 0).count() as u64;
     let names: Vec<String> = dimensions.iter().map(|dimension| dimension.name.replace('_', " ")).collect();
@@ -88,10 +89,15 @@ pub(crate) fn matrix(report: &Report) -> MatrixView {
 }
 
 /// Buckets rise as their names do not: by their first number, `<=` first, `>` and `unknown` last.
-fn order(name: &str) -> (bool, bool, bool, f64) {
-    let digits: String =
-        name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-    (!name.starts_with("<="), name == UNKNOWN, name.starts_with('>'), digits.parse().unwrap_or(f64::MAX))
+fn by_bucket(a: &str, b: &str) -> Ordering {
+    let place = |name: &str| {
+        let digits: String =
+            name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let number: f64 = digits.parse().unwrap_or(f64::MAX);
+        ((!name.starts_with("<="), name == UNKNOWN, name.starts_with('>')), number)
+    };
+    let (a, b) = (place(a), place(b));
+    a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
 }
 
 fn with_unit(value: &str, dimension: Option<&VariantDimension>) -> String {
